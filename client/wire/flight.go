@@ -1,0 +1,58 @@
+package wire
+
+import "github.com/tarnlake/tarn/expr"
+
+// Descriptor is the command of a FlightDescriptor: exactly one member is set.
+// Clients of other makers may also name a table by path (read it all, or put
+// rows into it) or send bare SQL as the command.
+type Descriptor struct {
+	Query *expr.Query `json:"query,omitempty"` // GetFlightInfo, GetSchema
+	SQL   string      `json:"sql,omitempty"`   // GetFlightInfo, GetSchema
+	Put   *Put        `json:"put,omitempty"`   // DoPut
+}
+
+// Ticket is what DoGet redeems: a query on a settled version.
+type Ticket struct {
+	Query expr.Query `json:"query"`
+}
+
+// Put opens a DoPut stream.
+//
+// Mode "append" (what Client.Append uses): every record batch carries a
+// BatchID as app metadata, goes through group commit, and is answered by a
+// Receipt as soon as it is durable.
+//
+// Mode "load" (the default): all batches of the stream are one commit, made
+// when the client half-closes; one Receipt comes back. A stream that breaks
+// off commits nothing.
+type Put struct {
+	Table string `json:"table"`
+	Mode  string `json:"mode,omitempty"`
+	Key   string `json:"key,omitempty"` // load: idempotency key; a second stream with it adds nothing
+
+	// Rows, where set on the last message of a load (as LoadEnd), must equal
+	// the rows received.
+}
+
+// BatchID makes a retry of the same batch harmless: Seq rises by one for each
+// batch of a producer.
+type BatchID struct {
+	Producer string `json:"producer"`
+	Seq      int64  `json:"seq"`
+}
+
+// LoadEnd is the app metadata of the last, empty message of a load: the
+// number of rows that the client sent. Our own client always sends it.
+type LoadEnd struct {
+	Rows int64 `json:"rows"`
+}
+
+// Receipt acknowledges rows that are durable and visible.
+type Receipt struct {
+	Version   int64 `json:"version"`
+	Rows      int64 `json:"rows"`
+	Segments  int   `json:"segments"`
+	Bytes     int64 `json:"bytes"`
+	Duplicate bool  `json:"duplicate,omitempty"` // the key or (producer, seq) had been committed before; nothing was added
+	Seq       int64 `json:"seq,omitempty"`
+}
