@@ -23,12 +23,12 @@ type TransformKind string
 // The partition expressions. A null maps to null under each of them.
 const (
 	Identity TransformKind = "identity" // the value itself; not for floats, binary and nested types
-	Year     TransformKind = "year"     // of a date or timestamp, in the column's zone's UTC instant
+	Year     TransformKind = "year"     // of a date or timestamp; of the UTC instant where the column has a zone
 	Month    TransformKind = "month"
 	Day      TransformKind = "day"
 	Hour     TransformKind = "hour"     // timestamps only
 	Bucket   TransformKind = "bucket"   // xxh3 of the value's canonical bytes, modulo N
-	Truncate TransformKind = "truncate" // integers and decimals: down to a multiple of N; strings: the first N characters
+	Truncate TransformKind = "truncate" // integers and decimals: down to a multiple of N (of N units of the last place at a negative scale); strings: the first N characters
 )
 
 // ParseTransform reads one partition expression over the fields of s, such as
@@ -79,6 +79,9 @@ func (t Transform) check(dt arrow.DataType) error {
 		ok = dt.ID() == arrow.TIMESTAMP
 	case Truncate:
 		ok = isInteger(dt) || dt.ID() == arrow.STRING || dt.ID() == arrow.DECIMAL128
+		if d, isDecimal := dt.(*arrow.Decimal128Type); isDecimal && int32(len(strconv.FormatInt(t.N, 10)))+max(d.Scale, 0) > 38 {
+			return fmt.Errorf("truncate(%d) needs more than 38 digits at scale %d", t.N, d.Scale)
+		}
 	default:
 		return fmt.Errorf("unknown function %q; known: year, month, day, hour, bucket(n, col), truncate(n, col), or a column alone", t.Kind)
 	}
