@@ -16,22 +16,24 @@ type Ticket struct {
 	Query expr.Query `json:"query"`
 }
 
-// Put opens a DoPut stream.
-//
-// Mode "append" (what Client.Append uses): every record batch carries a
-// BatchID as app metadata, goes through group commit, and is answered by a
-// Receipt as soon as it is durable.
-//
-// Mode "load" (the default): all batches of the stream are one commit, made
-// when the client half-closes; one Receipt comes back. A stream that breaks
-// off commits nothing.
+// How a DoPut stream is committed.
+const (
+	// ModeAppend is what Client.Append uses: every record batch carries a
+	// BatchID as app metadata, goes through group commit, and is answered by a
+	// Receipt as soon as it is durable.
+	ModeAppend = "append"
+
+	// ModeLoad, the default, makes all batches of the stream one commit when
+	// the client half-closes; one Receipt comes back. A stream that breaks off
+	// commits nothing.
+	ModeLoad = "load"
+)
+
+// Put opens a DoPut stream into a table.
 type Put struct {
 	Table string `json:"table"`
 	Mode  string `json:"mode,omitempty"`
 	Key   string `json:"key,omitempty"` // load: idempotency key; a second stream with it adds nothing
-
-	// Rows, where set on the last message of a load (as LoadEnd), must equal
-	// the rows received.
 }
 
 // BatchID makes a retry of the same batch harmless: Seq rises by one for each

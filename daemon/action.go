@@ -1,0 +1,218 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/flight"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/ingest"
+	"github.com/tarnlake/tarn/expr"
+)
+
+// action is one entry of the table of actions: what it is for, and how its
+// body becomes its answer.
+type action struct {
+	name, about string
+	run         func(ctx context.Context, body []byte) (any, error)
+}
+
+func (s *service) actions() []action {
+	return []action{
+		{wire.ActionCreateTable, "make a table", handler(s.createTable)},
+		{wire.ActionListTables, "list tables", handler(s.listTables)},
+		{wire.ActionGetTable, "describe a table", handler(s.getTable)},
+		{wire.ActionHistory, "list a table's versions", handler(s.history)},
+		{wire.ActionAlterTable, "change a table's schema or options", handler(s.alterTable)},
+		{wire.ActionDropTable, "drop a table", handler(s.dropTable)},
+		{wire.ActionSegments, "list a table's segments", handler(s.segments)},
+		{wire.ActionSegment, "read segments back and check every byte", handler(s.verify)},
+		{wire.ActionExplain, "tell what a query would read", handler(s.explain)},
+		{wire.ActionStatus, "tell how the node is", handler(s.status)},
+	}
+}
+
+// handler gives a typed function the shape of an action.
+func handler[Req, Res any](f func(context.Context, Req) (Res, error)) func(context.Context, []byte) (any, error) {
+	return func(ctx context.Context, body []byte) (any, error) {
+		var req Req
+		if err := json.Unmarshal(body, &req); err != nil {
+			return nil, wire.Errorf(wire.InvalidArgument, "the request does not parse: %w", err)
+		}
+		return f(ctx, req)
+	}
+}
+
+// ListActions lists the actions of the node.
+func (s *service) ListActions(_ *flight.Empty, stream flight.FlightService_ListActionsServer) error {
+	for _, a := range s.actions() {
+		if err := stream.Send(&flight.ActionType{Type: a.name, Description: a.about}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DoAction runs one action.
+func (s *service) DoAction(req *flight.Action, stream flight.FlightService_DoActionServer) error {
+	var known []string
+	for _, a := range s.actions() {
+		if a.name != req.GetType() {
+			known = append(known, a.name)
+			continue
+		}
+		res, err := a.run(stream.Context(), req.GetBody())
+		if err != nil {
+			return err
+		}
+		body, err := json.Marshal(res)
+		if err != nil {
+			return err
+		}
+		return stream.Send(&flight.Result{Body: body})
+	}
+	return wire.Errorf(wire.Unsupported, "no action %q; known: %s", req.GetType(), strings.Join(known, ", "))
+}
+
+func (s *service) propose(ctx context.Context, cmd catalog.Command) (catalog.Result, error) {
+	r, err := s.n.catalog.Propose(ctx, cmd)
+	if err == nil && r.Err != nil {
+		err = r.Err
+	}
+	return r, err
+}
+
+func (s *service) createTable(ctx context.Context, req wire.CreateTable) (wire.TableInfo, error) {
+	r, err := s.propose(ctx, catalog.Command{CreateTable: &req})
+	if err != nil {
+		return wire.TableInfo{}, err
+	}
+	return tableInfo(r.Table), nil
+}
+
+func (s *service) alterTable(ctx context.Context, req wire.AlterTable) (wire.TableInfo, error) {
+	r, err := s.propose(ctx, catalog.Command{AlterTable: &req})
+	if err != nil {
+		return wire.TableInfo{}, err
+	}
+	return tableInfo(r.Table), nil
+}
+
+func (s *service) dropTable(ctx context.Context, req wire.GetTable) (struct{}, error) {
+	_, err := s.propose(ctx, catalog.Command{DropTable: &catalog.DropTable{Name: req.Name}})
+	if err == nil {
+		s.n.sweep(context.WithoutCancel(ctx))
+	}
+	return struct{}{}, err
+}
+
+func (s *service) snapshot(ctx context.Context, name string, at expr.At) (*catalog.Snapshot, error) {
+	view, err := s.n.catalog.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return view.Snapshot(name, at)
+}
+
+func (s *service) getTable(ctx context.Context, req wire.GetTable) (wire.TableInfo, error) {
+	t, err := s.snapshot(ctx, req.Name, req.At)
+	if err != nil {
+		return wire.TableInfo{}, err
+	}
+	return tableInfo(t), nil
+}
+
+func (s *service) listTables(ctx context.Context, _ struct{}) (wire.TableList, error) {
+	view, err := s.n.catalog.Read(ctx)
+	if err != nil {
+		return wire.TableList{}, err
+	}
+	var list wire.TableList
+	for _, t := range view.Tables() {
+		list.Tables = append(list.Tables, tableInfo(t))
+	}
+	return list, nil
+}
+
+func tableInfo(t *catalog.Snapshot) wire.TableInfo {
+	partitions := map[string]bool{}
+	for _, seg := range t.Segments {
+		partitions[fmt.Sprint(seg.Partition)] = true
+	}
+	return wire.TableInfo{
+		Name: t.Name, ID: fmt.Sprint(t.ID),
+		Schema:      wire.SchemaInfo{ID: t.Schema.ID, Fields: t.Schema.Fields},
+		PartitionBy: t.PartitionBy, SortBy: t.SortBy, Options: t.Options,
+		Version: int64(t.Version), Committed: t.Commit.Time,
+		Rows: t.Commit.TotalRows, Bytes: bytesOf(t), Segments: len(t.Segments), Partitions: len(partitions),
+	}
+}
+
+func (s *service) history(ctx context.Context, req wire.GetTable) (wire.History, error) {
+	view, err := s.n.catalog.Read(ctx)
+	if err != nil {
+		return wire.History{}, err
+	}
+	commits, err := view.History(req.Name)
+	if err != nil {
+		return wire.History{}, err
+	}
+	h := wire.History{Commits: make([]wire.Commit, len(commits))}
+	for i, c := range commits {
+		h.Commits[i] = wire.Commit{
+			Version: int64(c.Version), Time: c.Time, Operation: c.Operation, Detail: c.Detail,
+			Rows: c.Rows, Bytes: c.Bytes, Segments: c.Segments, TotalRows: c.TotalRows, SchemaID: c.SchemaID, Key: c.Key,
+		}
+	}
+	return h, nil
+}
+
+func (s *service) segments(ctx context.Context, req wire.GetTable) (wire.SegmentList, error) {
+	view, err := s.n.catalog.Read(ctx)
+	if err != nil {
+		return wire.SegmentList{}, err
+	}
+	t, err := view.Snapshot(req.Name, req.At)
+	if err != nil {
+		return wire.SegmentList{}, err
+	}
+	commits, err := view.History(req.Name)
+	if err != nil {
+		return wire.SegmentList{}, err
+	}
+	times := map[catalog.Version]time.Time{}
+	for _, c := range commits {
+		times[c.Version] = c.Time
+	}
+	list := wire.SegmentList{Version: int64(t.Version)}
+	for _, seg := range t.Segments {
+		list.Segments = append(list.Segments, wire.Segment{
+			ID: seg.ID.String(), Partition: seg.Partition, Rows: seg.Rows, Bytes: seg.Bytes, Level: seg.Level,
+			SchemaID: seg.SchemaID, Added: int64(seg.Added), Committed: times[seg.Added], Hash: seg.Hash,
+			Path: s.n.medium.Path(ingest.MemberName(seg.ID)),
+		})
+	}
+	return list, nil
+}
+
+func (s *service) explain(ctx context.Context, q expr.Query) (wire.Explanation, error) {
+	p, settled, err := s.plan(ctx, &q)
+	if err != nil {
+		return wire.Explanation{}, err
+	}
+	e, err := p.Explain(ctx, s.n.readers)
+	e.Version = settled.At.Version
+	return e, err
+}
+
+func (s *service) status(context.Context, struct{}) (wire.Status, error) {
+	return wire.Status{
+		Version: s.n.cfg.Version, Node: s.n.id.Node, Cluster: s.n.id.Cluster,
+		Started: s.n.started, Ready: true, Tables: len(s.n.catalog.View().Tables()),
+		Redundancy: "not redundant: one node with one disk; losing the disk loses the data",
+	}, nil
+}

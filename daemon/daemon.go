@@ -1,0 +1,240 @@
+// Package daemon is a node: it opens the node's directory, starts the catalog
+// and the ingest on it, and serves Arrow Flight and a small HTTP page until
+// it is told to stop. It holds no logic of its own about rows, segments or
+// commits; the packages below it do.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/ingest"
+	"github.com/tarnlake/tarn/tiering"
+	"google.golang.org/grpc"
+)
+
+// Config says where a node lives and where it listens.
+type Config struct {
+	Dir         string        // the node's directory; made on the first start
+	Listen      string        // host:port of Flight; port 0 picks a free one
+	HTTP        string        // host:port of health and metrics; empty: none
+	MemoryLimit int64         // bytes the process should stay under; default DefaultMemoryLimit
+	TrashFor    time.Duration // how long deleted files can be brought back; default 24 hours
+	Version     string        // of this build, for status
+	Logger      *slog.Logger  // default: slog.Default()
+	Fatal       func(error)   // called when the node must not go on; default: log and exit with status 1
+}
+
+// DefaultMemoryLimit is what a node stays under unless it is told otherwise.
+const DefaultMemoryLimit = 512 << 20
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.MemoryLimit <= 0 {
+		c.MemoryLimit = DefaultMemoryLimit
+	}
+	if c.TrashFor <= 0 {
+		c.TrashFor = 24 * time.Hour
+	}
+	if c.Fatal == nil {
+		log := c.Logger
+		c.Fatal = func(err error) {
+			log.Error("FATAL: the node stops so that nothing is lost", "error", err)
+			os.Exit(1)
+		}
+	}
+	return c
+}
+
+// Node is a running node.
+type Node struct {
+	cfg     Config
+	id      identity
+	lock    *os.File
+	medium  *tiering.Medium
+	catalog *catalog.Catalog
+	ingest  *ingest.Ingester
+	readers *readers
+	metrics *metrics
+	started time.Time
+
+	grpc     *grpc.Server
+	listener net.Listener
+	http     *http.Server
+	httpAddr string
+
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+	end  chan struct{}
+	err  error
+	once sync.Once
+}
+
+// Start opens the node of cfg.Dir, making a new one-node cluster if the
+// directory is new, and returns when it serves. ctx bounds the start only.
+func Start(ctx context.Context, cfg Config) (n *Node, err error) {
+	cfg = cfg.withDefaults()
+	n = &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics()}
+	defer func() {
+		if err != nil {
+			n.release()
+		}
+	}()
+	debug.SetMemoryLimit(cfg.MemoryLimit * 4 / 5) // the rest is for what the collector does not see
+	if n.lock, err = lockDir(cfg.Dir); err != nil {
+		return nil, err
+	}
+	if err = n.openStorage(ctx); err != nil {
+		return nil, err
+	}
+	background, cancel := context.WithCancel(context.Background())
+	n.stop = cancel
+	n.wg.Go(func() { n.maintain(background) })
+	if err = n.serve(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// openStorage opens medium and catalog, begins a new epoch and settles what
+// the last life of the node left behind.
+func (n *Node) openStorage(ctx context.Context) (err error) {
+	fresh := false
+	if n.id, fresh, err = loadIdentity(n.cfg.Dir); err != nil {
+		return err
+	}
+	if n.medium, err = openMedium(n.cfg.Dir, n.id, fresh); err != nil {
+		return err
+	}
+	n.catalog, err = catalog.Open(catalog.Config{
+		Dir: raftDir(n.cfg.Dir), Node: n.id.Node, Cluster: n.id.Cluster, Bootstrap: fresh,
+		Logger: n.cfg.Logger, Now: time.Now, Fatal: n.cfg.Fatal,
+	})
+	if err != nil {
+		return fmt.Errorf("opening the catalog: %w", err)
+	}
+	if fresh {
+		if err = n.id.settle(n.cfg.Dir); err != nil {
+			return err
+		}
+	}
+	r, err := n.catalog.Propose(ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: n.id.Node}})
+	if err != nil {
+		return fmt.Errorf("opening an epoch: %w", err)
+	}
+	n.readers = newReaders(n.medium)
+	n.ingest = ingest.New(ingest.Config{
+		Catalog: n.catalog, Medium: n.medium, Epoch: r.Epoch, Cluster: n.id.Cluster,
+		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 8,
+	})
+	return n.reconcile()
+}
+
+// serve opens both ports and answers on them in the background.
+func (n *Node) serve() (err error) {
+	if n.listener, err = net.Listen("tcp", n.cfg.Listen); err != nil {
+		return wire.Errorf(wire.Unavailable, "listening on %s: %w", n.cfg.Listen, err).
+			WithHint("another node may run there; choose another port with --listen")
+	}
+	n.grpc = n.newGRPC()
+	n.wg.Go(func() {
+		if err := n.grpc.Serve(n.listener); err != nil {
+			n.fail(fmt.Errorf("serving Flight: %w", err))
+		}
+	})
+	if n.cfg.HTTP == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", n.cfg.HTTP)
+	if err != nil {
+		return wire.Errorf(wire.Unavailable, "listening on %s: %w", n.cfg.HTTP, err).
+			WithHint("choose another port with --http")
+	}
+	n.httpAddr = l.Addr().String()
+	n.http = &http.Server{Handler: n.httpHandler(), ReadHeaderTimeout: 10 * time.Second}
+	n.wg.Go(func() {
+		if err := n.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			n.fail(fmt.Errorf("serving HTTP: %w", err))
+		}
+	})
+	return nil
+}
+
+// Addr returns the host:port that Flight is served on.
+func (n *Node) Addr() string { return n.listener.Addr().String() }
+
+// HTTPAddr returns the host:port of health and metrics, or "".
+func (n *Node) HTTPAddr() string { return n.httpAddr }
+
+// Fresh reports whether this start made a new cluster.
+func (n *Node) Fresh() bool { return n.id.fresh }
+
+// Wait returns when the node has stopped, with the reason if it was not Close.
+func (n *Node) Wait() error {
+	<-n.end
+	return n.err
+}
+
+func (n *Node) fail(err error) {
+	n.cfg.Logger.Error("the node stops", "error", err)
+	go n.shut(err)
+}
+
+// Close stops the node: calls under way get a few seconds to end, appends
+// that wait are refused, and everything acknowledged is on disk already.
+func (n *Node) Close() error {
+	n.shut(nil)
+	return n.Wait()
+}
+
+// stopGrace is how long calls under way may go on after Close.
+const stopGrace = 5 * time.Second
+
+func (n *Node) shut(reason error) {
+	n.once.Do(func() {
+		n.ingest.Close()
+		hard := time.AfterFunc(stopGrace, n.grpc.Stop)
+		n.grpc.GracefulStop()
+		hard.Stop()
+		if n.http != nil {
+			n.http.Close()
+		}
+		n.stop()
+		n.wg.Wait()
+		n.err = errors.Join(reason, n.release())
+		close(n.end)
+	})
+}
+
+// release gives back what openStorage and lockDir took.
+func (n *Node) release() error {
+	var errs []error
+	if n.stop != nil {
+		n.stop()
+	}
+	if n.ingest != nil {
+		n.ingest.Close()
+	}
+	if n.listener != nil {
+		n.listener.Close()
+	}
+	if n.catalog != nil {
+		errs = append(errs, n.catalog.Close())
+	}
+	if n.lock != nil {
+		errs = append(errs, n.lock.Close())
+	}
+	return errors.Join(errs...)
+}

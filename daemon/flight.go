@@ -1,0 +1,258 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/flight"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/client/sql"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/scan"
+	"github.com/tarnlake/tarn/expr"
+	"google.golang.org/grpc"
+)
+
+// service answers Arrow Flight. Generic clients need nothing of ours: a table
+// by path, or bare SQL as the command, is enough to read, and a stream with a
+// table as its path is enough to write.
+type service struct {
+	flight.BaseFlightServer
+	n *Node
+}
+
+// Limits of one message. We take what a peer sends up to maxReceive and send
+// what every client takes: many stop at 4 MiB.
+const (
+	maxReceive = 256 << 20
+	maxSend    = 3 << 20
+)
+
+func (n *Node) newGRPC() *grpc.Server {
+	s := grpc.NewServer(
+		grpc.MaxRecvMsgSize(maxReceive),
+		grpc.ChainUnaryInterceptor(n.guardUnary),
+		grpc.ChainStreamInterceptor(n.guardStream),
+	)
+	flight.RegisterFlightServiceServer(s, &service{n: n})
+	return s
+}
+
+// guardUnary and guardStream turn a panic in a call into an error of that
+// call, and count and log what fails.
+func (n *Node) guardUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (res any, err error) {
+	defer func() { err = n.guard(info.FullMethod, recover(), err) }()
+	return handle(ctx, req)
+}
+
+func (n *Node) guardStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
+	defer func() { err = n.guard(info.FullMethod, recover(), err) }()
+	return handle(srv, stream)
+}
+
+func (n *Node) guard(method string, panicked any, err error) error {
+	if panicked != nil {
+		n.cfg.Logger.Error("panic in a call", "method", method, "panic", panicked, "stack", string(debug.Stack()))
+		err = wire.Errorf(wire.Internal, "the node met a bug of its own: %v", panicked)
+	}
+	if err == nil {
+		return nil
+	}
+	e := wire.FromError(err)
+	n.metrics.errors.WithLabelValues(string(e.Code)).Inc()
+	if e.Code == wire.Internal || e.Code == wire.Corrupt {
+		n.cfg.Logger.Error("call failed", "method", method, "error", err)
+	}
+	return e
+}
+
+// query finds the query in a descriptor.
+func queryOf(d *flight.FlightDescriptor) (*expr.Query, error) {
+	if d == nil {
+		return nil, wire.Errorf(wire.InvalidArgument, "the call has no flight descriptor").WithHint("give a table as path, or SQL as command")
+	}
+	if d.Type == flight.DescriptorPATH {
+		if len(d.Path) != 1 {
+			return nil, wire.Errorf(wire.InvalidArgument, "path %q: want one element, the table", d.Path)
+		}
+		return &expr.Query{Table: d.Path[0]}, nil
+	}
+	return parseCommand(d.Cmd)
+}
+
+// parseCommand reads a wire.Descriptor or bare SQL.
+func parseCommand(cmd []byte) (*expr.Query, error) {
+	text := strings.TrimSpace(string(cmd))
+	if !strings.HasPrefix(text, "{") {
+		return sql.Parse(text)
+	}
+	var d wire.Descriptor
+	if err := json.Unmarshal(cmd, &d); err != nil {
+		return nil, wire.Errorf(wire.InvalidArgument, "the command is neither SQL nor a query in JSON: %w", err)
+	}
+	switch {
+	case d.Query != nil:
+		return d.Query, nil
+	case d.SQL != "":
+		return sql.Parse(d.SQL)
+	}
+	return nil, wire.Errorf(wire.InvalidArgument, "the command holds neither a query nor SQL")
+}
+
+// plan settles a query on a snapshot. The query it returns names that version.
+func (s *service) plan(ctx context.Context, q *expr.Query) (*scan.Plan, *expr.Query, error) {
+	if err := expr.Check(q); err != nil {
+		return nil, nil, wire.Errorf(wire.InvalidArgument, "the query is malformed: %w", err)
+	}
+	view, err := s.n.catalog.Read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	snap, err := view.Snapshot(q.Table, q.At)
+	if err != nil {
+		return nil, nil, err
+	}
+	settled := *q
+	settled.At = expr.At{Version: int64(snap.Version)}
+	p, err := scan.Plan(snap, &settled, s.n.scanOptions())
+	return p, &settled, err
+}
+
+func (n *Node) scanOptions() scan.Options {
+	return scan.Options{MemoryBytes: n.cfg.MemoryLimit / 2}
+}
+
+// GetFlightInfo settles a query and returns the ticket for its rows: always
+// one endpoint without a location, because many clients read only one.
+func (s *service) GetFlightInfo(ctx context.Context, d *flight.FlightDescriptor) (*flight.FlightInfo, error) {
+	q, err := queryOf(d)
+	if err != nil {
+		return nil, err
+	}
+	p, q, err := s.plan(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	ticket, err := json.Marshal(wire.Ticket{Query: *q})
+	if err != nil {
+		return nil, err
+	}
+	return &flight.FlightInfo{
+		Schema:           flight.SerializeSchema(p.Schema(), memory.DefaultAllocator),
+		FlightDescriptor: d,
+		Endpoint:         []*flight.FlightEndpoint{{Ticket: &flight.Ticket{Ticket: ticket}}},
+		TotalRecords:     -1,
+		TotalBytes:       -1,
+		Ordered:          true,
+	}, nil
+}
+
+// GetSchema returns the schema of a query's rows.
+func (s *service) GetSchema(ctx context.Context, d *flight.FlightDescriptor) (*flight.SchemaResult, error) {
+	q, err := queryOf(d)
+	if err != nil {
+		return nil, err
+	}
+	p, _, err := s.plan(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return &flight.SchemaResult{Schema: flight.SerializeSchema(p.Schema(), memory.DefaultAllocator)}, nil
+}
+
+// DoGet runs the query of a ticket. A ticket may also be bare SQL.
+func (s *service) DoGet(t *flight.Ticket, stream flight.FlightService_DoGetServer) error {
+	q, err := ticketQuery(t)
+	if err != nil {
+		return err
+	}
+	ctx := stream.Context()
+	p, _, err := s.plan(ctx, q)
+	if err != nil {
+		return err
+	}
+	s.n.metrics.scans.Inc()
+	w := flight.NewRecordWriter(stream, ipc.WithSchema(p.Schema()))
+	for batch, err := range p.Run(ctx, s.n.readers) {
+		if err != nil {
+			return scanError(ctx, err)
+		}
+		if err := sendBatch(w, batch); err != nil {
+			return err
+		}
+		s.n.metrics.rowsOut.Add(float64(batch.NumRows()))
+	}
+	return w.Close() // sends the schema if there was no batch
+}
+
+func ticketQuery(t *flight.Ticket) (*expr.Query, error) {
+	var ticket wire.Ticket
+	text := strings.TrimSpace(string(t.GetTicket()))
+	if !strings.HasPrefix(text, "{") {
+		return sql.Parse(text)
+	}
+	if err := json.Unmarshal([]byte(text), &ticket); err != nil {
+		return nil, wire.Errorf(wire.InvalidArgument, "the ticket does not parse: %w", err).WithHint("get one with GetFlightInfo")
+	}
+	return &ticket.Query, nil
+}
+
+func sendBatch(w *flight.Writer, batch arrow.RecordBatch) error {
+	for part := range wire.Slices(batch, maxSend) {
+		if err := w.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scanError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return wire.Errorf(wire.Canceled, "the scan was canceled: %w", ctx.Err())
+	}
+	return err
+}
+
+// ListFlights lists the tables.
+func (s *service) ListFlights(_ *flight.Criteria, stream flight.FlightService_ListFlightsServer) error {
+	view, err := s.n.catalog.Read(stream.Context())
+	if err != nil {
+		return err
+	}
+	for _, t := range view.Tables() {
+		info := &flight.FlightInfo{
+			Schema:           flight.SerializeSchema(t.Schema.Arrow(), memory.DefaultAllocator),
+			FlightDescriptor: &flight.FlightDescriptor{Type: flight.DescriptorPATH, Path: []string{t.Name}},
+			TotalRecords:     t.Commit.TotalRows,
+			TotalBytes:       bytesOf(t),
+		}
+		if err := stream.Send(info); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func bytesOf(t *catalog.Snapshot) int64 {
+	var total int64
+	for _, s := range t.Segments {
+		total += s.Bytes
+	}
+	return total
+}
+
+// Handshake lets clients through that insist on one. There is nothing to log
+// in to: nodes without TLS serve loopback only.
+func (s *service) Handshake(stream flight.FlightService_HandshakeServer) error {
+	req, err := stream.Recv()
+	if err != nil {
+		return fmt.Errorf("handshake: %w", err)
+	}
+	return stream.Send(&flight.HandshakeResponse{ProtocolVersion: req.GetProtocolVersion()})
+}

@@ -1,0 +1,68 @@
+package daemon
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics is what a node counts about itself.
+type metrics struct {
+	registry *prometheus.Registry
+	rowsIn   prometheus.Counter
+	rowsOut  prometheus.Counter
+	scans    prometheus.Counter
+	errors   *prometheus.CounterVec
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		rowsIn:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tarn_rows_ingested_total", Help: "Rows committed by appends and loads."}),
+		rowsOut:  prometheus.NewCounter(prometheus.CounterOpts{Name: "tarn_rows_returned_total", Help: "Rows sent to clients by scans."}),
+		scans:    prometheus.NewCounter(prometheus.CounterOpts{Name: "tarn_scans_total", Help: "Scans begun."}),
+		errors:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tarn_call_errors_total", Help: "Calls that failed, by error code."}, []string{"code"}),
+	}
+	m.registry.MustRegister(m.rowsIn, m.rowsOut, m.scans, m.errors, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// watch adds the gauges that are read off the node when somebody asks.
+func (m *metrics) watch(n *Node) {
+	gauge := func(name, help string, f func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+	}
+	gauge("tarn_tables", "Tables in the catalog.", func() float64 { return float64(len(n.catalog.View().Tables())) })
+	gauge("tarn_catalog_index", "Index of the last applied catalog command.", func() float64 { return float64(n.catalog.View().Index()) })
+	gauge("tarn_medium_free_bytes", "Free bytes of the node's medium.", func() float64 {
+		space, err := n.medium.Space()
+		if err != nil {
+			return -1
+		}
+		return float64(space.Free)
+	})
+}
+
+// httpHandler serves health, metrics and profiles. It shows no rows.
+func (n *Node) httpHandler() http.Handler {
+	n.metrics.watch(n)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := n.catalog.Read(r.Context()); err != nil {
+			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}

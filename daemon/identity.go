@@ -1,0 +1,163 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/uuid"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/tiering"
+	"golang.org/x/sys/unix"
+)
+
+// A node's directory:
+//
+//	node.json   who this node is and to which cluster it belongs
+//	LOCK        held while the node runs
+//	raft/       the catalog's log and snapshots
+//	media/0/    the node's medium: segments, trash
+func raftDir(dir string) string   { return filepath.Join(dir, "raft") }
+func mediumDir(dir string) string { return filepath.Join(dir, "media", "0") }
+
+// identity is node.json. A node is its UUID, never its name or address.
+type identity struct {
+	FormatVersion int    `json:"format_version"`
+	Node          string `json:"node"`
+	Cluster       string `json:"cluster"`
+	Medium        string `json:"medium"`
+
+	// Settled is set when the first start has got through: from then on a
+	// missing medium or catalog is a fault, never something to make anew.
+	Settled bool `json:"settled"`
+
+	fresh bool // this start is the first
+}
+
+const identityVersion = 1
+
+// loadIdentity reads node.json, or makes it in a directory that holds nothing
+// yet. fresh is true until a first start has got through.
+func loadIdentity(dir string) (id identity, fresh bool, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, "node.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		id, err = newIdentity(dir)
+		return id, true, err
+	}
+	if err != nil {
+		return id, false, err
+	}
+	if err := json.Unmarshal(b, &id); err != nil {
+		return id, false, wire.Errorf(wire.Corrupt, "%s does not parse: %w", filepath.Join(dir, "node.json"), err)
+	}
+	if id.FormatVersion != identityVersion {
+		return id, false, wire.Errorf(wire.Unsupported, "%s was written by format version %d; this build knows %d", dir, id.FormatVersion, identityVersion).
+			WithHint("use a newer tarn")
+	}
+	id.fresh = !id.Settled
+	return id, !id.Settled, nil
+}
+
+func newIdentity(dir string) (identity, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return identity{}, err
+	}
+	for _, e := range entries {
+		if e.Name() != lockName && e.Name() != "lost+found" {
+			return identity{}, wire.Errorf(wire.InvalidArgument, "%s is not a node's directory and not empty (it holds %q)", dir, e.Name()).
+				WithHint("give --dir an empty or new directory")
+		}
+	}
+	id := identity{
+		FormatVersion: identityVersion, Node: uuid.NewString(), Cluster: uuid.NewString(), Medium: uuid.NewString(), fresh: true,
+	}
+	return id, id.write(dir)
+}
+
+// settle records that the first start got through.
+func (id *identity) settle(dir string) error {
+	id.Settled = true
+	return id.write(dir)
+}
+
+// write replaces node.json so that a crash leaves the old or the new one.
+func (id identity) write(dir string) error {
+	b, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(dir, "node.json.tmp")
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", tmp, err)
+	}
+	if err := os.Rename(tmp, filepath.Join(dir, "node.json")); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+const lockName = "LOCK"
+
+// lockDir makes dir where needed and takes the node's lock in it. The lock
+// goes with the process, however it ends.
+func lockDir(dir string) (*os.File, error) {
+	if dir == "" {
+		return nil, wire.Errorf(wire.InvalidArgument, "a node needs a directory").WithHint("tarn server --dir DIR")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, wire.Errorf(wire.Conflict, "another node runs in %s: %w", dir, err).
+			WithHint("stop it first, or give this one another --dir")
+	}
+	return f, nil
+}
+
+// openMedium mounts the node's medium. Only a first start may format it: a
+// medium that has gone missing later is a disk that is not there.
+func openMedium(dir string, id identity, fresh bool) (*tiering.Medium, error) {
+	at := mediumDir(dir)
+	m, err := tiering.Mount(tiering.OSFS{}, at, id.Cluster)
+	if err == nil && m.ID() != id.Medium {
+		return nil, wire.Errorf(wire.Conflict, "the medium in %s is %s; this node's is %s", at, m.ID(), id.Medium).
+			WithHint("put back the node's own disk")
+	}
+	if err == nil || !fresh {
+		return m, err
+	}
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		return nil, err
+	}
+	if err := tiering.Format(tiering.OSFS{}, at, id.Cluster, id.Medium); err != nil {
+		return nil, err
+	}
+	for _, d := range []string{filepath.Dir(at), dir} {
+		if err := syncDir(d); err != nil {
+			return nil, err
+		}
+	}
+	return tiering.Mount(tiering.OSFS{}, at, id.Cluster)
+}

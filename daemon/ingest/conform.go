@@ -1,0 +1,111 @@
+package ingest
+
+import (
+	"unicode/utf8"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/schema"
+)
+
+// conform returns the columns of batch as the table wants them: in the order
+// of s, of its types, with nulls for columns that the batch leaves out. A
+// batch that does not fit is refused with wire.SchemaMismatch; one whose
+// buffers contradict each other with wire.BadInput.
+func conform(mem memory.Allocator, table string, s *schema.Schema, batch arrow.RecordBatch) ([]arrow.Array, error) {
+	from, err := sourceColumns(table, s, batch.Schema())
+	if err != nil {
+		return nil, err
+	}
+	cols := make([]arrow.Array, len(s.Fields))
+	for i, f := range s.Fields {
+		if from[i] < 0 {
+			cols[i] = array.MakeArrayOfNull(mem, f.Type, int(batch.NumRows()))
+		} else if cols[i], err = conformColumn(mem, table, f, batch.Column(from[i])); err != nil {
+			return nil, err
+		}
+		if !f.Nullable && cols[i].NullN() > 0 {
+			return nil, wire.Errorf(wire.SchemaMismatch, "table %q: column %q is NOT NULL and %d of the batch's %d rows have no value",
+				table, f.Name, cols[i].NullN(), batch.NumRows())
+		}
+	}
+	return cols, nil
+}
+
+// sourceColumns returns, for each field of s, the column of the batch that
+// feeds it, or -1.
+func sourceColumns(table string, s *schema.Schema, batch *arrow.Schema) ([]int, error) {
+	from := make([]int, len(s.Fields))
+	for i := range from {
+		from[i] = -1
+	}
+	for i, f := range batch.Fields() {
+		at := s.Index(f.Name)
+		if at < 0 {
+			return nil, wire.Errorf(wire.SchemaMismatch, "table %q has no column %q%s", table, f.Name, wire.DidYouMean(f.Name, s.Names())).
+				WithHint("tarn table alter %s add '%s TYPE'", table, f.Name)
+		}
+		if from[at] >= 0 {
+			return nil, wire.Errorf(wire.SchemaMismatch, "the batch has column %q twice", s.Fields[at].Name)
+		}
+		from[at] = i
+	}
+	return from, nil
+}
+
+func conformColumn(mem memory.Allocator, table string, f schema.Field, col arrow.Array) (arrow.Array, error) {
+	if err := validate(col); err != nil {
+		return nil, wire.Errorf(wire.BadInput, "column %q: %w", f.Name, err)
+	}
+	plain, err := schema.Canonicalize(mem, col)
+	if err != nil {
+		return nil, wire.Errorf(wire.SchemaMismatch, "column %q: %w", f.Name, err)
+	}
+	if plain.NullN() == plain.Len() {
+		return array.MakeArrayOfNull(mem, f.Type, plain.Len()), nil
+	}
+	wide, err := schema.WidenArray(mem, plain, f.Type)
+	if err != nil {
+		return nil, wire.Errorf(wire.SchemaMismatch, "table %q: column %q is %s, and the batch has %s",
+			table, f.Name, schema.TypeText(f.Type), schema.TypeText(plain.DataType())).
+			WithHint("send %s, or widen the column with: tarn table alter %s widen %s TYPE", schema.TypeText(f.Type), table, f.Name)
+	}
+	return wide, nil
+}
+
+// validate checks what a batch from outside may get wrong: offsets that point
+// outside their buffers, and strings that are not UTF-8.
+func validate(a arrow.Array) error {
+	if v, ok := a.(interface{ ValidateFull() error }); ok {
+		if err := v.ValidateFull(); err != nil {
+			return err
+		}
+	}
+	switch a := a.(type) {
+	case *array.String:
+		return validateUTF8(a)
+	case *array.Dictionary:
+		return validate(a.Dictionary())
+	case *array.Struct:
+		for i := range a.NumField() {
+			if err := validate(a.Field(i)); err != nil {
+				return err
+			}
+		}
+	case array.ListLike:
+		return validate(a.ListValues())
+	}
+	return nil
+}
+
+func validateUTF8(a *array.String) error {
+	for i := range a.Len() {
+		if !a.IsNull(i) && !utf8.ValidString(a.Value(i)) {
+			return wire.Errorf(wire.BadInput, "row %d of the batch is not UTF-8: %.40q", i, a.Value(i)).
+				WithHint("send it as binary")
+		}
+	}
+	return nil
+}

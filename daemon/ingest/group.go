@@ -1,0 +1,281 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/schema"
+	"golang.org/x/sync/errgroup"
+)
+
+// groupBytes ends a group before its interval does.
+const groupBytes = 8 << 20
+
+// A request is one Append that waits for its commit.
+type request struct {
+	batch arrow.RecordBatch
+	id    wire.BatchID
+	bytes int64
+
+	done    chan struct{} // closed when receipt and err are set
+	receipt wire.Receipt
+	err     error
+}
+
+func (r *request) finish(receipt wire.Receipt, err error) {
+	receipt.Seq = r.id.Seq
+	r.receipt, r.err = receipt, err
+	close(r.done)
+}
+
+// A group gathers the appends of one table. One goroutine per table collects,
+// writes and commits; what arrives meanwhile is the next group.
+type group struct {
+	g     *Ingester
+	table catalog.TableID
+	name  string
+	in    chan *request
+
+	mu      sync.Mutex
+	waiting map[wire.BatchID]*request // so that a retry joins its first try
+}
+
+// Append adds the rows of batch to a table and returns when they are durable
+// and visible. The batch must not change before that. With a producer, a
+// batch that was committed before is not added again.
+func (g *Ingester) Append(ctx context.Context, table string, batch arrow.RecordBatch, id wire.BatchID) (wire.Receipt, error) {
+	t, err := g.Catalog.View().Table(table)
+	if err != nil {
+		return wire.Receipt{}, err
+	}
+	r, err := g.group(t).join(ctx, batch, id)
+	if err != nil {
+		return wire.Receipt{}, err
+	}
+	select {
+	case <-r.done:
+		return r.receipt, r.err
+	case <-ctx.Done():
+		return wire.Receipt{}, wire.Errorf(wire.Canceled, "the append was canceled before its commit was known: %w", ctx.Err())
+	}
+}
+
+func (g *Ingester) group(t *catalog.Snapshot) *group {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	gr := g.groups[t.ID]
+	if gr == nil {
+		gr = &group{g: g, table: t.ID, name: t.Name, in: make(chan *request, 256), waiting: map[wire.BatchID]*request{}}
+		g.groups[t.ID] = gr
+		g.wg.Go(gr.run)
+	}
+	return gr
+}
+
+// join queues a batch, or finds the request of the same batch that is already
+// under way.
+func (gr *group) join(ctx context.Context, batch arrow.RecordBatch, id wire.BatchID) (*request, error) {
+	r := &request{batch: batch, id: id, bytes: schema.BatchBytes(batch), done: make(chan struct{})}
+	if id.Producer != "" {
+		gr.mu.Lock()
+		first := gr.waiting[id]
+		if first == nil {
+			gr.waiting[id] = r
+		}
+		gr.mu.Unlock()
+		if first != nil {
+			return first, nil
+		}
+	}
+	select {
+	case gr.in <- r:
+		return r, nil
+	case <-gr.g.ctx.Done():
+		gr.answer(r, wire.Receipt{}, errStopping)
+		return r, nil
+	case <-ctx.Done():
+		// Unavailable, not Canceled: a retry that has joined this request may try again.
+		err := wire.Errorf(wire.Unavailable, "the append was canceled before it began: %w", ctx.Err())
+		gr.answer(r, wire.Receipt{}, err)
+		return nil, err
+	}
+}
+
+func (gr *group) answer(r *request, receipt wire.Receipt, err error) {
+	gr.mu.Lock()
+	delete(gr.waiting, r.id)
+	gr.mu.Unlock()
+	r.finish(receipt, err)
+}
+
+func (gr *group) run() {
+	for {
+		select {
+		case first := <-gr.in:
+			gr.flush(gr.collect(first))
+		case <-gr.g.ctx.Done():
+			gr.drain()
+			return
+		}
+	}
+}
+
+// drain fails what still waits when the node stops.
+func (gr *group) drain() {
+	for {
+		select {
+		case r := <-gr.in:
+			gr.answer(r, wire.Receipt{}, errStopping)
+		default:
+			return
+		}
+	}
+}
+
+// collect gathers requests until the table's flush interval or groupBytes.
+func (gr *group) collect(first *request) []*request {
+	all, bytes := []*request{first}, first.bytes
+	timer := time.NewTimer(gr.interval())
+	defer timer.Stop()
+	for bytes < groupBytes {
+		select {
+		case r := <-gr.in:
+			all = append(all, r)
+			bytes += r.bytes
+		case <-timer.C:
+			return all
+		case <-gr.g.ctx.Done():
+			return all
+		}
+	}
+	return all
+}
+
+// DefaultFlushInterval is how long an append waits for others to join it.
+const DefaultFlushInterval = 20 * time.Millisecond
+
+func (gr *group) interval() time.Duration {
+	if t, err := gr.g.Catalog.View().TableByID(gr.table); err == nil && t.Options.FlushInterval > 0 {
+		return t.Options.FlushInterval
+	}
+	return DefaultFlushInterval
+}
+
+// flush commits the requests together and answers each of them.
+func (gr *group) flush(all []*request) {
+	view, err := gr.g.Catalog.Read(gr.g.ctx)
+	if err != nil {
+		gr.answerAll(all, wire.Receipt{}, err)
+		return
+	}
+	t, err := view.TableByID(gr.table)
+	if err != nil {
+		gr.answerAll(all, wire.Receipt{}, wire.Errorf(wire.TableNotFound, "table %q was dropped", gr.name))
+		return
+	}
+	fresh, parts := gr.prepare(view, t, all)
+	if len(fresh) == 0 {
+		return
+	}
+	segments, err := gr.write(t, parts)
+	if err != nil {
+		gr.answerAll(fresh, wire.Receipt{}, err)
+		return
+	}
+	gr.commit(t, fresh, segments)
+}
+
+func (gr *group) answerAll(all []*request, receipt wire.Receipt, err error) {
+	for _, r := range all {
+		gr.answer(r, receipt, err)
+	}
+}
+
+// prepare answers the requests that are already committed or do not fit the
+// table, and returns the others with their rows by partition.
+func (gr *group) prepare(view *catalog.State, t *catalog.Snapshot, all []*request) ([]*request, map[string]*buffered) {
+	as := t.Schema.Arrow()
+	var fresh []*request
+	parts := map[string]*buffered{}
+	for _, r := range all {
+		if v, ok := view.CommittedBatch(t.ID, r.id); ok {
+			gr.answer(r, wire.Receipt{Version: int64(v), Duplicate: true}, nil)
+			continue
+		}
+		cols, err := conform(memAllocator, t.Name, t.Schema, r.batch)
+		var cut []part
+		if err == nil {
+			cut, err = split(gr.g.ctx, t.Schema, t.PartitionBy, cols, int(r.batch.NumRows()))
+		}
+		if err != nil || r.batch.NumRows() == 0 {
+			gr.answer(r, wire.Receipt{Version: int64(t.Version)}, err)
+			continue
+		}
+		fresh = append(fresh, r)
+		for _, p := range cut {
+			b := parts[p.key]
+			if b == nil {
+				b = &buffered{values: p.values}
+				parts[p.key] = b
+			}
+			b.batches = append(b.batches, array.NewRecordBatch(as, p.cols, int64(p.rows)))
+		}
+	}
+	return fresh, parts
+}
+
+func (gr *group) write(t *catalog.Snapshot, parts map[string]*buffered) ([]catalog.Segment, error) {
+	var writers errgroup.Group
+	writers.SetLimit(8)
+	var mu sync.Mutex
+	var segments []catalog.Segment
+	for _, b := range parts {
+		writers.Go(func() error {
+			s, err := gr.g.writeSegment(gr.g.ctx, t, b.values, b.batches)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			segments = append(segments, *s)
+			return nil
+		})
+	}
+	if err := writers.Wait(); err != nil {
+		gr.g.discard(segments, gr.g.Catalog.View().Index())
+		return nil, err
+	}
+	return segments, nil
+}
+
+func (gr *group) commit(t *catalog.Snapshot, fresh []*request, segments []catalog.Segment) {
+	ids := make([]wire.BatchID, 0, len(fresh))
+	for _, r := range fresh {
+		if r.id.Producer != "" {
+			ids = append(ids, r.id)
+		}
+	}
+	res, err := gr.g.commit(catalog.CommitSegments{
+		Txn: gr.g.newTxn(), Epoch: gr.g.Epoch, Table: t.ID, SchemaID: t.Schema.ID,
+		Segments: segments, Producers: ids, Operation: "append",
+	})
+	if err == nil && res.Err != nil {
+		err = res.Err
+	}
+	if err != nil && errors.Is(err, context.Canceled) {
+		err = errStopping
+	}
+	for _, r := range fresh {
+		if err != nil {
+			gr.answer(r, wire.Receipt{}, err)
+			continue
+		}
+		gr.answer(r, wire.Receipt{Version: int64(res.Version), Rows: r.batch.NumRows(), Segments: len(segments)}, nil)
+	}
+}

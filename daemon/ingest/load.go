@@ -1,0 +1,195 @@
+package ingest
+
+import (
+	"context"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/schema"
+	"golang.org/x/sync/errgroup"
+)
+
+// segmentBytes is how many bytes of rows of one partition a load gathers
+// before it writes a segment.
+const segmentBytes = 32 << 20
+
+// writersPerLoad is how many segments a load writes at a time, while it goes
+// on taking rows.
+const writersPerLoad = 2
+
+// Load is one atomic commit in the making. It is not safe for concurrent use;
+// end it with Commit or Abort.
+type Load struct {
+	g     *Ingester
+	table *catalog.Snapshot
+	as    *arrow.Schema
+	key   string
+	parts map[string]*buffered
+	bytes int64 // buffered, all partitions
+	rows  int64 // taken
+
+	writers *errgroup.Group
+	wctx    context.Context
+	mu      sync.Mutex
+	written []catalog.Segment
+}
+
+// buffered is the rows of one partition that have not been written yet.
+type buffered struct {
+	values  []schema.PartitionValue
+	batches []arrow.RecordBatch
+	bytes   int64
+}
+
+// NewLoad begins a load. When the table has already committed the key, it
+// returns that commit's receipt instead.
+func (g *Ingester) NewLoad(ctx context.Context, table, key string) (*Load, *wire.Receipt, error) {
+	if g.ctx.Err() != nil {
+		return nil, nil, errStopping
+	}
+	view, err := g.Catalog.Read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := view.Table(table)
+	if err != nil {
+		return nil, nil, err
+	}
+	if v, ok := view.CommittedKey(t.ID, key); ok {
+		return nil, &wire.Receipt{Version: int64(v), Duplicate: true}, nil
+	}
+	g.loads.Add(1)
+	l := &Load{g: g, table: t, as: t.Schema.Arrow(), key: key, parts: map[string]*buffered{}}
+	l.writers, l.wctx = errgroup.WithContext(ctx)
+	l.writers.SetLimit(writersPerLoad)
+	return l, nil, nil
+}
+
+// Write takes the rows of a batch, which stays the caller's.
+func (l *Load) Write(ctx context.Context, batch arrow.RecordBatch) error {
+	if err := l.wctx.Err(); err != nil {
+		return l.writers.Wait() // a writer failed: say why
+	}
+	cols, err := conform(memAllocator, l.table.Name, l.table.Schema, batch)
+	if err != nil {
+		return err
+	}
+	parts, err := split(ctx, l.table.Schema, l.table.PartitionBy, cols, int(batch.NumRows()))
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		l.buffer(p)
+	}
+	l.rows += batch.NumRows()
+	return nil
+}
+
+func (l *Load) buffer(p part) {
+	if p.rows == 0 {
+		return
+	}
+	b := l.parts[p.key]
+	if b == nil {
+		b = &buffered{values: p.values}
+		l.parts[p.key] = b
+	}
+	batch := array.NewRecordBatch(l.as, p.cols, int64(p.rows))
+	size := schema.BatchBytes(batch)
+	b.batches = append(b.batches, batch)
+	b.bytes += size
+	l.bytes += size
+	if b.bytes >= segmentBytes {
+		l.flush(p.key)
+	}
+	for l.bytes > l.share() {
+		l.flush(l.largest())
+	}
+}
+
+// share is this load's part of the memory that all loads may use.
+func (l *Load) share() int64 { return max(l.g.Memory/max(l.g.loads.Load(), 1), 4<<20) }
+
+func (l *Load) largest() string {
+	var key string
+	most := int64(-1)
+	for k, b := range l.parts {
+		if b.bytes > most || b.bytes == most && k < key {
+			key, most = k, b.bytes
+		}
+	}
+	return key
+}
+
+// flush hands the rows of one partition to a writer. It waits while all
+// writers are busy, which is what keeps memory bounded.
+func (l *Load) flush(key string) {
+	b := l.parts[key]
+	delete(l.parts, key)
+	l.bytes -= b.bytes
+	l.writers.Go(func() error {
+		s, err := l.g.writeSegment(l.wctx, l.table, b.values, b.batches)
+		if err != nil {
+			return err
+		}
+		l.mu.Lock()
+		l.written = append(l.written, *s)
+		l.mu.Unlock()
+		return nil
+	})
+}
+
+// Rows returns how many rows the load has taken.
+func (l *Load) Rows() int64 { return l.rows }
+
+// Commit writes what is left and makes all rows of the load one version of
+// the table. A load without rows makes none.
+func (l *Load) Commit() (wire.Receipt, error) {
+	defer l.end()
+	for len(l.parts) > 0 {
+		l.flush(l.largest())
+	}
+	if err := l.writers.Wait(); err != nil {
+		l.g.discard(l.written, l.g.Catalog.View().Index())
+		return wire.Receipt{}, err
+	}
+	if l.rows == 0 {
+		return wire.Receipt{Version: int64(l.table.Version)}, nil
+	}
+	r, err := l.g.commit(catalog.CommitSegments{
+		Txn: l.g.newTxn(), Epoch: l.g.Epoch, Table: l.table.ID, SchemaID: l.table.Schema.ID,
+		Segments: l.written, Key: l.key, Operation: "append",
+	})
+	if err == nil && r.Err != nil {
+		err = r.Err
+	}
+	if err != nil {
+		return wire.Receipt{}, err
+	}
+	if r.Duplicate {
+		return wire.Receipt{Version: int64(r.Version), Duplicate: true}, nil
+	}
+	return receipt(r, l.written), nil
+}
+
+func receipt(r catalog.Result, segments []catalog.Segment) wire.Receipt {
+	out := wire.Receipt{Version: int64(r.Version), Segments: len(segments)}
+	for _, s := range segments {
+		out.Rows += s.Rows
+		out.Bytes += s.Bytes
+	}
+	return out
+}
+
+// Abort gives the load up: nothing of it becomes visible.
+func (l *Load) Abort() {
+	defer l.end()
+	clear(l.parts)
+	_ = l.writers.Wait() // the load fails anyway; its files are discarded either way
+	l.g.discard(l.written, l.g.Catalog.View().Index())
+}
+
+func (l *Load) end() { l.g.loads.Add(-1) }

@@ -1,0 +1,163 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/compute"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/format"
+	"github.com/tarnlake/tarn/index"
+	"github.com/tarnlake/tarn/schema"
+	"github.com/tarnlake/tarn/tiering"
+)
+
+// MemberName is the name of a segment's file on its medium.
+func MemberName(id catalog.SegmentID) string { return id.String() + ".seg" }
+
+// writeSegment writes the rows of batches, all of one partition, as one
+// durable segment, sorted by the table's sort key. The segment is not part of
+// the table until it is committed.
+func (g *Ingester) writeSegment(ctx context.Context, t *catalog.Snapshot, values []schema.PartitionValue, batches []arrow.RecordBatch) (*catalog.Segment, error) {
+	id, err := g.newSegmentID()
+	if err != nil {
+		return nil, err
+	}
+	if batches, err = sortRows(ctx, t, batches); err != nil {
+		return nil, err
+	}
+	file, err := g.Medium.Create(MemberName(id))
+	if err != nil {
+		return nil, storeError(err)
+	}
+	defer file.Abort() // nothing once it is committed
+	summary, err := writeRows(file, t, id, values, batches)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	receipt, err := file.Commit()
+	if err != nil {
+		return nil, storeError(err)
+	}
+	return &catalog.Segment{
+		ID: id, SchemaID: t.Schema.ID, Partition: values,
+		Rows: summary.Rows, Bytes: receipt.Size, Hash: receipt.Hash,
+		Medium: g.Medium.ID(), Zones: zonesOf(summary),
+	}, nil
+}
+
+func writeRows(file *tiering.Writer, t *catalog.Snapshot, id catalog.SegmentID, values []schema.PartitionValue, batches []arrow.RecordBatch) (format.Summary, error) {
+	info := format.Info{
+		Segment: id.String(), Table: strconv.FormatInt(int64(t.ID), 10),
+		Properties: segmentProperties(t, values),
+	}
+	w, err := format.NewWriter(file, t.Schema, info, format.Options{})
+	if err != nil {
+		return format.Summary{}, err
+	}
+	for _, b := range batches {
+		if err := w.Write(b); err != nil {
+			return format.Summary{}, err
+		}
+	}
+	return w.Close()
+}
+
+// segmentProperties is what a lost catalog could be rebuilt from.
+func segmentProperties(t *catalog.Snapshot, values []schema.PartitionValue) map[string]string {
+	p := map[string]string{"table_name": t.Name, "schema_id": strconv.Itoa(t.Schema.ID)}
+	for i, v := range values {
+		text := "=" + v.Text
+		if v.Null {
+			text = "" // null, apart from the empty text
+		}
+		p["partition."+t.PartitionBy[i].Text(t.Schema)] = text
+	}
+	return p
+}
+
+func zonesOf(s format.Summary) map[int32]index.Zone {
+	zones := make(map[int32]index.Zone, len(s.Columns))
+	for _, c := range s.Columns {
+		zones[c.FieldID] = c.Zone
+	}
+	return zones
+}
+
+// sortRows returns the rows of batches in the order of the table's sort key;
+// equal rows keep their order. Without a key it returns batches.
+func sortRows(ctx context.Context, t *catalog.Snapshot, batches []arrow.RecordBatch) ([]arrow.RecordBatch, error) {
+	if len(t.SortBy) == 0 {
+		return batches, nil
+	}
+	all, err := concat(batches)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]compute.SortKey, len(t.SortBy))
+	for i, k := range t.SortBy {
+		keys[i] = compute.SortKey{ColumnIndex: t.Schema.ByID(k.FieldID)}
+		if k.Desc {
+			keys[i].Order = compute.Descending
+		}
+	}
+	order, err := compute.SortIndicesRecordBatch(ctx, all, keys)
+	if err != nil {
+		return nil, fmt.Errorf("sorting by the table's sort key: %w", err)
+	}
+	cols := make([]arrow.Array, all.NumCols())
+	for i, col := range all.Columns() {
+		if cols[i], err = compute.TakeArray(ctx, col, order); err != nil {
+			return nil, err
+		}
+	}
+	return []arrow.RecordBatch{array.NewRecordBatch(all.Schema(), cols, all.NumRows())}, nil
+}
+
+func concat(batches []arrow.RecordBatch) (arrow.RecordBatch, error) {
+	if len(batches) == 1 {
+		return batches[0], nil
+	}
+	first := batches[0]
+	cols, rows := make([]arrow.Array, first.NumCols()), int64(0)
+	for _, b := range batches {
+		rows += b.NumRows()
+	}
+	for i := range cols {
+		chunks := make([]arrow.Array, len(batches))
+		for j, b := range batches {
+			chunks[j] = b.Column(i)
+		}
+		var err error
+		if cols[i], err = array.Concatenate(chunks, memAllocator); err != nil {
+			return nil, err
+		}
+	}
+	return array.NewRecordBatch(first.Schema(), cols, rows), nil
+}
+
+// storeError gives an error of the medium its kind.
+func storeError(err error) error {
+	switch {
+	case errors.Is(err, tiering.ErrDiskFull):
+		return wire.Errorf(wire.DiskFull, "no rows were taken: %w", err).WithHint("free space on that disk; reads and deletes still work")
+	case errors.Is(err, tiering.ErrSuspect):
+		return wire.Errorf(wire.Unavailable, "no rows were taken: %w", err).WithHint("check the disk (kernel log), then restart the node")
+	}
+	return err
+}
+
+// ParseMemberName is the inverse of MemberName.
+func ParseMemberName(name string) (catalog.SegmentID, error) {
+	id, ok := strings.CutSuffix(name, ".seg")
+	if !ok {
+		return 0, fmt.Errorf("%q is not the name of a segment file", name)
+	}
+	return catalog.ParseSegmentID(id)
+}

@@ -1,0 +1,135 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/apache/arrow-go/v18/arrow/flight"
+	"github.com/tarnlake/tarn/client/wire"
+)
+
+// DoPut takes rows in: see wire.Put for the two ways.
+func (s *service) DoPut(stream flight.FlightService_DoPutServer) error {
+	rows, err := flight.NewRecordReader(stream)
+	if err != nil {
+		return wire.Errorf(wire.BadInput, "the stream does not begin with a schema: %w", err)
+	}
+	defer rows.Release()
+	put, err := putOf(rows.LatestFlightDescriptor())
+	if err != nil {
+		return err
+	}
+	if put.Mode == wire.ModeAppend {
+		return s.append(stream, rows, put)
+	}
+	return s.load(stream, rows, put)
+}
+
+func putOf(d *flight.FlightDescriptor) (*wire.Put, error) {
+	hint := "name the table as path, or send {\"put\":{\"table\":…}} as command"
+	switch {
+	case d == nil:
+		return nil, wire.Errorf(wire.InvalidArgument, "the stream does not say which table it is for").WithHint("%s", hint)
+	case d.Type == flight.DescriptorPATH && len(d.Path) == 1:
+		return &wire.Put{Table: d.Path[0], Mode: wire.ModeLoad}, nil
+	}
+	var desc wire.Descriptor
+	if err := json.Unmarshal(d.Cmd, &desc); err != nil || desc.Put == nil {
+		return nil, wire.Errorf(wire.InvalidArgument, "the stream does not say which table it is for").WithHint("%s", hint)
+	}
+	if m := desc.Put.Mode; m != "" && m != wire.ModeLoad && m != wire.ModeAppend {
+		return nil, wire.Errorf(wire.InvalidArgument, "unknown mode %q; known: load, append", m)
+	}
+	return desc.Put, nil
+}
+
+// append commits and answers batch by batch.
+func (s *service) append(stream flight.FlightService_DoPutServer, rows *flight.Reader, put *wire.Put) error {
+	for rows.Next() {
+		var id wire.BatchID
+		if meta := rows.LatestAppMetadata(); len(meta) > 0 {
+			if err := json.Unmarshal(meta, &id); err != nil {
+				return wire.Errorf(wire.InvalidArgument, "the batch's metadata is not a batch id: %w", err)
+			}
+		}
+		batch := rows.RecordBatch()
+		batch.Retain()
+		r, err := s.n.ingest.Append(stream.Context(), put.Table, batch, id)
+		if err != nil {
+			return err
+		}
+		s.n.metrics.rowsIn.Add(float64(r.Rows))
+		if err := sendReceipt(stream, r); err != nil {
+			return err
+		}
+	}
+	return readError(stream.Context(), rows)
+}
+
+// load commits the whole stream once the client has half-closed it.
+func (s *service) load(stream flight.FlightService_DoPutServer, rows *flight.Reader, put *wire.Put) error {
+	ctx := stream.Context()
+	l, known, err := s.n.ingest.NewLoad(ctx, put.Table, put.Key)
+	if err != nil {
+		return err
+	}
+	if known != nil {
+		return sendReceipt(stream, *known)
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			l.Abort()
+		}
+	}()
+	var end *wire.LoadEnd
+	for rows.Next() {
+		batch := rows.RecordBatch()
+		if meta := rows.LatestAppMetadata(); len(meta) > 0 && batch.NumRows() == 0 {
+			end = &wire.LoadEnd{}
+			if err := json.Unmarshal(meta, end); err != nil {
+				return wire.Errorf(wire.InvalidArgument, "the end of the load does not parse: %w", err)
+			}
+			continue
+		}
+		batch.Retain()
+		if err := l.Write(ctx, batch); err != nil {
+			return err
+		}
+	}
+	if err := readError(ctx, rows); err != nil {
+		return err
+	}
+	if end != nil && end.Rows != l.Rows() {
+		return wire.Errorf(wire.BadInput, "the client sent %d rows and %d arrived: nothing was committed", end.Rows, l.Rows())
+	}
+	committed = true
+	r, err := l.Commit()
+	if err != nil {
+		return err
+	}
+	s.n.metrics.rowsIn.Add(float64(r.Rows))
+	return sendReceipt(stream, r)
+}
+
+// readError tells the end of a stream, which the client means, from a stream
+// that broke off.
+func readError(ctx context.Context, rows *flight.Reader) error {
+	if ctx.Err() != nil {
+		return wire.Errorf(wire.Canceled, "the stream broke off: nothing more was committed: %w", ctx.Err())
+	}
+	if err := rows.Err(); err != nil && !errors.Is(err, io.EOF) {
+		return wire.Errorf(wire.BadInput, "reading the stream: %w", err)
+	}
+	return nil
+}
+
+func sendReceipt(stream flight.FlightService_DoPutServer, r wire.Receipt) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return stream.Send(&flight.PutResult{AppMetadata: b})
+}

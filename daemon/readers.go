@@ -1,0 +1,111 @@
+package daemon
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/ingest"
+	"github.com/tarnlake/tarn/format"
+	"github.com/tarnlake/tarn/tiering"
+)
+
+// maxReaders bounds how many segments are kept open.
+const maxReaders = 1024
+
+// readers keeps the readers of the segments used last, so that a second scan
+// need not read footers again. It is safe for concurrent use.
+//
+// A reader that falls out is not closed but let go: scans may still read from
+// it, and the file closes when the last of them has.
+type readers struct {
+	medium *tiering.Medium
+	mu     sync.Mutex
+	open   map[catalog.SegmentID]*list.Element
+	recent *list.List // of *openReader, newest first
+}
+
+type openReader struct {
+	id     catalog.SegmentID
+	reader *format.Reader
+}
+
+func newReaders(m *tiering.Medium) *readers {
+	return &readers{medium: m, open: map[catalog.SegmentID]*list.Element{}, recent: list.New()}
+}
+
+// OpenSegment returns the reader of a segment (see scan.Opener).
+func (rs *readers) OpenSegment(_ context.Context, s *catalog.Segment) (*format.Reader, error) {
+	if r := rs.lookup(s.ID); r != nil {
+		return r, nil
+	}
+	r, err := openSegment(rs.medium, s)
+	if err != nil {
+		return nil, err
+	}
+	rs.keep(s.ID, r)
+	return r, nil
+}
+
+func openSegment(m *tiering.Medium, s *catalog.Segment) (*format.Reader, error) {
+	f, err := m.Open(ingest.MemberName(s.ID))
+	if err != nil {
+		return nil, wire.Errorf(wire.Corrupt, "segment %s: %w", s.ID, err).WithHint("tarn segment verify TABLE")
+	}
+	if f.Size() != s.Bytes {
+		return nil, wire.Errorf(wire.Corrupt, "segment %s: the file has %d bytes, the catalog says %d", s.ID, f.Size(), s.Bytes).
+			WithHint("tarn segment verify TABLE")
+	}
+	r, err := format.Open(f, f.Size())
+	if err != nil {
+		return nil, segmentError(s, err)
+	}
+	return r, nil
+}
+
+func segmentError(s *catalog.Segment, err error) error {
+	if errors.Is(err, format.ErrCorrupt) {
+		return wire.Errorf(wire.Corrupt, "segment %s: %w", s.ID, err)
+	}
+	return err
+}
+
+func (rs *readers) lookup(id catalog.SegmentID) *format.Reader {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	e, ok := rs.open[id]
+	if !ok {
+		return nil
+	}
+	rs.recent.MoveToFront(e)
+	return e.Value.(*openReader).reader
+}
+
+func (rs *readers) keep(id catalog.SegmentID, r *format.Reader) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if _, ok := rs.open[id]; ok {
+		return
+	}
+	rs.open[id] = rs.recent.PushFront(&openReader{id, r})
+	if rs.recent.Len() > maxReaders {
+		rs.remove(rs.recent.Back())
+	}
+}
+
+// forget drops the reader of a segment whose file goes away.
+func (rs *readers) forget(id catalog.SegmentID) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if e, ok := rs.open[id]; ok {
+		rs.remove(e)
+	}
+}
+
+func (rs *readers) remove(e *list.Element) {
+	delete(rs.open, e.Value.(*openReader).id)
+	rs.recent.Remove(e)
+}
