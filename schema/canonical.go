@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -14,7 +15,9 @@ const MaxDepth = 32
 // dictionaries and run-end arrays are read as their values, date64 becomes
 // date32, decimal32 and decimal64 become decimal128, null becomes string, and
 // an extension type becomes its storage. Types without such a shape
-// (intervals, unions, decimal256) are refused with an error that names them.
+// (intervals, unions, decimal256) and parameters that TypeText could not carry
+// (a decimal of no digits, two struct fields of one name) are refused with an
+// error that names them.
 func Canonical(t arrow.DataType) (arrow.DataType, error) { return canonical(t, 0) }
 
 func canonical(t arrow.DataType, depth int) (arrow.DataType, error) {
@@ -28,7 +31,7 @@ func canonical(t arrow.DataType, depth int) (arrow.DataType, error) {
 		*arrow.StringType, *arrow.BinaryType, *arrow.FixedSizeBinaryType,
 		*arrow.Date32Type, *arrow.Time32Type, *arrow.Time64Type, *arrow.TimestampType, *arrow.DurationType,
 		*arrow.Decimal128Type:
-		return t, nil
+		return t, checkParameters(t)
 	case *arrow.NullType, *arrow.LargeStringType, *arrow.StringViewType:
 		return arrow.BinaryTypes.String, nil
 	case *arrow.LargeBinaryType, *arrow.BinaryViewType:
@@ -36,9 +39,9 @@ func canonical(t arrow.DataType, depth int) (arrow.DataType, error) {
 	case *arrow.Date64Type:
 		return arrow.FixedWidthTypes.Date32, nil
 	case *arrow.Decimal32Type:
-		return &arrow.Decimal128Type{Precision: t.Precision, Scale: t.Scale}, nil
+		return canonical(&arrow.Decimal128Type{Precision: t.Precision, Scale: t.Scale}, depth)
 	case *arrow.Decimal64Type:
-		return &arrow.Decimal128Type{Precision: t.Precision, Scale: t.Scale}, nil
+		return canonical(&arrow.Decimal128Type{Precision: t.Precision, Scale: t.Scale}, depth)
 	case *arrow.DictionaryType:
 		return canonical(t.ValueType, depth+1)
 	case *arrow.RunEndEncodedType:
@@ -59,6 +62,43 @@ func canonical(t arrow.DataType, depth int) (arrow.DataType, error) {
 	return nil, fmt.Errorf("type %s is not stored by Tarn", t)
 }
 
+// MaxFixedWidth bounds the width of fixed[n], in bytes.
+const MaxFixedWidth = 1 << 20
+
+func checkParameters(t arrow.DataType) error {
+	switch t := t.(type) {
+	case *arrow.Decimal128Type:
+		if t.Precision < 1 || t.Precision > 38 || t.Scale < -38 || t.Scale > t.Precision {
+			return fmt.Errorf("decimal(%d,%d): precision is 1 to 38 and scale -38 to precision", t.Precision, t.Scale)
+		}
+	case *arrow.FixedSizeBinaryType:
+		if t.ByteWidth < 1 || t.ByteWidth > MaxFixedWidth {
+			return fmt.Errorf("fixed[%d]: width is 1 to %d bytes", t.ByteWidth, MaxFixedWidth)
+		}
+	case *arrow.Time32Type:
+		if t.Unit > arrow.Millisecond {
+			return fmt.Errorf("32-bit time does not count %s", t.Unit)
+		}
+	case *arrow.Time64Type:
+		if t.Unit < arrow.Microsecond {
+			return fmt.Errorf("64-bit time does not count %s", t.Unit)
+		}
+	case *arrow.TimestampType:
+		return checkZone(t.TimeZone)
+	}
+	return nil
+}
+
+// checkZone lets through what time zones are made of (Europe/Berlin, +05:30,
+// Etc/GMT-1) without a look at any zone database: those differ between hosts.
+func checkZone(zone string) error {
+	odd := func(r rune) bool { return !identRune(r, 1) && !strings.ContainsRune("/+-:", r) }
+	if len(zone) > 64 || strings.ContainsFunc(zone, odd) {
+		return fmt.Errorf("timestamp: %.80q is not a time zone", zone)
+	}
+	return nil
+}
+
 func canonicalMap(t *arrow.MapType, depth int) (arrow.DataType, error) {
 	key, err := canonical(t.KeyType(), depth+1)
 	if err != nil {
@@ -72,15 +112,22 @@ func canonicalMap(t *arrow.MapType, depth int) (arrow.DataType, error) {
 }
 
 func canonicalStruct(t *arrow.StructType, depth int) (arrow.DataType, error) {
-	fields := make([]arrow.Field, t.NumFields())
+	if t.NumFields() == 0 {
+		return nil, fmt.Errorf("a struct needs at least one field")
+	}
+	fields, seen := make([]arrow.Field, t.NumFields()), map[string]bool{}
 	for i, f := range t.Fields() {
 		ft, err := canonical(f.Type, depth+1)
 		if err != nil {
 			return nil, fmt.Errorf("struct field %q: %w", f.Name, err)
 		}
 		if err := checkName(f.Name); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("struct field: %w", err)
 		}
+		if seen[f.Name] {
+			return nil, fmt.Errorf("struct field %q is there twice", f.Name)
+		}
+		seen[f.Name] = true
 		fields[i] = arrow.Field{Name: f.Name, Type: ft, Nullable: true}
 	}
 	return arrow.StructOf(fields...), nil

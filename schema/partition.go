@@ -1,11 +1,13 @@
 package schema
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"strconv"
-	"time"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -15,35 +17,35 @@ import (
 
 // Apply returns the partition value of each row of a, which must be of the
 // type of the transform's column or of a narrower one. Equal values share
-// their text.
+// their text. A string that is not valid UTF-8 is an error.
 func (t Transform) Apply(a arrow.Array) ([]PartitionValue, error) {
 	if err := t.check(a.DataType()); err != nil {
 		return nil, err
 	}
-	key, text := t.keyed(a)
+	appendKey, text := t.keyed(a)
 	out := make([]PartitionValue, a.Len())
-	seen := map[string]string{}
-	var buf []byte
-	last := -1
+	texts := map[string]string{}
+	var key, last []byte
+	lastRow := -1
 	for i := range out {
 		if a.IsNull(i) {
 			out[i].Null = true
 			continue
 		}
-		prev := len(buf)
-		buf = key(buf, i)
-		if last >= 0 && string(buf[:prev]) == string(buf[prev:]) { // rows often come in runs
-			out[i], buf = out[last], buf[:prev]
-			last = i
+		key = appendKey(key[:0], i)
+		if lastRow >= 0 && bytes.Equal(key, last) { // rows often come in runs
+			out[i] = out[lastRow]
 			continue
 		}
-		buf = append(buf[:0], buf[prev:]...)
-		s, ok := seen[string(buf)]
+		s, ok := texts[string(key)]
 		if !ok {
-			s = text(buf, i)
-			seen[string(buf)] = s
+			if s = text(key, i); !utf8.ValidString(s) {
+				return nil, fmt.Errorf("row %d: partition value %.40q is not valid UTF-8", i, s)
+			}
+			texts[string(key)] = s
 		}
-		out[i].Text, last = s, i
+		out[i].Text = s
+		key, last, lastRow = last, key, i
 	}
 	return out, nil
 }
@@ -63,11 +65,11 @@ func (t Transform) keyed(a arrow.Array) (key func([]byte, int) []byte, text func
 				return strconv.FormatUint(binary.LittleEndian.Uint64(b), 10)
 			}
 	case Year, Month, Day, Hour:
-		instant := instantOf(a)
+		at := instantOf(a)
 		return func(b []byte, i int) []byte {
-				return binary.LittleEndian.AppendUint64(b, uint64(t.period(instant(i))))
+				return binary.LittleEndian.AppendUint64(b, uint64(t.period(at(i))))
 			}, func(_ []byte, i int) string {
-				return instant(i).Format(periodLayout[t.Kind])
+				return at(i).text(periodLayout[t.Kind])
 			}
 	case Truncate:
 		return t.truncated(a)
@@ -75,30 +77,22 @@ func (t Transform) keyed(a arrow.Array) (key func([]byte, int) []byte, text func
 	return rawValue(a), func(_ []byte, i int) string { return valueText(a, i) }
 }
 
-var periodLayout = map[TransformKind]string{Year: "2006", Month: "2006-01", Day: "2006-01-02", Hour: "2006-01-02-15"}
+// periodLayout is what follows the year in the text of a period.
+var periodLayout = map[TransformKind]string{Year: "", Month: "-01", Day: "-01-02", Hour: "-01-02-15"}
 
 // period numbers the year, month, day or hour that holds at.
-func (t Transform) period(at time.Time) int64 {
+func (t Transform) period(at instant) int64 {
 	switch t.Kind {
 	case Year:
-		return int64(at.Year())
+		year, _ := at.civil()
+		return year
 	case Month:
-		return int64(at.Year())*12 + int64(at.Month())
+		year, rest := at.civil()
+		return year*12 + int64(rest.Month())
 	case Day:
-		return floorDiv(at.Unix(), 24*60*60)
+		return floorDiv(at.sec, secondsPerDay)
 	}
-	return floorDiv(at.Unix(), 60*60)
-}
-
-func instantOf(a arrow.Array) func(int) time.Time {
-	switch a := a.(type) {
-	case *array.Date32:
-		return func(i int) time.Time { return a.Value(i).ToTime() }
-	case *array.Timestamp:
-		unit := a.DataType().(*arrow.TimestampType).Unit
-		return func(i int) time.Time { return a.Value(i).ToTime(unit) }
-	}
-	panic("BUG: no instant in type " + a.DataType().String())
+	return floorDiv(at.sec, 60*60)
 }
 
 // rawValue returns the canonical bytes of a value, the same for a narrow and
@@ -161,15 +155,15 @@ func (t Transform) truncated(a arrow.Array) (func([]byte, int) []byte, func([]by
 	case *array.Decimal128:
 		scale := a.DataType().(*arrow.Decimal128Type).Scale
 		step := decimalStep(t.N, scale)
-		return func(b []byte, i int) []byte { return append(b, truncateDecimal(a.Value(i), step).ToString(scale)...) }, asText
+		return func(b []byte, i int) []byte {
+			return append(b, decimalText(truncateDecimal(a.Value(i), step), scale)...)
+		}, asText
 	case *array.Uint64:
 		n := uint64(t.N)
 		return func(b []byte, i int) []byte { return strconv.AppendUint(b, a.Value(i)/n*n, 10) }, asText
 	}
 	v := integerValue(a)
-	return func(b []byte, i int) []byte {
-		return fmt.Append(b, truncateInt(v(i), t.N))
-	}, asText
+	return func(b []byte, i int) []byte { return strconv.AppendInt(b, truncateInt(v(i), t.N), 10) }, asText
 }
 
 func firstRunes(s string, n int64) string {
@@ -188,16 +182,14 @@ func valueText(a arrow.Array, i int) string {
 	case *array.String:
 		return a.Value(i)
 	case *array.Date32:
-		return a.Value(i).ToTime().Format(time.DateOnly)
+		return instantOf(a)(i).text("-01-02")
 	case *array.Timestamp:
-		t := a.DataType().(*arrow.TimestampType)
-		at := a.Value(i).ToTime(t.Unit)
-		if t.TimeZone != "" {
-			return at.Format("2006-01-02T15:04:05.999999999Z")
+		if a.DataType().(*arrow.TimestampType).TimeZone != "" {
+			return instantOf(a)(i).text("-01-02T15:04:05.999999999Z")
 		}
-		return at.Format("2006-01-02 15:04:05.999999999")
+		return instantOf(a)(i).text("-01-02 15:04:05.999999999")
 	case *array.Decimal128:
-		return a.Value(i).ToString(a.DataType().(*arrow.Decimal128Type).Scale)
+		return decimalText(a.Value(i), a.DataType().(*arrow.Decimal128Type).Scale)
 	}
 	return a.ValueStr(i)
 }
@@ -220,10 +212,34 @@ func decimalStep(n int64, scale int32) decimal128.Num {
 	return decimal128.FromI64(n).IncreaseScaleBy(scale)
 }
 
+// truncateDecimal rounds v down to a multiple of step, with the same bottom.
 func truncateDecimal(v, step decimal128.Num) decimal128.Num {
 	q, rem := v.Div(step)
 	if rem.Sign() < 0 {
 		q = q.Sub(decimal128.FromI64(1))
 	}
-	return q.Mul(step)
+	down := q.Mul(step)
+	if v.Less(down) {
+		return decimal128.New(math.MinInt64, 0)
+	}
+	return down
+}
+
+// decimalText writes all digits of v, as many after the point as scale says.
+func decimalText(v decimal128.Num, scale int32) string {
+	digits, sign := v.BigInt().String(), ""
+	if digits[0] == '-' {
+		digits, sign = digits[1:], "-"
+	}
+	if scale <= 0 {
+		if digits != "0" {
+			digits += strings.Repeat("0", int(-scale))
+		}
+		return sign + digits
+	}
+	if short := int(scale) + 1 - len(digits); short > 0 {
+		digits = strings.Repeat("0", short) + digits
+	}
+	point := len(digits) - int(scale)
+	return sign + digits[:point] + "." + digits[point:]
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -108,6 +109,8 @@ func (s *Schema) Validate() error {
 			return fmt.Errorf("column %q: %w", f.Name, err)
 		} else if !arrow.TypeEqual(t, f.Type) {
 			return fmt.Errorf("column %q: type %s is stored as %s; ask for that", f.Name, f.Type, TypeText(t))
+		} else if n := len(TypeText(t)); n > MaxTypeText {
+			return fmt.Errorf("column %q: the text of its type takes %d bytes; at most %d do", f.Name, n, MaxTypeText)
 		}
 		names[strings.ToLower(f.Name)], ids[f.ID] = true, true
 	}
@@ -125,6 +128,8 @@ func checkName(name string) error {
 		return fmt.Errorf("column name %.20q… is longer than %d bytes", name, MaxNameBytes)
 	case strings.ContainsRune(name, 0):
 		return fmt.Errorf("column name %q holds a zero byte", name)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("column name %q is not valid UTF-8", name)
 	}
 	return nil
 }

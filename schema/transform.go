@@ -34,10 +34,10 @@ const (
 // ParseTransform reads one partition expression over the fields of s, such as
 // `country`, `day(ts)`, `bucket(16, id)` or `truncate(100, price)`.
 func ParseTransform(s *Schema, text string) (Transform, error) {
-	call, args, isCall := strings.Cut(strings.TrimSpace(text), "(")
 	t := Transform{Kind: Identity}
 	column := strings.TrimSpace(text)
-	if isCall {
+	call, args, isCall := strings.Cut(column, "(")
+	if isCall && !strings.HasPrefix(column, `"`) {
 		if !strings.HasSuffix(args, ")") {
 			return t, fmt.Errorf("partition expression %q: missing closing parenthesis", text)
 		}
@@ -51,7 +51,9 @@ func ParseTransform(s *Schema, text string) (Transform, error) {
 			column = strings.TrimSpace(col)
 		}
 	}
-	column = strings.Trim(column, `"`)
+	if name, err := strconv.Unquote(column); err == nil && column[0] == '"' {
+		column = name
+	}
 	i := s.Index(column)
 	if i < 0 {
 		return t, fmt.Errorf("partition expression %q: no column %q; columns are %s", text, column, strings.Join(s.Names(), ", "))
@@ -64,6 +66,9 @@ func ParseTransform(s *Schema, text string) (Transform, error) {
 }
 
 func (t Transform) check(dt arrow.DataType) error {
+	if (t.Kind == Bucket || t.Kind == Truncate) && t.N < 1 {
+		return fmt.Errorf("%s(%d): want at least 1", t.Kind, t.N)
+	}
 	ok := false
 	switch t.Kind {
 	case Identity:
@@ -97,9 +102,10 @@ func isDateOrTimestamp(dt arrow.DataType) bool {
 	return dt.ID() == arrow.DATE32 || dt.ID() == arrow.TIMESTAMP
 }
 
-// Text returns the expression as ParseTransform reads it.
+// Text returns the expression as ParseTransform reads it. A column name that
+// is not a plain identifier stands in double quotes, with Go escapes.
 func (t Transform) Text(s *Schema) string {
-	name := t.column(s)
+	name := quoteName(t.column(s))
 	switch t.Kind {
 	case Identity:
 		return name

@@ -40,6 +40,7 @@ var typeAliases = map[string]string{
 	"boolean": "bool", "tinyint": "int8", "smallint": "int16", "int": "int32", "integer": "int32",
 	"bigint": "int64", "float": "float32", "real": "float32", "double": "float64",
 	"varchar": "string", "text": "string", "utf8": "string", "blob": "binary", "date32": "date",
+	"datetime": "timestamp",
 }
 
 // TypeText returns the text of a canonical type. It panics on any other type:
@@ -93,18 +94,32 @@ func identRune(r rune, i int) bool {
 	return r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || i > 0 && '0' <= r && r <= '9'
 }
 
+// MaxTypeText bounds the text of a type, in bytes.
+const MaxTypeText = 1 << 20
+
 // ParseType reads the text of a type. The result is canonical.
 func ParseType(text string) (arrow.DataType, error) {
+	if len(text) > MaxTypeText {
+		return nil, fmt.Errorf("type %.80q…: longer than %d bytes", text, MaxTypeText)
+	}
 	p := typeParser{in: text}
-	t, err := p.parse(0)
+	t, err := p.whole()
 	if err == nil {
-		p.space()
-		if p.pos != len(p.in) {
-			err = p.errorf("unexpected %q", p.in[p.pos:])
-		}
+		t, err = Canonical(t) // the grammar lets odd parameters and names through
 	}
 	if err != nil {
 		return nil, fmt.Errorf("type %.80q: %w", text, err)
+	}
+	return t, nil
+}
+
+func (p *typeParser) whole() (arrow.DataType, error) {
+	t, err := p.parse(0)
+	if err != nil {
+		return nil, err
+	}
+	if p.space(); p.pos != len(p.in) {
+		return nil, p.errorf("unexpected %.40q", p.in[p.pos:])
 	}
 	return t, nil
 }
@@ -172,8 +187,10 @@ func (p *typeParser) parse(depth int) (arrow.DataType, error) {
 	switch name {
 	case "decimal", "numeric":
 		return p.decimal()
-	case "fixed", "time", "duration", "timestamp", "datetime":
-		return p.bracketed(name)
+	case "fixed":
+		return p.fixed()
+	case "time", "duration", "timestamp":
+		return p.timed(name)
 	case "list":
 		return p.list(depth)
 	case "map":
@@ -181,71 +198,80 @@ func (p *typeParser) parse(depth int) (arrow.DataType, error) {
 	case "struct":
 		return p.structType(depth)
 	}
-	return nil, p.errorf("unknown type %q; known: bool, int8…int64, uint8…uint64, float16…float64, decimal(p,s), string, binary, fixed[n], date, time[unit], timestamp[unit, zone], duration[unit], list<…>, map<…>, struct<…>", name)
+	return nil, p.errorf("unknown type %.40q; known: bool, int8…int64, uint8…uint64, float16…float64, decimal(p,s), string, binary, fixed[n], date, time[unit], timestamp[unit, zone], duration[unit], list<…>, map<…>, struct<…>", name)
 }
 
 func (p *typeParser) decimal() (arrow.DataType, error) {
-	precision, scale := 18, 3
-	if p.take("(") {
-		var err error
-		if precision, err = strconv.Atoi(p.until(",)")); err != nil {
-			return nil, p.errorf("decimal precision: %v", err)
-		}
-		scale = 0
-		if p.take(",") {
-			if scale, err = strconv.Atoi(p.until(")")); err != nil {
-				return nil, p.errorf("decimal scale: %v", err)
-			}
-		}
-		if err := p.want(")"); err != nil {
+	t := &arrow.Decimal128Type{Precision: 18, Scale: 3}
+	if !p.take("(") {
+		return t, nil
+	}
+	var err error
+	if t.Precision, err = p.number(",)"); err != nil {
+		return nil, err
+	}
+	t.Scale = 0
+	if p.take(",") {
+		if t.Scale, err = p.number(")"); err != nil {
 			return nil, err
 		}
 	}
-	if precision < 1 || precision > 38 || scale < -38 || scale > precision {
-		return nil, p.errorf("decimal(%d,%d): precision is 1 to 38 and scale -38 to precision", precision, scale)
-	}
-	return &arrow.Decimal128Type{Precision: int32(precision), Scale: int32(scale)}, nil
+	return t, p.want(")")
 }
 
-func (p *typeParser) bracketed(name string) (arrow.DataType, error) {
-	var args []string
+// number reads the number before the next byte of stop.
+func (p *typeParser) number(stop string) (int32, error) {
+	text := p.until(stop)
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0, p.errorf("%.40q is not a number", text)
+	}
+	return int32(n), nil
+}
+
+var units = map[string]arrow.TimeUnit{
+	"s": arrow.Second, "ms": arrow.Millisecond, "us": arrow.Microsecond, "ns": arrow.Nanosecond,
+}
+
+func (p *typeParser) fixed() (arrow.DataType, error) {
+	if err := p.want("["); err != nil {
+		return nil, err
+	}
+	n, err := p.number("]")
+	if err != nil {
+		return nil, err
+	}
+	return &arrow.FixedSizeBinaryType{ByteWidth: int(n)}, p.want("]")
+}
+
+// timed reads the unit and the zone of a type of time. Without brackets it is
+// SQL's TIME or TIMESTAMP, in microseconds.
+func (p *typeParser) timed(name string) (arrow.DataType, error) {
+	unit, zone := arrow.Microsecond, ""
 	if p.take("[") {
-		args = append(args, p.until(",]"))
-		if p.take(",") {
-			args = append(args, p.until("]"))
+		text := p.until(",]")
+		var ok bool
+		if unit, ok = units[text]; !ok {
+			return nil, p.errorf("unit %.40q is not s, ms, us or ns", text)
+		}
+		if name == "timestamp" && p.take(",") {
+			if zone = p.until("]"); zone == "" {
+				return nil, p.errorf("want a time zone")
+			}
 		}
 		if err := p.want("]"); err != nil {
 			return nil, err
 		}
 	}
-	if len(args) == 0 && name != "fixed" {
-		args = []string{"us"} // SQL's TIMESTAMP and TIME
-	}
-	if len(args) == 2 && name != "timestamp" || len(args) == 0 {
-		return nil, p.errorf("%s takes one argument in brackets", name)
-	}
-	if name == "fixed" {
-		n, err := strconv.Atoi(args[0])
-		if err != nil || n < 1 || n > 1<<20 {
-			return nil, p.errorf("fixed[%s]: want a width of 1 to %d bytes", args[0], 1<<20)
-		}
-		return &arrow.FixedSizeBinaryType{ByteWidth: n}, nil
-	}
-	unit, ok := map[string]arrow.TimeUnit{"s": arrow.Second, "ms": arrow.Millisecond, "us": arrow.Microsecond, "ns": arrow.Nanosecond}[args[0]]
-	if !ok {
-		return nil, p.errorf("unit %q is not s, ms, us or ns", args[0])
-	}
 	switch {
+	case name == "timestamp":
+		return &arrow.TimestampType{Unit: unit, TimeZone: zone}, nil
 	case name == "duration":
 		return &arrow.DurationType{Unit: unit}, nil
-	case name == "time" && unit <= arrow.Millisecond:
+	case unit <= arrow.Millisecond:
 		return &arrow.Time32Type{Unit: unit}, nil
-	case name == "time":
-		return &arrow.Time64Type{Unit: unit}, nil
-	case len(args) == 2:
-		return &arrow.TimestampType{Unit: unit, TimeZone: args[1]}, nil
 	}
-	return &arrow.TimestampType{Unit: unit}, nil
+	return &arrow.Time64Type{Unit: unit}, nil
 }
 
 func (p *typeParser) list(depth int) (arrow.DataType, error) {
