@@ -21,8 +21,11 @@ func (e *Expr) String() string {
 	case IsNull:
 		return e.operand(0) + " IS NULL"
 	case Not:
-		return "NOT " + e.operand(0)
+		return e.notText()
 	case Neg:
+		if e.Args[0].Op == Literal { // -5 is a literal of its own
+			return "-(" + e.Args[0].String() + ")"
+		}
 		return "-" + e.operand(0)
 	case Cast:
 		return "CAST(" + e.list(0, ", ") + " AS " + e.Name + ")"
@@ -37,6 +40,22 @@ func (e *Expr) String() string {
 		parts[i] = e.operand(i)
 	}
 	return strings.Join(parts, " "+strings.ToUpper(string(e.Op))+" ")
+}
+
+// notText writes the negation of a predicate as SQL does: a IS NOT NULL.
+func (e *Expr) notText() string {
+	p := e.Args[0]
+	switch p.Op {
+	case In:
+		return p.operand(0) + " NOT IN (" + p.list(1, ", ") + ")"
+	case Between:
+		return p.operand(0) + " NOT BETWEEN " + p.operand(1) + " AND " + p.operand(2)
+	case IsNull:
+		return p.operand(0) + " IS NOT NULL"
+	case Like, ILike:
+		return p.operand(0) + " NOT " + strings.ToUpper(string(p.Op)) + " " + p.operand(1)
+	}
+	return "NOT " + e.operand(0)
 }
 
 func (e *Expr) aggregateText() string {
@@ -84,8 +103,12 @@ func (v *Value) String() string {
 
 func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// quoteName returns a column name, in double quotes unless it is a plain word.
+// quoteName returns a column name, in double quotes unless it is a plain word
+// that is no keyword.
 func quoteName(s string) string {
+	if s == "" || IsKeyword(s) {
+		return `"` + s + `"`
+	}
 	for i, r := range s {
 		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 		if !letter && (i == 0 || r < '0' || r > '9') {
