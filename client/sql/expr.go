@@ -41,6 +41,8 @@ func (c *converter) expr(node ast.ExprNode) (*expr.Expr, error) {
 		return &expr.Expr{Op: expr.Literal, Lit: c.source.literalAt(n.Offset)}, nil
 	case *test_driver.ValueExpr:
 		return keyword(n)
+	case *ast.PositionExpr: // TRUE or FALSE as a key, which the parser takes for 1 or 0
+		return expr.Lit(expr.Bool, fmt.Sprint(n.N != 0)), nil
 	case *ast.BinaryOperationExpr:
 		return c.binary(n)
 	case *ast.UnaryOperationExpr:
