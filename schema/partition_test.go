@@ -317,6 +317,8 @@ func TestPartitionTextSpelling(t *testing.T) {
 		{truncate(100), arrow.PrimitiveTypes.Int8, `[-128, 127]`, []string{"-200", "100"}},
 		{truncate(100), arrow.PrimitiveTypes.Uint64, `[18446744073709551615]`, []string{"18446744073709551600"}},
 		{truncate(10), &arrow.Decimal128Type{Precision: 9, Scale: 2}, `["-0.01", "19.99", "-10", null]`, []string{"-10.00", "10.00", "-10.00", "NULL"}},
+		{truncate(9e18), &arrow.Decimal128Type{Precision: 38, Scale: 19}, `["-9999999999999999999.9999999999999999999", "-1"]`,
+			[]string{"-17014118346046923173.1687303715884105728", "-9000000000000000000.0000000000000000000"}}, // the first multiple is below any decimal
 		{truncate(3), arrow.BinaryTypes.String, `["", "ab", "abcd", "日本語文", "e\u0301fgh"]`, []string{"", "ab", "abc", "日本語", "e\u0301f"}},
 		{bucket, i64, `[0, 1, -1, 42]`, []string{"897", "78", "627", "720"}},
 		{bucket, arrow.BinaryTypes.String, `["", "a", "tarn"]`, []string{"138", "719", "224"}},
