@@ -1,0 +1,123 @@
+package tiering
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+)
+
+// Deletes work on a full and on a suspect medium: they need no new blocks,
+// and what they lose is garbage.
+
+// trashAt returns the trash directory of an index. Its name is the index as
+// 16 hexadecimal digits, so that names sort as indexes do.
+func (m *Medium) trashAt(index uint64) string {
+	return filepath.Join(m.dir, trashDir, fmt.Sprintf("%016x", index))
+}
+
+// Trash moves a member to the trash; index is the catalog index whose state
+// allows it. Doing it again is harmless; a member that is neither there nor
+// in that index's trash is an error for which IsNotExist holds.
+func (m *Medium) Trash(name string, index uint64) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	m.trash.Lock()
+	defer m.trash.Unlock()
+	bin := m.trashAt(index)
+	if err := mkdir(m.fs, bin); err != nil {
+		return err
+	}
+	err := m.fs.Rename(m.Path(name), filepath.Join(bin, name))
+	if IsNotExist(err) && m.isTrashed(name, bin) {
+		err = nil // an earlier try, which may have ended before its syncs
+	}
+	if err != nil {
+		return fmt.Errorf("trash member: %w", err)
+	}
+	// From the trash inward, so that no crash leaves the member nowhere.
+	for _, dir := range []string{filepath.Join(m.dir, trashDir), bin, m.fan(name)} {
+		if err := m.syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Medium) isTrashed(name, bin string) bool {
+	f, err := m.fs.Open(filepath.Join(bin, name))
+	if err != nil {
+		return false
+	}
+	f.Close()
+	return true
+}
+
+// Undelete moves a member back from the trash of an index. A member of that
+// name that is there is never replaced.
+func (m *Medium) Undelete(name string, index uint64) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	m.trash.Lock()
+	defer m.trash.Unlock()
+	if there, err := m.has(name); err != nil || there {
+		if there {
+			err = &fs.PathError{Op: "undelete member", Path: m.Path(name), Err: fs.ErrExist}
+		}
+		return err
+	}
+	if err := m.fs.Rename(filepath.Join(m.trashAt(index), name), m.Path(name)); err != nil {
+		return fmt.Errorf("undelete member: %w", err)
+	}
+	return errors.Join(m.syncDir(m.fan(name)), m.syncDir(m.trashAt(index)))
+}
+
+// EmptyTrash removes for good the trash of every index for which ripe says
+// so. Nothing is synced: what a crash brings back is removed the next time.
+func (m *Medium) EmptyTrash(ripe func(index uint64) bool) error {
+	m.trash.Lock()
+	defer m.trash.Unlock()
+	bins, err := m.fs.ReadDir(filepath.Join(m.dir, trashDir))
+	if err != nil {
+		return err
+	}
+	for _, bin := range bins {
+		index, err := strconv.ParseUint(bin.Name(), 16, 64)
+		at := m.trashAt(index)
+		if err != nil || !bin.IsDir() || filepath.Base(at) != bin.Name() || !ripe(index) {
+			continue // not ours, or not yet
+		}
+		if err := m.emptyBin(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Medium) emptyBin(bin string) error {
+	entries, err := m.fs.ReadDir(bin)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := m.fs.Remove(filepath.Join(bin, e.Name())); err != nil {
+			return fmt.Errorf("empty trash: %w", err)
+		}
+	}
+	if err := m.fs.Remove(bin); err != nil {
+		return fmt.Errorf("empty trash: %w", err)
+	}
+	return nil
+}
+
+// Trashed lists the trash of an index; none is no error.
+func (m *Medium) Trashed(index uint64) ([]Entry, error) {
+	entries, err := m.list(m.trashAt(index))
+	if IsNotExist(err) {
+		return nil, nil
+	}
+	return entries, err
+}
