@@ -1,0 +1,159 @@
+package codec
+
+import (
+	"cmp"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/tarnlake/tarn/format/kern"
+)
+
+// Dictionary: the distinct values in ascending order, then a code for each
+// row. The parameter is the number of values. Two nodes: the values (of the
+// node's own shape) and the codes (Word8, Word16 or Word32, the narrowest that
+// the number of values allows). Ascending values make codes compare as values
+// do.
+
+// planDictionary looks for few distinct values, and gives up as soon as there
+// are too many to beat the best plan so far.
+func planDictionary[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStats[T]) {
+	limit := dictionaryLimit(plan.cost, len(v), wordBytes[T]())
+	if limit < 2 || !e.words.build(len(v), limit, func(t *wordTable) bool { return addWords(t, v) }) {
+		return
+	}
+	distinct := len(e.words.keys)
+	size := min(packedCodes(len(v), distinct), s.runs*3) + distinct*wordBytes[T]() + nodeSize
+	plan.offer(size, costDictionary, func() { putDictionaryInts(e, v, s) })
+}
+
+// dictionaryLimit returns the most distinct values with which a dictionary of
+// n codes may still cost less than cost.
+func dictionaryLimit(cost, n, valueBytes int) int {
+	limit := min(n/4, 1<<14, cost/valueBytes)
+	for limit >= 2 && packedCodes(n, limit) > cost { // codes alone are too wide
+		limit /= 2
+	}
+	return limit
+}
+
+func packedCodes(n, distinct int) int { return n * bits.Len(uint(distinct-1)) / 8 }
+
+func addWords[T kern.Uint](t *wordTable, v []T) bool {
+	prev, code := ^uint64(v[0]), uint32(0)
+	for i, x := range v {
+		if x := uint64(x); x != prev {
+			var ok bool
+			if code, ok = t.add(x); !ok {
+				return false
+			}
+			prev = x
+		}
+		t.codes[i] = code
+	}
+	return true
+}
+
+// putDictionaryInts writes what planDictionary left in the table.
+func putDictionaryInts[T kern.Uint](e *Encoder, v []T, s intStats[T]) {
+	keys, codes := e.words.keys, e.words.codes
+	order, rank := ranks(len(keys), func(a, b uint32) int {
+		return cmp.Compare(keys[a]^uint64(s.flip), keys[b]^uint64(s.flip))
+	})
+	values := make([]T, len(keys))
+	for i, k := range order {
+		values[i] = T(keys[k])
+	}
+	e.node(Dictionary, shapeOf[T](), len(v), uint64(len(values)))
+	putCodes(e, codes, rank)
+	putInts(e, values, s.flip != 0, leaf)
+}
+
+// ranks sorts the numbers below n and returns their order and the place of
+// each in it.
+func ranks(n int, compare func(a, b uint32) int) (order, rank []uint32) {
+	order, rank = make([]uint32, n), make([]uint32, n)
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, compare)
+	for i, k := range order {
+		rank[k] = uint32(i)
+	}
+	return order, rank
+}
+
+// putCodes writes rank[codes[i]] for every i, in the narrowest words.
+func putCodes(e *Encoder, codes, rank []uint32) {
+	switch distinct := len(rank); {
+	case distinct <= 1<<8:
+		putInts(e, mapCodes[uint8](codes, rank), false, runs)
+	case distinct <= 1<<16:
+		putInts(e, mapCodes[uint16](codes, rank), false, runs)
+	default:
+		putInts(e, mapCodes[uint32](codes, rank), false, runs)
+	}
+}
+
+func mapCodes[C kern.Uint](codes, rank []uint32) []C {
+	out := make([]C, len(codes))
+	for i, c := range codes {
+		out[i] = C(rank[c])
+	}
+	return out
+}
+
+// distinct checks a number of dictionary values.
+func (n node) distinct() (int, error) {
+	if n.param == 0 || n.param > uint64(n.count) {
+		return 0, fmt.Errorf("dictionary of %d values for %d rows", n.param, n.count)
+	}
+	return int(n.param), nil
+}
+
+func getDictionaryInts[T kern.Uint](d *Decoder, n node, dst []T, depth int) error {
+	distinct, err := n.distinct()
+	if err != nil {
+		return err
+	}
+	if err := d.Spend(int64(distinct) * int64(wordBytes[T]())); err != nil {
+		return err
+	}
+	switch {
+	case distinct <= 1<<8:
+		return lookup[uint8](d, dst, distinct, depth+1)
+	case distinct <= 1<<16:
+		return lookup[uint16](d, dst, distinct, depth+1)
+	}
+	return lookup[uint32](d, dst, distinct, depth+1)
+}
+
+func lookup[C, T kern.Uint](d *Decoder, dst []T, distinct, depth int) error {
+	codes, err := getCodes[C](d, len(dst), distinct, depth)
+	if err != nil {
+		return err
+	}
+	values := make([]T, distinct)
+	if err := getInts(d, values, depth); err != nil {
+		return err
+	}
+	for i, c := range codes {
+		dst[i] = values[c]
+	}
+	return nil
+}
+
+// getCodes reads n codes and checks that all are below distinct.
+func getCodes[C kern.Uint](d *Decoder, n, distinct, depth int) ([]C, error) {
+	if err := d.Spend(int64(n) * int64(wordBytes[C]())); err != nil {
+		return nil, err
+	}
+	codes := make([]C, n)
+	if err := getInts(d, codes, depth); err != nil {
+		return nil, err
+	}
+	if top := kern.Max(codes); uint64(top) >= uint64(distinct) {
+		return nil, fmt.Errorf("code %d in a dictionary of %d", top, distinct)
+	}
+	return codes, nil
+}

@@ -1,0 +1,88 @@
+package codec
+
+import (
+	"fmt"
+
+	"github.com/tarnlake/tarn/format/kern"
+)
+
+// Runs: run-length. The parameter is the number of runs. Words are two nodes,
+// the values of the runs and their lengths (Word32); bits are one node, the
+// lengths, of runs that take turns: the parameter's lowest bit is the first
+// value and the rest of it the number of runs. No run is empty and together
+// they have the node's count.
+
+// planRuns prices run-length exactly: runs are few, so they are made first.
+func planRuns[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStats[T]) {
+	if s.runs > len(v)/4 {
+		return
+	}
+	values, lengths := runsOf(v, s.runs)
+	size := min(len(values)*wordBytes[T](), packedSize(values, s.flip)) +
+		min(len(lengths)*4, packedSize(lengths, 0)) + nodeSize
+	plan.offer(size, costRuns, func() {
+		e.node(Runs, shapeOf[T](), len(v), uint64(len(values)))
+		putInts(e, values, s.flip != 0, leaf)
+		putInts(e, lengths, false, leaf)
+	})
+}
+
+func runsOf[T kern.Uint](v []T, runs int) (values []T, lengths []uint32) {
+	values, lengths = make([]T, 0, runs), make([]uint32, 0, runs)
+	for start := 0; start < len(v); {
+		end := start + 1
+		for end < len(v) && v[end] == v[start] {
+			end++
+		}
+		values, lengths = append(values, v[start]), append(lengths, uint32(end-start))
+		start = end
+	}
+	return values, lengths
+}
+
+func getRuns[T kern.Uint](d *Decoder, n node, dst []T, depth int) error {
+	runs, err := n.runs(d, n.param, int64(wordBytes[T]()))
+	if err != nil {
+		return err
+	}
+	values := make([]T, runs)
+	if err := getInts(d, values, depth+1); err != nil {
+		return err
+	}
+	lengths, err := getLengths(d, runs, len(dst), depth+1)
+	if err != nil {
+		return err
+	}
+	for i, length := range lengths {
+		kern.Fill(dst[:length], values[i])
+		dst = dst[length:]
+	}
+	return nil
+}
+
+// runs checks a number of runs and pays for the scratch to decode them.
+func (n node) runs(d *Decoder, runs uint64, valueBytes int64) (int, error) {
+	if runs == 0 || runs > uint64(n.count) {
+		return 0, fmt.Errorf("%d values in %d runs", n.count, runs)
+	}
+	return int(runs), d.Spend(int64(runs) * (valueBytes + 4))
+}
+
+// getLengths reads the lengths of runs that have total values in all.
+func getLengths(d *Decoder, runs, total, depth int) ([]uint32, error) {
+	lengths := make([]uint32, runs)
+	if err := getInts(d, lengths, depth); err != nil {
+		return nil, err
+	}
+	sum := uint64(0)
+	for _, n := range lengths {
+		if n == 0 {
+			return nil, fmt.Errorf("a run is empty")
+		}
+		sum += uint64(n)
+	}
+	if sum != uint64(total) {
+		return nil, fmt.Errorf("runs have %d values; want %d", sum, total)
+	}
+	return lengths, nil
+}

@@ -1,0 +1,335 @@
+package codec
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+
+	"github.com/tarnlake/tarn/format/kern"
+)
+
+// Strings are byte strings in Arrow's layout: value i is
+// Data[Offsets[i]:Offsets[i+1]]. Offsets ascend and have one element more than
+// there are values. Null tells which rows are null (nil: none); what stands
+// under them does not matter and is not kept.
+type Strings struct {
+	Offsets []int32
+	Data    []byte
+	Null    func(i int) bool
+}
+
+func (s Strings) rows() int          { return len(s.Offsets) - 1 }
+func (s Strings) null(i int) bool    { return s.Null != nil && s.Null(i) }
+func (s Strings) value(i int) []byte { return s.Data[s.Offsets[i]:s.Offsets[i+1]] }
+func (s Strings) text() []byte       { return s.Data[s.Offsets[0]:s.Offsets[s.rows()]] }
+func (s Strings) size() int          { return int(s.Offsets[s.rows()] - s.Offsets[0]) }
+
+// withoutGarbage returns s with nothing under its null rows.
+func (s Strings) withoutGarbage() Strings {
+	clean := true
+	for i := 0; s.Null != nil && clean && i < s.rows(); i++ {
+		clean = !s.null(i) || len(s.value(i)) == 0
+	}
+	if clean {
+		return s
+	}
+	out := Strings{Offsets: make([]int32, 1, len(s.Offsets)), Data: make([]byte, 0, s.size()), Null: s.Null}
+	for i := range s.rows() {
+		if !s.null(i) {
+			out.Data = append(out.Data, s.value(i)...)
+		}
+		out.Offsets = append(out.Offsets, int32(len(out.Data)))
+	}
+	return out
+}
+
+// PutStrings puts byte strings. A null row takes the code of the row before it
+// in a dictionary and is empty otherwise.
+func (e *Encoder) PutStrings(s Strings) error {
+	if s.rows() > MaxElements {
+		return ErrTooLarge
+	}
+	if s.rows() == 0 {
+		e.putConstantBytes(0, nil)
+		return nil
+	}
+	s = s.withoutGarbage()
+	if e.strings.fill(s) {
+		if len(e.strings.keys) == 1 {
+			e.putConstantBytes(s.rows(), e.strings.keys[0].value)
+			return nil
+		}
+		if e.dictionaryPays(s) {
+			e.putDictionaryStrings(s.rows())
+			return nil
+		}
+	}
+	e.putPlainStrings(s, runs)
+	return nil
+}
+
+// fill numbers the values of s; it gives up, and reports false, where a
+// dictionary would hold more than a third of the rows, or is about to.
+func (t *stringTable) fill(s Strings) bool {
+	n := s.rows()
+	t.reset(n, max(1, n/3))
+	code, prev := uint32(0), []byte(nil)
+	if n > 0 && s.null(0) {
+		code, prev = t.first(s)
+	}
+	for i := range n {
+		if v := s.value(i); !s.null(i) && (prev == nil || !bytes.Equal(v, prev)) {
+			var ok bool
+			if code, ok = t.add(v); !ok {
+				return false
+			}
+			prev = v
+		}
+		t.codes[i] = code
+		if i == 1<<13 && len(t.keys) > i*17/20 {
+			return false
+		}
+	}
+	return true
+}
+
+// first adds the first value that is not null, or the empty string, for the
+// null rows before it.
+func (t *stringTable) first(s Strings) (uint32, []byte) {
+	v := []byte{}
+	for i := range s.rows() {
+		if !s.null(i) {
+			v = s.value(i)
+			break
+		}
+	}
+	code, _ := t.add(v)
+	return code, v
+}
+
+// dictionaryPays compares the dictionary in the table with plain strings. The
+// text of both may shrink further by zstd; where that could turn the scales,
+// a sample tells how much.
+func (e *Encoder) dictionaryPays(s Strings) bool {
+	t := &e.strings
+	codes := packedCodes(s.rows(), len(t.keys)) + len(t.keys)
+	plain := s.rows()
+	if (codes+t.stored)*4 <= plain+s.size() {
+		return true
+	}
+	ratio := e.sampleRatio(s.text())
+	return (codes+int(float64(t.stored)*ratio))*costDictionary <= (plain+int(float64(s.size())*ratio))*costZstd
+}
+
+// sampleRatio estimates what part of b is left after zstd.
+func (e *Encoder) sampleRatio(b []byte) float64 {
+	const pieces, piece = 4, 8 << 10
+	sample := b
+	if len(b) > pieces*piece {
+		sample = make([]byte, 0, pieces*piece)
+		for i := range pieces {
+			at := i * (len(b) - piece) / (pieces - 1)
+			sample = append(sample, b[at:at+piece]...)
+		}
+	}
+	if len(sample) < minZstd {
+		return 1
+	}
+	return min(1, float64(len(e.compress(sample)))/float64(len(sample)))
+}
+
+func (e *Encoder) putDictionaryStrings(rows int) {
+	t := &e.strings
+	order, rank := ranks(len(t.keys), func(a, b uint32) int { return bytes.Compare(t.keys[a].value, t.keys[b].value) })
+	values := Strings{Offsets: make([]int32, 1, len(order)+1), Data: make([]byte, 0, t.stored)}
+	for _, k := range order {
+		values.Data = append(values.Data, t.keys[k].value...)
+		values.Offsets = append(values.Offsets, int32(len(values.Data)))
+	}
+	e.node(Dictionary, Bytes, rows, uint64(len(order)))
+	putCodes(e, t.codes, rank)
+	e.putPlainStrings(values, leaf)
+}
+
+// putPlainStrings writes lengths and all bytes in one blob.
+func (e *Encoder) putPlainStrings(s Strings, may Set) {
+	e.node(Raw, Bytes, s.rows(), 0)
+	lengths := make([]uint32, s.rows())
+	for i := range lengths {
+		lengths[i] = uint32(s.Offsets[i+1] - s.Offsets[i])
+	}
+	putInts(e, lengths, false, may)
+	e.putBlob(s.text())
+}
+
+// putBlob writes b as it is, or as a zstd frame where that is a sixth smaller.
+func (e *Encoder) putBlob(b []byte) {
+	if len(b) >= minZstd && (len(b) < 1<<17 || saves(int(e.sampleRatio(b)*100), 100)) {
+		if frame := e.compress(b); saves(len(frame), len(b)) {
+			e.node(Zstd, Blob, len(b), 0)
+			e.buffer(frame)
+			return
+		}
+	}
+	e.node(Raw, Blob, len(b), 0)
+	e.buffer(b)
+}
+
+// GetStrings reads the next len(offsets)-1 byte strings: it fills offsets,
+// from 0 on, and the memory that alloc returns, which is called at most once,
+// for the bytes of all.
+func (d *Decoder) GetStrings(offsets []int32, alloc func(int) []byte) error {
+	return getStrings(d, offsets, alloc, 1)
+}
+
+func getStrings(d *Decoder, offsets []int32, alloc func(int) []byte, depth int) error {
+	n, err := d.node(Bytes, len(offsets)-1, depth)
+	if err != nil {
+		return err
+	}
+	switch n.enc {
+	case Constant:
+		return getConstantBytes(d, n, offsets, alloc)
+	case Raw:
+		return getPlainStrings(d, n, offsets, alloc, depth)
+	case Dictionary:
+		return getDictionaryStrings(d, n, offsets, alloc, depth)
+	}
+	return n.unknown()
+}
+
+// allocBytes gets memory for n bytes of values, within the budget.
+func (d *Decoder) allocBytes(n int64, alloc func(int) []byte) ([]byte, error) {
+	if n > math.MaxInt32 {
+		return nil, fmt.Errorf("%d bytes of strings: %w", n, ErrTooLarge)
+	}
+	if err := d.Spend(n); err != nil || n == 0 {
+		return nil, err
+	}
+	return alloc(int(n)), nil
+}
+
+func getPlainStrings(d *Decoder, n node, offsets []int32, alloc func(int) []byte, depth int) error {
+	if err := n.noParam(); err != nil {
+		return err
+	}
+	total, err := getOffsets(d, offsets, depth+1)
+	if err != nil {
+		return err
+	}
+	data, err := d.allocBytes(total, alloc)
+	if err != nil {
+		return err
+	}
+	return getBlob(d, data, depth+1)
+}
+
+// getOffsets reads lengths and sums them up to offsets; it returns the total.
+func getOffsets(d *Decoder, offsets []int32, depth int) (int64, error) {
+	lengths := wordsOf[uint32](bytesOfOffsets(offsets[1:]))
+	if err := getInts(d, lengths, depth); err != nil {
+		return 0, err
+	}
+	total := uint64(0)
+	for i, n := range lengths {
+		total += uint64(n)
+		lengths[i] = uint32(total)
+	}
+	if total > math.MaxInt32 {
+		return 0, fmt.Errorf("lengths sum up to %d: %w", total, ErrTooLarge)
+	}
+	offsets[0] = 0
+	return int64(total), nil
+}
+
+func getBlob(d *Decoder, dst []byte, depth int) error {
+	n, err := d.node(Blob, len(dst), depth)
+	if err != nil {
+		return err
+	}
+	switch n.enc {
+	case Raw:
+		if err := n.noParam(); err != nil {
+			return err
+		}
+		return getRaw(d, dst)
+	case Zstd:
+		return getZstd(d, n, dst)
+	}
+	return n.unknown()
+}
+
+func getDictionaryStrings(d *Decoder, n node, offsets []int32, alloc func(int) []byte, depth int) error {
+	distinct, err := n.distinct()
+	if err != nil {
+		return err
+	}
+	switch {
+	case distinct <= 1<<8:
+		return lookupStrings[uint8](d, offsets, alloc, distinct, depth+1)
+	case distinct <= 1<<16:
+		return lookupStrings[uint16](d, offsets, alloc, distinct, depth+1)
+	}
+	return lookupStrings[uint32](d, offsets, alloc, distinct, depth+1)
+}
+
+func lookupStrings[C kern.Uint](d *Decoder, offsets []int32, alloc func(int) []byte, distinct, depth int) error {
+	codes, err := getCodes[C](d, len(offsets)-1, distinct, depth)
+	if err != nil {
+		return err
+	}
+	values, err := getValues(d, distinct, depth)
+	if err != nil {
+		return err
+	}
+	total := int64(0)
+	for i, c := range codes {
+		total += int64(values.Offsets[int(c)+1] - values.Offsets[c])
+		offsets[i+1] = int32(total)
+	}
+	offsets[0] = 0
+	data, err := d.allocBytes(total, alloc)
+	if err != nil || total == 0 {
+		return err
+	}
+	gather(data, offsets, codes, values)
+	return nil
+}
+
+// getValues reads the values of a dictionary.
+func getValues(d *Decoder, distinct, depth int) (Strings, error) {
+	if err := d.Spend(int64(distinct) * 4); err != nil {
+		return Strings{}, err
+	}
+	values := Strings{Offsets: make([]int32, distinct+1)}
+	err := getStrings(d, values.Offsets, func(n int) []byte {
+		values.Data = make([]byte, n, n+chunk)
+		return values.Data
+	}, depth)
+	return values, err
+}
+
+// chunk is how many bytes gather copies at once.
+const chunk = 16
+
+// gather writes the values of codes to dst. Most values are short: they are
+// copied as one chunk, with a tail that the next value overwrites.
+func gather[C kern.Uint](dst []byte, offsets []int32, codes []C, values Strings) {
+	src := values.Data[:cap(values.Data)]
+	for i, c := range codes {
+		from, to := int(values.Offsets[c]), int(offsets[i])
+		n := int(values.Offsets[int(c)+1]) - from
+		if n <= chunk && to+chunk <= len(dst) {
+			*(*[chunk]byte)(dst[to:]) = *(*[chunk]byte)(src[from:])
+			continue
+		}
+		copy(dst[to:to+n], src[from:])
+	}
+}
+
+// GetOffsets reads len(offsets)-1 lengths, put as unsigned 32-bit integers,
+// and sums them up from 0; it returns the total, which may be up to 2^31-1.
+func (d *Decoder) GetOffsets(offsets []int32) (int, error) {
+	total, err := getOffsets(d, offsets, 1)
+	return int(total), err
+}

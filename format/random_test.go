@@ -1,0 +1,191 @@
+package format
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
+	"github.com/apache/arrow-go/v18/arrow/float16"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/schema"
+)
+
+// everyType has each canonical type, nested ones to some depth.
+var everyType = []string{
+	"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+	"float16", "float32", "float64", "string", "binary", "fixed[3]", "fixed[16]", "date",
+	"time[s]", "time[ms]", "time[us]", "time[ns]", "duration[ms]",
+	"timestamp[us]", "timestamp[ns, Europe/Berlin]", "decimal(10,2)", "decimal(38,-3)",
+	"list<int32>", "list<string>", "struct<a: int64, b: string>", "map<string, decimal(20,4)>",
+	"list<list<struct<x: list<bool>, y: map<int16, fixed[2]>>>>",
+	"struct<a: struct<b: struct<c: float64>, d: list<date>>>",
+}
+
+func parseType(t testing.TB, text string) arrow.DataType {
+	t.Helper()
+	dt, err := schema.ParseType(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dt
+}
+
+// allTypes returns a schema with one nullable column of each type.
+func allTypes(t testing.TB) *schema.Schema {
+	s := &schema.Schema{ID: 3}
+	for i, text := range everyType {
+		s.Fields = append(s.Fields, schema.Field{ID: int32(100 - i), Name: fmt.Sprintf("c%d", i), Type: parseType(t, text), Nullable: true})
+	}
+	return s
+}
+
+// mood says what random values look like, so that every encoding gets its turn.
+type mood int
+
+const (
+	wild     mood = iota // any value of the type, edges included
+	few                  // a handful of distinct values
+	runny                // long runs
+	same                 // one value
+	near                 // a narrow range
+	moods    = 5
+	nullRate = 5 // one in so many is null, where nulls are wanted
+)
+
+// random makes arrays from a seed.
+type random struct {
+	*rand.Rand
+	mood  mood
+	nulls bool
+	last  uint64
+}
+
+func newRandom(seed uint64, m mood, nulls bool) *random {
+	return &random{Rand: rand.New(rand.NewPCG(seed, 7)), mood: m, nulls: nulls}
+}
+
+// bits returns the next 64 bits to make a value from.
+func (r *random) bits() uint64 {
+	switch r.mood {
+	case wild:
+		return [4]uint64{r.Uint64(), 0, math.MaxUint64, 1 << 63}[min(r.IntN(20), 3)]
+	case few:
+		return uint64(r.IntN(9)) * 0x1234567
+	case runny:
+		if r.IntN(40) == 0 {
+			r.last = r.Uint64()
+		}
+		return r.last
+	case same:
+		return 42
+	}
+	return 1<<40 + uint64(r.IntN(100))
+}
+
+func (r *random) array(t arrow.DataType, n int) arrow.Array {
+	b := array.NewBuilder(memory.DefaultAllocator, t)
+	defer b.Release()
+	for range n {
+		r.append(b)
+	}
+	return b.NewArray()
+}
+
+func (r *random) append(b array.Builder) {
+	if r.nulls && r.IntN(nullRate) == 0 {
+		b.AppendNull()
+		return
+	}
+	switch b := b.(type) {
+	case *array.BooleanBuilder:
+		b.Append(r.bits()&1 == 1)
+	case *array.Int8Builder:
+		b.Append(int8(r.bits()))
+	case *array.Int16Builder:
+		b.Append(int16(r.bits()))
+	case *array.Int32Builder:
+		b.Append(int32(r.bits()))
+	case *array.Int64Builder:
+		b.Append(int64(r.bits()))
+	case *array.Uint8Builder:
+		b.Append(uint8(r.bits()))
+	case *array.Uint16Builder:
+		b.Append(uint16(r.bits()))
+	case *array.Uint32Builder:
+		b.Append(uint32(r.bits()))
+	case *array.Uint64Builder:
+		b.Append(r.bits())
+	case *array.Float16Builder:
+		b.Append(float16.FromBits(uint16(r.bits())))
+	case *array.Float32Builder:
+		b.Append(math.Float32frombits(uint32(r.bits())))
+	case *array.Float64Builder:
+		b.Append(math.Float64frombits(r.bits()))
+	case *array.StringBuilder:
+		b.Append(r.text())
+	case *array.BinaryBuilder:
+		b.Append([]byte(r.text()))
+	case *array.FixedSizeBinaryBuilder:
+		v := fmt.Sprintf("%016x", r.bits())
+		b.Append([]byte(v[:b.Type().(*arrow.FixedSizeBinaryType).ByteWidth]))
+	case *array.Date32Builder:
+		b.Append(arrow.Date32(r.bits()))
+	case *array.Time32Builder:
+		b.Append(arrow.Time32(r.bits()))
+	case *array.Time64Builder:
+		b.Append(arrow.Time64(r.bits()))
+	case *array.TimestampBuilder:
+		b.Append(arrow.Timestamp(r.bits()))
+	case *array.DurationBuilder:
+		b.Append(arrow.Duration(r.bits()))
+	case *array.Decimal128Builder:
+		if r.mood == wild {
+			b.Append(decimal128.New(int64(r.bits()), r.bits()))
+		} else {
+			b.Append(decimal128.FromI64(-int64(r.bits())))
+		}
+	case *array.StructBuilder:
+		b.Append(true)
+		for i := range b.NumField() {
+			r.append(b.FieldBuilder(i))
+		}
+	case *array.MapBuilder:
+		b.Append(true)
+		for range r.length() {
+			nulls := r.nulls
+			r.nulls = false
+			r.append(b.KeyBuilder())
+			r.nulls = nulls
+			r.append(b.ItemBuilder())
+		}
+	case *array.ListBuilder:
+		b.Append(true)
+		for range r.length() {
+			r.append(b.ValueBuilder())
+		}
+	default:
+		panic(fmt.Sprintf("BUG: no random values of type %s", b.Type()))
+	}
+}
+
+func (r *random) length() int { return int(r.bits() % 4) }
+
+func (r *random) text() string {
+	v := r.bits()
+	return strings.Repeat(fmt.Sprintf("%x", v), int(v%5))
+}
+
+// batch returns n random rows of s; each column has a mood of its own.
+func batchOf(s *schema.Schema, seed uint64, n int, nulls bool) arrow.RecordBatch {
+	cols := make([]arrow.Array, len(s.Fields))
+	for i, f := range s.Fields {
+		r := newRandom(seed+uint64(i), mood((int(seed)+i)%moods), nulls && f.Nullable)
+		cols[i] = r.array(f.Type, n)
+	}
+	return array.NewRecordBatch(s.Arrow(), cols, int64(n))
+}

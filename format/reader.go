@@ -1,0 +1,293 @@
+package format
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/format/codec"
+	"github.com/tarnlake/tarn/index"
+	"github.com/tarnlake/tarn/schema"
+	"github.com/zeebo/xxh3"
+)
+
+// Reader gives back what a Writer wrote. It reads the metas of a column when
+// that column is first asked for and keeps them; it keeps no pages. It is safe
+// for concurrent use if its io.ReaderAt is.
+type Reader struct {
+	file    io.ReaderAt
+	size    int64
+	trailer trailer
+	footer  footer
+	schema  *schema.Schema
+	info    Info
+	columns []column // ascending by field id
+	metas   []atomic.Pointer[meta]
+}
+
+// tailSize is how much Open reads at once. Narrow files need no more.
+const tailSize = 64 << 10
+
+// Open reads the tail of a segment file of that size and checks trailer,
+// footer and sections. Errors wrap ErrCorrupt or ErrUnsupported, or are those
+// of r.
+func Open(r io.ReaderAt, size int64) (*Reader, error) {
+	if size < headSize+trailerSize {
+		return nil, corrupt("file", 0, "%d bytes are too few for a segment", size)
+	}
+	t := tail{file: r, size: size, at: max(0, size-tailSize)}
+	if t.bytes = make([]byte, size-t.at); len(t.bytes) > 0 {
+		if err := readFull(r, t.bytes, t.at); err != nil {
+			return nil, err
+		}
+	}
+	s := &Reader{file: r, size: size}
+	return s, s.open(t)
+}
+
+func readFull(r io.ReaderAt, b []byte, at int64) error {
+	n, err := r.ReadAt(b, at)
+	switch {
+	case n == len(b):
+		return nil
+	case errors.Is(err, io.EOF):
+		return corrupt("file", at, "ends %d bytes early", len(b)-n)
+	}
+	return fmt.Errorf("read %d bytes at %d: %w", len(b), at, err)
+}
+
+func (r *Reader) open(t tail) (err error) {
+	if r.trailer, err = parseTrailer(t.bytes[len(t.bytes)-trailerSize:], r.size); err != nil {
+		return err
+	}
+	b, err := t.read("footer", r.trailer.footer)
+	if err != nil {
+		return err
+	}
+	if r.footer, err = parseFooter(b, r.trailer.footer); err != nil {
+		return err
+	}
+	return r.openSections(t)
+}
+
+// tail is the end of the file in memory.
+type tail struct {
+	file  io.ReaderAt
+	size  int64
+	at    int64
+	bytes []byte
+}
+
+// read returns the bytes of a span, from memory if they are there, and checks
+// them.
+func (t tail) read(part string, s span) ([]byte, error) {
+	b := []byte(nil)
+	if int64(s.off) >= t.at {
+		b = t.bytes[int64(s.off)-t.at:][:s.len]
+	} else {
+		b = make([]byte, s.len)
+		if err := readFull(t.file, b, int64(s.off)); err != nil {
+			return nil, err
+		}
+	}
+	return b, s.check(part, b)
+}
+
+func (s span) check(part string, b []byte) error {
+	if xxh3.Hash(b) != s.sum {
+		return corrupt(part, int64(s.off), "checksum does not match")
+	}
+	return nil
+}
+
+func (r *Reader) openSections(t tail) error {
+	found := map[sectionID]section{}
+	for _, s := range r.footer.sections {
+		if _, twice := found[s.id]; twice {
+			return corrupt("footer", int64(r.trailer.footer.off), "%s is there twice", s.id)
+		}
+		found[s.id] = s
+		if s.id > sectionInfo && s.flags&mustKnow != 0 {
+			return fmt.Errorf("%w: %s cannot be skipped", ErrUnsupported, s.id)
+		}
+	}
+	for _, id := range []sectionID{sectionSchema, sectionColumns, sectionInfo} {
+		s, ok := found[id]
+		if !ok {
+			return corrupt("footer", int64(r.trailer.footer.off), "%s is missing", id)
+		}
+		b, err := t.read(id.String(), s.span)
+		if err != nil {
+			return err
+		}
+		if err := r.parseSection(id, b); err != nil {
+			return corrupt(id.String(), int64(s.off), "%w", err)
+		}
+	}
+	return nil
+}
+
+func (r *Reader) parseSection(id sectionID, b []byte) (err error) {
+	switch id {
+	case sectionSchema:
+		if r.schema, err = parseSchema(b); err == nil && len(r.schema.Fields) != int(r.footer.columns) {
+			err = fmt.Errorf("%d fields; the footer says %d", len(r.schema.Fields), r.footer.columns)
+		}
+	case sectionColumns:
+		r.columns, err = parseColumns(b, r.schema, r.trailer.footer.off)
+		r.metas = make([]atomic.Pointer[meta], len(r.columns))
+	case sectionInfo:
+		r.info, err = parseInfo(b)
+	}
+	return err
+}
+
+// Info returns what the segment is part of. Do not change its map.
+func (r *Reader) Info() Info { return r.info }
+
+// Schema returns the schema under which the segment was written.
+func (r *Reader) Schema() *schema.Schema { return r.schema }
+
+// Rows returns the number of rows.
+func (r *Reader) Rows() int64 { return int64(r.footer.rows) }
+
+// Blocks returns the number of blocks.
+func (r *Reader) Blocks() int { return int(blocksOf(r.Rows())) }
+
+// BlockRows returns the number of rows of block b: BlockRows, or fewer in the
+// last one.
+func (r *Reader) BlockRows(b int) int { return rowsOf(r.Rows(), b) }
+
+// Zone returns the zone of a column in a block. Its bounds are shared: do not
+// change them. Asking for a field or a block that is not there is an error.
+func (r *Reader) Zone(fieldID int32, block int) (index.Zone, error) {
+	at, err := r.find([]int32{fieldID}, block)
+	if err != nil {
+		return index.Zone{}, err
+	}
+	metas, err := r.load(context.Background(), at)
+	if err != nil {
+		return index.Zone{}, err
+	}
+	return metas[0].pages[block].zone, nil
+}
+
+// find returns the places of fields in the directory.
+func (r *Reader) find(fieldIDs []int32, block int) ([]int, error) {
+	if block < 0 || block >= r.Blocks() {
+		return nil, fmt.Errorf("block %d of a segment of %d", block, r.Blocks())
+	}
+	places := make([]int, len(fieldIDs))
+	for i, id := range fieldIDs {
+		at, ok := slices.BinarySearchFunc(r.columns, id, func(c column, id int32) int { return int(int64(c.fieldID) - int64(id)) })
+		if !ok {
+			return nil, fmt.Errorf("segment has no field %d", id)
+		}
+		places[i] = at
+	}
+	return places, nil
+}
+
+// load returns the metas of the columns at those places of the directory.
+func (r *Reader) load(ctx context.Context, places []int) ([]*meta, error) {
+	metas := make([]*meta, len(places))
+	var missing []int
+	var spans []span
+	for i, at := range places {
+		if metas[i] = r.metas[at].Load(); metas[i] == nil {
+			missing, spans = append(missing, i), append(spans, r.columns[at].meta)
+		}
+	}
+	if len(missing) == 0 {
+		return metas, nil
+	}
+	bufs, err := fetch(ctx, r.file, spans)
+	if err != nil {
+		return nil, err
+	}
+	for k, i := range missing {
+		if metas[i], err = r.parseMeta(places[i], bufs[k]); err != nil {
+			return nil, err
+		}
+	}
+	return metas, nil
+}
+
+func (r *Reader) parseMeta(at int, b []byte) (*meta, error) {
+	c := r.columns[at]
+	part := fmt.Sprintf("meta of column %q", r.schema.Fields[c.position].Name)
+	if err := c.meta.check(part, b); err != nil {
+		return nil, err
+	}
+	m, err := parseMeta(b, r.Rows(), r.trailer.footer.off, r.trailer.required)
+	if err != nil {
+		return nil, corrupt(part, int64(c.meta.off), "%w", err)
+	}
+	for _, s := range m.sections {
+		if s.flags&mustKnow != 0 {
+			return nil, fmt.Errorf("%w: %s has a section %d that cannot be skipped", ErrUnsupported, part, s.id)
+		}
+	}
+	r.metas[at].Store(m)
+	return m, nil
+}
+
+// ReadBlock returns the columns of those fields in a block, in the order asked
+// for: arrays of BlockRows(block) values in the types of Schema, with memory
+// of mem alone; the caller releases them. Checksums are always verified.
+// Pages that lie close together are read at once.
+func (r *Reader) ReadBlock(ctx context.Context, mem memory.Allocator, block int, fieldIDs []int32) ([]arrow.Array, error) {
+	places, err := r.find(fieldIDs, block)
+	if err != nil {
+		return nil, err
+	}
+	metas, err := r.load(ctx, places)
+	if err != nil {
+		return nil, err
+	}
+	spans := make([]span, len(metas))
+	for i, m := range metas {
+		spans[i] = m.pages[block].span
+	}
+	bufs, err := fetch(ctx, r.file, spans)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]arrow.Array, 0, len(metas))
+	for i, m := range metas {
+		if err := ctx.Err(); err != nil {
+			release(out)
+			return nil, err
+		}
+		a, err := r.decode(mem, places[i], block, m.pages[block], bufs[i])
+		if err != nil {
+			release(out)
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// decode checks the bytes of a page and turns them into an array.
+func (r *Reader) decode(mem memory.Allocator, place, block int, p page, b []byte) (arrow.Array, error) {
+	field := r.schema.Fields[r.columns[place].position]
+	part := func() string { return fmt.Sprintf("page of column %q, block %d,", field.Name, block) }
+	if xxh3.Hash(b) != p.sum {
+		return nil, corrupt(part(), int64(p.off), "checksum does not match")
+	}
+	a, used, err := decodePage(mem, b, field.Type, int(p.zone.Rows), codec.MaxPageValues)
+	if err != nil {
+		return nil, corrupt(part(), int64(p.off), "%w", err)
+	}
+	if nulls := int64(a.NullN()); nulls != p.zone.Nulls || nulls > 0 && !field.Nullable || used != p.encodings {
+		a.Release()
+		return nil, corrupt(part(), int64(p.off), "%d nulls in encodings %v; its meta says %d in %v", nulls, used.List(), p.zone.Nulls, p.encodings.List())
+	}
+	return a, nil
+}

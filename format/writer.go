@@ -1,0 +1,246 @@
+package format
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/format/codec"
+	"github.com/tarnlake/tarn/index"
+	"github.com/tarnlake/tarn/schema"
+	"github.com/zeebo/xxh3"
+)
+
+// Options of a Writer. The zero value is the default.
+type Options struct {
+	// Compact compresses numbers too, and text harder: the file gets smaller
+	// and slower to write and scan. For segments that are rarely read.
+	Compact bool
+}
+
+// Summary is what a Writer wrote.
+type Summary struct {
+	Rows    int64
+	Bytes   int64           // of the whole file
+	Columns []ColumnSummary // in the order of the schema
+}
+
+// ColumnSummary is one column of a Summary.
+type ColumnSummary struct {
+	FieldID int32
+	Zone    index.Zone // over all rows
+	Bytes   int64      // of all its pages
+}
+
+// Writer writes one segment, front to back, to an io.Writer. The same batches
+// make the same bytes, wherever batches end. It is not safe for concurrent
+// use. After an error every call returns that error.
+type Writer struct {
+	out     output
+	schema  *schema.Schema
+	info    Info
+	encoder *codec.Encoder
+	page    []byte // scratch
+
+	pending [][]arrow.Array // by column: rows of the block that is not full yet
+	waiting int             // rows in pending
+	rows    int64           // rows in blocks written
+	metas   []meta          // by column
+	used    codec.Set
+	err     error
+}
+
+// output counts and remembers the first error, so that offsets cannot drift.
+type output struct {
+	w   io.Writer
+	at  int64
+	err error
+}
+
+func (o *output) write(b []byte) {
+	if o.err != nil {
+		return
+	}
+	n, err := o.w.Write(b)
+	o.at += int64(n)
+	o.err = err
+}
+
+// align writes zeroes up to a multiple of n.
+func (o *output) align(n int64) { o.write(make([]byte, alignUp(o.at, n)-o.at)) }
+
+// put writes b at the next multiple of align and returns where it is.
+func (o *output) put(b []byte, align int64) span {
+	o.align(align)
+	s := span{uint64(o.at), uint64(len(b)), xxh3.Hash(b)}
+	o.write(b)
+	return s
+}
+
+// NewWriter starts a segment with the columns of s, which must not change
+// while the Writer is in use. It writes to w at once; w is never closed.
+func NewWriter(w io.Writer, s *schema.Schema, info Info, opts Options) (*Writer, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	sw := &Writer{
+		out: output{w: w}, schema: s, info: info, encoder: codec.NewEncoder(opts.Compact),
+		pending: make([][]arrow.Array, len(s.Fields)), metas: make([]meta, len(s.Fields)),
+	}
+	sw.out.write(appendHead(nil))
+	return sw, sw.out.err
+}
+
+// Write adds the rows of a batch. Its columns are those of the schema, by
+// position and of exactly those types; a null in a column that is not nullable
+// is an error. The batch may be of any length. The Writer keeps the arrays of
+// up to one block; they must not change until then.
+func (w *Writer) Write(batch arrow.RecordBatch) error {
+	if w.err == nil {
+		w.err = w.add(batch)
+	}
+	return w.err
+}
+
+func (w *Writer) add(batch arrow.RecordBatch) error {
+	if err := w.check(batch); err != nil {
+		return err
+	}
+	rows := int(batch.NumRows())
+	for from := 0; from < rows; {
+		to := min(rows, from+BlockRows-w.waiting)
+		for i, col := range batch.Columns() {
+			w.pending[i] = append(w.pending[i], array.NewSlice(col, int64(from), int64(to)))
+		}
+		w.waiting += to - from
+		if from = to; w.waiting == BlockRows {
+			if err := w.writeBlock(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// check refuses a batch that does not have the columns of the schema.
+func (w *Writer) check(batch arrow.RecordBatch) error {
+	if int(batch.NumCols()) != len(w.schema.Fields) {
+		return fmt.Errorf("batch has %d columns, the segment %d", batch.NumCols(), len(w.schema.Fields))
+	}
+	if w.rows+int64(w.waiting)+batch.NumRows() > MaxBlocks*BlockRows {
+		return fmt.Errorf("a segment has at most %d rows", int64(MaxBlocks)*BlockRows)
+	}
+	for i, f := range w.schema.Fields {
+		col := batch.Column(i)
+		if !arrow.TypeEqual(col.DataType(), f.Type) {
+			return fmt.Errorf("column %q is %s in the batch; want %s", f.Name, col.DataType(), f.Type)
+		}
+		if n := col.NullN(); n > 0 && !f.Nullable {
+			return fmt.Errorf("column %q is not nullable and has %d nulls in the batch", f.Name, n)
+		}
+	}
+	return nil
+}
+
+// writeBlock writes the rows that wait, as one page a column.
+func (w *Writer) writeBlock() error {
+	for i, f := range w.schema.Fields {
+		if err := w.writePage(i); err != nil {
+			return fmt.Errorf("column %q, rows from %d: %w", f.Name, w.rows, err)
+		}
+	}
+	w.rows += int64(w.waiting)
+	w.waiting = 0
+	return w.out.err
+}
+
+func (w *Writer) writePage(i int) error {
+	col, err := joined(w.pending[i])
+	if err != nil {
+		return err
+	}
+	if n := schema.Bytes(col); n > MaxBlockBytes {
+		return fmt.Errorf("%d rows hold %d bytes, limit is %d: keep values this large outside the table", col.Len(), n, MaxBlockBytes)
+	}
+	if err := putColumn(w.encoder, col); err != nil {
+		return err
+	}
+	p := page{zone: index.ZoneOf(col)}
+	w.page, p.encodings = w.encoder.Page(w.page[:0])
+	p.span = w.out.put(w.page, pageAlign)
+	w.used |= p.encodings
+	w.metas[i].pages = append(w.metas[i].pages, p)
+	release(w.pending[i])
+	w.pending[i] = w.pending[i][:0]
+	return nil
+}
+
+func joined(parts []arrow.Array) (arrow.Array, error) {
+	if len(parts) == 1 {
+		return parts[0], nil
+	}
+	return array.Concatenate(parts, memory.DefaultAllocator)
+}
+
+func release(arrays []arrow.Array) {
+	for i, a := range arrays {
+		a.Release()
+		arrays[i] = nil
+	}
+}
+
+// Close writes what is left: the last block, metas, sections, footer and
+// trailer. Without it there is no segment. It does not close or sync the
+// io.Writer.
+func (w *Writer) Close() (Summary, error) {
+	if w.err == nil && w.waiting > 0 {
+		w.err = w.writeBlock()
+	}
+	if w.err == nil {
+		w.finish()
+		w.err = w.out.err
+	}
+	if w.err != nil {
+		return Summary{}, w.err
+	}
+	w.err = fmt.Errorf("segment is closed")
+	return w.summary(), nil
+}
+
+func (w *Writer) finish() {
+	columns := make([]column, len(w.metas))
+	for i, m := range w.metas {
+		columns[i] = column{w.schema.Fields[i].ID, uint32(i), w.out.put(m.append(nil), partAlign)}
+	}
+	slices.SortFunc(columns, func(a, b column) int { return int(a.fieldID) - int(b.fieldID) })
+	var directory []byte
+	for _, c := range columns {
+		directory = appendColumn(directory, c)
+	}
+	foot := footer{rows: uint64(w.rows), columns: uint32(len(columns)), sections: []section{
+		{id: sectionSchema, flags: mustKnow, span: w.out.put(appendSchema(nil, w.schema), partAlign)},
+		{id: sectionColumns, flags: mustKnow, span: w.out.put(directory, partAlign)},
+		{id: sectionInfo, flags: mustKnow, span: w.out.put(appendInfo(nil, w.info), partAlign)},
+	}}
+	end := trailer{required: Features(w.used), minor: Minor}
+	end.footer = w.out.put(foot.append(nil), partAlign)
+	w.out.align(partAlign)
+	end.fileSize = uint64(w.out.at + trailerSize)
+	w.out.write(end.append(nil))
+}
+
+func (w *Writer) summary() Summary {
+	s := Summary{Rows: w.rows, Bytes: w.out.at}
+	for i, m := range w.metas {
+		c := ColumnSummary{FieldID: w.schema.Fields[i].ID}
+		for _, p := range m.pages {
+			c.Zone = c.Zone.Merge(p.zone)
+			c.Bytes += int64(p.len)
+		}
+		s.Columns = append(s.Columns, c)
+	}
+	return s
+}
