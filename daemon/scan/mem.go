@@ -1,0 +1,73 @@
+package scan
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/compute"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/client/wire"
+)
+
+// mem makes the arrays of a scan: Go's own memory, freed by its collector.
+var mem = memory.NewGoAllocator()
+
+// budget counts the bytes that one query holds for longer than a block:
+// groups, distinct values, rows to sort.
+type budget struct {
+	limit int64
+	used  atomic.Int64
+}
+
+// take adds bytes, or says that what the query holds is past the limit.
+func (b *budget) take(bytes int64, what string) error {
+	if b.used.Add(bytes) <= b.limit {
+		return nil
+	}
+	return wire.Errorf(wire.LimitExceeded, "the query needs more than its memory limit of %s for %s", sizeText(b.limit), what).
+		WithHint("narrow the filter, group by fewer values, or add a LIMIT to an ORDER BY; or raise the memory limit of the node")
+}
+
+func sizeText(n int64) string {
+	if n >= 1<<20 {
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// arrayBytes estimates the memory behind a.
+func arrayBytes(a arrow.Array) int64 {
+	n := int64(0)
+	var walk func(arrow.ArrayData)
+	walk = func(d arrow.ArrayData) {
+		for _, b := range d.Buffers() {
+			if b != nil {
+				n += int64(b.Len())
+			}
+		}
+		for _, c := range d.Children() {
+			walk(c)
+		}
+	}
+	walk(a.Data())
+	return n
+}
+
+// takeArray returns the given rows of a.
+func takeArray(a arrow.Array, rows []int32) arrow.Array {
+	if len(rows) == 0 {
+		return array.NewSlice(a, 0, 0)
+	}
+	b := array.NewInt32Builder(mem)
+	defer b.Release()
+	b.AppendValues(rows, nil)
+	opts := compute.TakeOptions{BoundsCheck: false}
+	out, err := compute.TakeArrayOpts(compute.WithAllocator(context.Background(), mem), a, b.NewArray(), opts)
+	if err != nil {
+		panic(fmt.Sprintf("BUG: take of %s: %v", a.DataType(), err)) // every canonical type can be taken from
+	}
+	return out
+}

@@ -1,0 +1,207 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/index"
+)
+
+// piece is what a task leaves: output columns and, under ORDER BY, a sort key
+// for each row; or, in a grouped query, the groups of the block.
+type piece struct {
+	n      int
+	arrays []arrow.Array
+	keys   [][]byte
+	part   *partial
+	bytes  int64
+}
+
+func (p *piece) size() int64 {
+	if p == nil {
+		return 0
+	}
+	return p.bytes
+}
+
+// partial is the groups of some rows and the aggregates' states for them.
+type partial struct {
+	groups *groups
+	aggs   []aggregate
+}
+
+func (p *Plan) newPartial() *partial {
+	part := &partial{groups: newGroups(typesOf(p.keys))}
+	for _, s := range p.aggs {
+		a := s.new()
+		a.grow(part.groups.n)
+		part.aggs = append(part.aggs, a)
+	}
+	return part
+}
+
+func typesOf(nodes []node) []arrow.DataType {
+	out := make([]arrow.DataType, len(nodes))
+	for i, n := range nodes {
+		out[i] = n.typ()
+	}
+	return out
+}
+
+func (p *partial) bytes() int64 {
+	n := p.groups.size()
+	for _, a := range p.aggs {
+		n += a.bytes()
+	}
+	return n
+}
+
+// merge adds the groups of o to p.
+func (p *partial) merge(o *partial) {
+	into := p.groups.of(o.groups.keyVecs(), o.groups.n)
+	for i, a := range p.aggs {
+		a.grow(p.groups.n)
+		a.merge(into, o.aggs[i])
+	}
+}
+
+// work turns a task into a piece, or into nil if no row is left.
+func (p *Plan) work(ctx context.Context, t task) (*piece, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if p.grouped {
+		return p.workGrouped(ctx, t)
+	}
+	limit := p.window()
+	if len(p.order) > 0 {
+		limit = int64(t.rows)
+	}
+	s, err := p.load(ctx, t, limit)
+	if s == nil || err != nil {
+		return nil, err
+	}
+	out := &piece{}
+	if len(p.order) > 0 {
+		if out.keys, err = p.cutToTop(ctx, t, s); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.read(ctx, t, s, forOutput); err != nil {
+		return nil, err
+	}
+	out.n = s.n
+	out.arrays, err = p.project(s.batch)
+	out.measure()
+	return out, err
+}
+
+func (p *piece) measure() {
+	for _, a := range p.arrays {
+		p.bytes += arrayBytes(a)
+	}
+	for _, k := range p.keys {
+		p.bytes += int64(len(k)) + 24
+	}
+}
+
+// project computes the output columns.
+func (p *Plan) project(b *batch) ([]arrow.Array, error) {
+	out := make([]arrow.Array, len(p.items))
+	for i, n := range p.items {
+		var err error
+		if out[i], err = arrayOf(n, b); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// cutToTop throws out the rows of a block that cannot be in the result, for
+// there are enough before them in the block, and returns the others' keys.
+func (p *Plan) cutToTop(ctx context.Context, t task, s *survivors) ([][]byte, error) {
+	if err := p.read(ctx, t, s, forOrder); err != nil {
+		return nil, err
+	}
+	keys, err := p.sortKeys(s.batch)
+	if err != nil || int64(s.n) <= p.window() {
+		return keys, err
+	}
+	top := smallest(keys, int(p.window()))
+	s.keep(top)
+	return convert(gather(keys, top), bytes.Clone), nil // clones let go of the block's keys
+}
+
+func (p *Plan) workGrouped(ctx context.Context, t task) (*piece, error) {
+	if part, ok := p.fromZones(t); ok {
+		return &piece{part: part}, nil
+	}
+	s, err := p.load(ctx, t, int64(t.rows))
+	if s == nil || err != nil {
+		return nil, err
+	}
+	if err := p.read(ctx, t, s, forOutput); err != nil {
+		return nil, err
+	}
+	part := p.newPartial()
+	keys, err := evalAll(p.keys, s.batch)
+	if err != nil {
+		return nil, err
+	}
+	ids := part.groups.of(keys, s.n)
+	for i, spec := range p.aggs {
+		var v *vec
+		if spec.arg != nil {
+			if v, err = spec.arg.eval(s.batch, nil); err != nil {
+				return nil, err
+			}
+		}
+		part.aggs[i].grow(part.groups.n)
+		part.aggs[i].add(ids, s.n, v)
+	}
+	return &piece{part: part, bytes: part.bytes()}, nil
+}
+
+func evalAll(nodes []node, b *batch) ([]*vec, error) {
+	out := make([]*vec, len(nodes))
+	for i, n := range nodes {
+		var err error
+		if out[i], err = n.eval(b, nil); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// answeredBy reports whether the catalog's zones of a segment are enough.
+func (p *Plan) answeredBy(seg *catalog.Segment) bool {
+	t := task{seg: seg, rows: int(seg.Rows)}
+	if !p.grouped || p.opts.NoPrune {
+		return false
+	}
+	t.all = p.verdict(seg, p.catalogZones(seg)) == index.All
+	_, ok := p.fromZones(t)
+	return ok
+}
+
+// fromZones answers count, min and max for a task whose rows all pass the
+// filter, without reading them, where the zones say enough.
+func (p *Plan) fromZones(t task) (*partial, bool) {
+	if !t.all || len(p.keys) > 0 || p.opts.NoPrune {
+		return nil, false
+	}
+	zone := p.catalogZones(t.seg)
+	if t.r != nil {
+		var failed error // a zone that cannot be read is one that is not known
+		zone = t.zones(&failed)
+	}
+	part := p.newPartial()
+	for i, spec := range p.aggs {
+		if !spec.fromZone(part.aggs[i], t.rows, zone) {
+			return nil, false
+		}
+	}
+	return part, true
+}

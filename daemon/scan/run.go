@@ -1,0 +1,231 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/format"
+)
+
+// Run reads the plan's blocks and yields the result in batches. A batch is
+// good until the next one is asked for; who keeps it longer retains it. After
+// an error nothing more is yielded: CANCELED or DEADLINE_EXCEEDED when ctx
+// ends, LIMIT_EXCEEDED past the memory limit, INVALID_ARGUMENT for a value
+// that cannot be computed, and what the Opener and the segments' readers say.
+// When the loop is left, all work stops before Run returns.
+func (p *Plan) Run(ctx context.Context, o Opener) iter.Seq2[arrow.RecordBatch, error] {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		w := &writer{p: p, yield: yield, skip: p.offset, left: p.limit}
+		err := p.run(ctx, o, w)
+		if err == nil {
+			err = w.flush()
+		}
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(nil, wrap(err))
+		}
+	}
+}
+
+// wrap gives the end of a context and a damaged file their place in the table
+// of errors.
+func wrap(err error) error {
+	var e *wire.Error
+	switch {
+	case errors.As(err, &e):
+		return err
+	case errors.Is(err, context.Canceled):
+		return wire.Errorf(wire.Canceled, "the query was canceled: %w", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return wire.Errorf(wire.DeadlineExceeded, "the query ran out of time: %w", err)
+	case errors.Is(err, format.ErrCorrupt):
+		return wire.Errorf(wire.Corrupt, "%w", err).WithHint("tarn segment verify")
+	case errors.Is(err, format.ErrUnsupported):
+		return wire.Errorf(wire.Unsupported, "%w", err)
+	}
+	return err
+}
+
+// errEnough ends a scan whose result is complete: LIMIT is met, or the
+// consumer has left.
+var errEnough = errors.New("enough rows")
+
+func (p *Plan) run(ctx context.Context, o Opener, w *writer) error {
+	if p.limit == 0 {
+		return nil
+	}
+	b := &budget{limit: p.opts.MemoryBytes}
+	pieces := p.pieces(ctx, o)
+	switch {
+	case p.grouped:
+		return p.runGrouped(pieces, b, w)
+	case len(p.order) > 0:
+		return p.runSorted(pieces, b, w)
+	}
+	for piece, err := range pieces {
+		if err != nil {
+			return err
+		}
+		if err := w.write(piece.arrays, piece.n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pieces works on the tasks in parallel and yields what they leave, in order.
+func (p *Plan) pieces(ctx context.Context, o Opener) iter.Seq2[*piece, error] {
+	line := &pipe[task, *piece]{workers: p.opts.Parallel, heldBytes: p.opts.MemoryBytes / 4, work: p.work}
+	return func(yield func(*piece, error) bool) {
+		for piece, err := range line.run(ctx, p.tasks(ctx, o)) {
+			if piece == nil && err == nil {
+				continue
+			}
+			if !yield(piece, err) {
+				return
+			}
+		}
+	}
+}
+
+func (p *Plan) runSorted(pieces iter.Seq2[*piece, error], b *budget, w *writer) error {
+	s := &sorter{window: p.window(), budget: b}
+	for piece, err := range pieces {
+		if err != nil {
+			return err
+		}
+		if err := s.add(piece); err != nil {
+			return err
+		}
+	}
+	all, err := s.sorted()
+	if all == nil || err != nil {
+		return err
+	}
+	return w.write(all.arrays, all.n)
+}
+
+// runGrouped merges the groups of all blocks, then treats them as the rows of
+// a small table of keys and aggregates.
+func (p *Plan) runGrouped(pieces iter.Seq2[*piece, error], b *budget, w *writer) error {
+	total, held := p.newPartial(), int64(0)
+	for piece, err := range pieces {
+		if err != nil {
+			return err
+		}
+		total.merge(piece.part)
+		now := total.bytes()
+		if err := b.take(now-held, "GROUP BY and DISTINCT"); err != nil {
+			return err
+		}
+		held = now
+	}
+	rows, err := p.groupRows(total)
+	if err != nil {
+		return err
+	}
+	out := &piece{n: rows.n}
+	if out.keys, err = p.sortKeys(rows); err != nil {
+		return err
+	}
+	if out.arrays, err = p.project(rows); err != nil {
+		return err
+	}
+	if len(p.order) == 0 {
+		return w.write(out.arrays, out.n)
+	}
+	s := &sorter{window: p.window(), budget: b, pieces: []*piece{out}}
+	if out, err = s.sorted(); err != nil {
+		return err
+	}
+	return w.write(out.arrays, out.n)
+}
+
+// groupRows returns the groups that HAVING keeps.
+func (p *Plan) groupRows(total *partial) (*batch, error) {
+	b := &batch{n: total.groups.n}
+	for _, k := range total.groups.keyVecs() {
+		b.cols = append(b.cols, column{vec: k})
+	}
+	for _, a := range total.aggs {
+		v, err := a.result()
+		if err != nil {
+			return nil, err
+		}
+		b.cols = append(b.cols, column{vec: v})
+	}
+	if p.having == nil {
+		return b, nil
+	}
+	v, err := p.having.eval(b, nil)
+	if err != nil {
+		return nil, err
+	}
+	return b.take(v.truth().rows(b.n)), nil
+}
+
+// writer cuts rows into batches, past OFFSET and up to LIMIT. Small pieces
+// wait until there are enough of them for a batch.
+type writer struct {
+	p       *Plan
+	yield   func(arrow.RecordBatch, error) bool
+	skip    int64
+	left    int64
+	waiting []*piece
+	rows    int
+}
+
+// write takes rows. It returns errEnough when no more are wanted.
+func (w *writer) write(arrays []arrow.Array, n int) error {
+	from := min(w.skip, int64(n))
+	w.skip -= from
+	to := min(int64(n), from+min(w.left, int64(n)))
+	w.left -= to - from
+	if to > from {
+		w.rows += int(to - from)
+		w.waiting = append(w.waiting, &piece{n: int(to - from), arrays: sliced(arrays, from, to)})
+	}
+	if w.rows < w.p.opts.BatchRows && w.left > 0 {
+		return nil
+	}
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if w.left == 0 {
+		return errEnough
+	}
+	return nil
+}
+
+func sliced(arrays []arrow.Array, from, to int64) []arrow.Array {
+	out := make([]arrow.Array, len(arrays))
+	for i, a := range arrays {
+		out[i] = array.NewSlice(a, from, to)
+	}
+	return out
+}
+
+// flush yields the rows that wait.
+func (w *writer) flush() error {
+	if w.rows == 0 {
+		return nil
+	}
+	all, err := joined(w.waiting)
+	w.waiting, w.rows = nil, 0
+	if err != nil {
+		return err
+	}
+	for from := 0; from < all.n; from += w.p.opts.BatchRows {
+		to := min(all.n, from+w.p.opts.BatchRows)
+		rec := array.NewRecordBatch(w.p.schema, sliced(all.arrays, int64(from), int64(to)), int64(to-from))
+		ok := w.yield(rec, nil)
+		rec.Release()
+		if !ok {
+			return errEnough
+		}
+	}
+	return nil
+}
