@@ -1,0 +1,70 @@
+# Tarn. `make demo` shows it, `make test` proves it; both work on a fresh
+# Debian or Ubuntu with Go and git.
+
+SHELL       := /bin/bash
+GO          ?= go
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 30s
+
+# Packages in which goroutines meet: the race detector runs over these.
+RACE := ./client/... ./daemon/... ./fuse/... ./tiering/... ./format/...
+
+export CGO_ENABLED ?= 0
+
+.PHONY: build test quick race e2e kill lint fuzz demo bench clean help
+
+build: ## bin/tarn
+	$(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/tarn ./cmd/tarn
+
+test: deps lint build ## every test: unit, race, fuzz seeds, end to end beside DuckDB
+	$(GO) test ./...
+	$(MAKE) race e2e
+
+quick: ## the tests of one module, without the race detector and the oracle
+	$(GO) vet ./... && $(GO) test -short ./...
+
+race: deps ## the concurrent packages under the race detector
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $(RACE)
+
+e2e: deps build ## the real binary on real data, answers compared with DuckDB
+	cd test/e2e && CGO_ENABLED=1 TARN_BIN=$(CURDIR)/bin/tarn $(GO) test -timeout 60m -count=1 ./...
+
+kill: build ## kill -9 in a loop while appending, 200 rounds
+	cd test/e2e && CGO_ENABLED=1 TARN_BIN=$(CURDIR)/bin/tarn TARN_KILL_ROUNDS=200 $(GO) test -timeout 60m -count=1 -v -run TestKill ./...
+
+lint: ## gofmt, vet, staticcheck, import order, documented exports
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run: gofmt -w .'; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) -checks all,-ST1000,-ST1003,-ST1005,-ST1016,-ST1020,-ST1021,-ST1022 ./...
+	$(GO) test -run 'TestImportOrder|TestExportedDocs' .
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+demo: build ## a guided tour; INPUT=path/to/files uses your own, ROWS=n changes the size
+	INPUT='$(INPUT)' ROWS='$(ROWS)' ./demo.sh
+
+bench: deps build ## side by side with DuckDB on the same rows
+	cd bench && CGO_ENABLED=1 TARN_BIN=$(CURDIR)/bin/tarn $(GO) run . $(BENCHFLAGS)
+
+# What a fresh machine lacks for the tests: a C compiler, for the race detector
+# and for DuckDB in the test-only module.
+.PHONY: deps
+deps:
+	@command -v gcc >/dev/null && command -v g++ >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo 'installing a C compiler for the tests'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq gcc g++ >/dev/null; \
+	else \
+	  echo 'the tests need a C compiler: sudo apt-get install gcc g++'; exit 1; \
+	fi
+
+clean: ## what builds and demos leave
+	rm -rf bin demo-lake
+
+help: ## this list
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
