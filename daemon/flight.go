@@ -120,7 +120,7 @@ func (s *service) plan(ctx context.Context, q *expr.Query) (*scan.Plan, *expr.Qu
 	}
 	settled := *q
 	settled.At = expr.At{Version: int64(snap.Version)}
-	p, err := scan.Plan(snap, &settled, s.n.scanOptions())
+	p, err := scan.New(snap, &settled, s.n.scanOptions())
 	return p, &settled, err
 }
 
