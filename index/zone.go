@@ -6,7 +6,6 @@ package index
 import (
 	"bytes"
 	"encoding/binary"
-	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -35,22 +34,9 @@ func ZoneOf(arr arrow.Array) Zone {
 	if !Bounded(arr.DataType()) || z.Nulls == z.Rows {
 		return z
 	}
-	lo, hi, buf := -1, -1, [2][]byte{}
-	var key []byte
-	for i := range arr.Len() {
-		if arr.IsNull(i) {
-			continue
-		}
-		key = AppendKey(key[:0], arr, i)
-		if lo < 0 || bytes.Compare(key, buf[0]) < 0 {
-			lo, buf[0] = i, append(buf[0][:0], key...)
-		}
-		if hi < 0 || bytes.Compare(key, buf[1]) > 0 {
-			hi, buf[1] = i, append(buf[1][:0], key...)
-		}
-	}
-	z.Min, z.MinExact = cutLow(buf[0])
-	z.Max, z.MaxExact = cutHigh(buf[1])
+	lo, hi := extremes(arr)
+	z.Min, z.MinExact = cutLow(AppendKey(nil, arr, lo))
+	z.Max, z.MaxExact = cutHigh(AppendKey(nil, arr, hi))
 	return z
 }
 
@@ -191,15 +177,5 @@ func IntKey(dst []byte, v int64) []byte {
 
 // FloatKey appends the key of a float of any width.
 func FloatKey(dst []byte, v float64) []byte {
-	switch {
-	case v != v:
-		return binary.BigEndian.AppendUint64(dst, math.MaxUint64)
-	case v == 0:
-		v = 0 // -0 becomes 0
-	}
-	bits := math.Float64bits(v)
-	if bits>>63 == 1 {
-		return binary.BigEndian.AppendUint64(dst, ^bits)
-	}
-	return binary.BigEndian.AppendUint64(dst, bits|1<<63)
+	return binary.BigEndian.AppendUint64(dst, floatOrder(v))
 }
