@@ -178,6 +178,7 @@ func (c columnReader) fixed(bufs []*memory.Buffer, width, n int) ([]*memory.Buff
 	if err != nil {
 		return nil, err
 	}
+	defer bufs[1].Release() // offsets: an array of one width needs none
 	for i, at := range wordsOf[int32](bufs[1]) {
 		if int(at) != i*width {
 			return nil, fmt.Errorf("value %d has not the width %d", i-1, width)

@@ -28,6 +28,7 @@ type Reader struct {
 	info    Info
 	columns []column // ascending by field id
 	metas   []atomic.Pointer[meta]
+	budget  int64 // bytes of values that one page may decode to
 }
 
 // tailSize is how much Open reads at once. Narrow files need no more.
@@ -46,7 +47,7 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 			return nil, err
 		}
 	}
-	s := &Reader{file: r, size: size}
+	s := &Reader{file: r, size: size, budget: codec.MaxPageValues}
 	return s, s.open(t)
 }
 
@@ -281,7 +282,7 @@ func (r *Reader) decode(mem memory.Allocator, place, block int, p page, b []byte
 	if xxh3.Hash(b) != p.sum {
 		return nil, corrupt(part(), int64(p.off), "checksum does not match")
 	}
-	a, used, err := decodePage(mem, b, field.Type, int(p.zone.Rows), codec.MaxPageValues)
+	a, used, err := decodePage(mem, b, field.Type, int(p.zone.Rows), r.budget)
 	if err != nil {
 		return nil, corrupt(part(), int64(p.off), "%w", err)
 	}
