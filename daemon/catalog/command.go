@@ -1,0 +1,164 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/schema"
+	"github.com/zeebo/xxh3"
+)
+
+// Command is one change that is asked of the catalog. Exactly one of the
+// pointers is set. Its JSON is part of the disk format (the Raft log): names
+// may be added, never changed. A command belongs to the catalog once it is
+// proposed and is not to be changed any more.
+type Command struct {
+	// Time is the proposer's clock; Apply never lets it run backwards.
+	// Catalog.Propose fills it in.
+	Time time.Time `json:"time,omitzero"`
+
+	OpenEpoch      *OpenEpoch        `json:"open_epoch,omitempty"`
+	CreateTable    *wire.CreateTable `json:"create_table,omitempty"`
+	AlterTable     *wire.AlterTable  `json:"alter_table,omitempty"`
+	DropTable      *DropTable        `json:"drop_table,omitempty"`
+	CommitSegments *CommitSegments   `json:"commit_segments,omitempty"`
+	ExpireVersions *ExpireVersions   `json:"expire_versions,omitempty"`
+	ForgetSegments *ForgetSegments   `json:"forget_segments,omitempty"`
+}
+
+// OpenEpoch begins a new life of a node and closes its last one.
+type OpenEpoch struct {
+	Node string `json:"node"`
+}
+
+// DropTable drops a table with all its versions; its segments become garbage.
+type DropTable struct {
+	Name string `json:"name"`
+}
+
+// CommitSegments makes one version of a table: all of it or nothing.
+//
+// Its outcome is one of three. It is committed (Result.Err nil, Duplicate
+// false), also when it had been committed before under the same Txn. It adds
+// nothing because Key was committed before (Duplicate). It is rejected (Err),
+// for good: no later try of it can be committed unless the caller changes it.
+// In the last two cases nothing refers to its segments, and only then may
+// their files be given up.
+type CommitSegments struct {
+	Txn      string    `json:"txn"`   // names the commit for all its tries; unique within the epoch
+	Epoch    Epoch     `json:"epoch"` // that gave out the segments' ids; must be open
+	Table    TableID   `json:"table"`
+	SchemaID int       `json:"schema"` // under which the segments were written; any that the table ever had
+	Segments []Segment `json:"segments,omitempty"`
+
+	// Remove names live segments that this version replaces.
+	Remove []SegmentID `json:"remove,omitempty"`
+
+	// Producers lists the batches in the segments. If one of them has been
+	// committed before, the commit is rejected with Result.Duplicates, and
+	// the caller tries again without those. The batches of a producer must be
+	// committed in the order of their numbers.
+	Producers []wire.BatchID `json:"producers,omitempty"`
+
+	Key       string `json:"key,omitempty"`       // idempotency key of the table
+	Operation string `json:"operation,omitempty"` // for people; default "append"
+	Detail    string `json:"detail,omitempty"`
+}
+
+// ExpireVersions lets go of the versions of all tables that are past their
+// retention, by the time of the command.
+type ExpireVersions struct{}
+
+// ForgetSegments takes segments off the list of garbage, once their files are
+// in the trash.
+type ForgetSegments struct {
+	IDs []SegmentID `json:"ids"`
+}
+
+// Result is what became of a command.
+type Result struct {
+	Index      uint64      // of the log entry that decided
+	Err        *wire.Error // rejected: nothing was changed, and why
+	Epoch      Epoch       // OpenEpoch
+	Table      *Snapshot   // newest snapshot of the table of the command; nil if there is none any more
+	Version    Version     // CommitSegments, CreateTable, AlterTable: the version made, or made before
+	Duplicate  bool        // CommitSegments: the key was there; CreateTable: the table was there
+	Duplicates []Duplicate // CommitSegments rejected for these batches
+}
+
+// Duplicate is a batch that was committed before.
+type Duplicate struct {
+	wire.BatchID
+	Version Version // see State.CommittedBatch
+}
+
+// MaxCommandBytes bounds an encoded command: a Raft entry is copied and
+// synced as a whole, and holds up every other commit meanwhile.
+const MaxCommandBytes = 8 << 20
+
+// An encoded command is one byte commandVersion, the xxh3-64 of the rest
+// (little-endian) and the JSON of the command.
+const (
+	commandVersion  = 1
+	commandHeadSize = 9
+)
+
+// encode returns the bytes of the command for the Raft log.
+func (c Command) encode() ([]byte, error) {
+	if err := c.checkTypes(); err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(c)
+	if err != nil {
+		return nil, wire.Errorf(wire.InvalidArgument, "the command cannot be written down: %w", err)
+	}
+	if len(body)+commandHeadSize > MaxCommandBytes {
+		return nil, wire.Errorf(wire.LimitExceeded, "the catalog command has %d bytes; at most %d are possible", len(body), MaxCommandBytes).
+			WithHint("commit fewer segments or columns at a time")
+	}
+	head := binary.LittleEndian.AppendUint64([]byte{commandVersion}, xxh3.Hash(body))
+	return append(head, body...), nil
+}
+
+// checkTypes finds types without a text, which JSON could not carry.
+func (c Command) checkTypes() error {
+	var fields []schema.Field
+	if c.CreateTable != nil {
+		fields = append(fields, c.CreateTable.Fields...)
+	}
+	if c.AlterTable != nil && c.AlterTable.Add != nil {
+		fields = append(fields, *c.AlterTable.Add)
+	}
+	for _, f := range fields {
+		if err := checkType(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decodeCommand reads what encode wrote. A field that this build does not
+// know is an error: to pass over it would make this node's state differ.
+func decodeCommand(b []byte) (Command, error) {
+	var c Command
+	if len(b) < commandHeadSize || len(b) > MaxCommandBytes {
+		return c, fmt.Errorf("catalog command: %d bytes; want %d to %d", len(b), commandHeadSize, MaxCommandBytes)
+	}
+	if b[0] != commandVersion {
+		return c, fmt.Errorf("catalog command: version %d; this build knows %d", b[0], commandVersion)
+	}
+	body := b[commandHeadSize:]
+	if binary.LittleEndian.Uint64(b[1:]) != xxh3.Hash(body) {
+		return c, fmt.Errorf("catalog command: its checksum does not match")
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return c, fmt.Errorf("catalog command: %w", err)
+	}
+	return c, nil
+}

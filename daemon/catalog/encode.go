@@ -1,0 +1,175 @@
+package catalog
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/schema"
+	"github.com/zeebo/xxh3"
+)
+
+// A state on disk (a Raft snapshot) is the eight bytes stateMagic and then one
+// zstd stream of JSON records, one a line, in this order:
+//
+//	meta
+//	{epoch {txn}}
+//	{table {commit} {segment} {producer} {key}}
+//	{garbage}
+//	end
+//
+// Windows go from the oldest entry to the newest; all else in order of ids.
+// The same state always has the same bytes. The end holds the number and the
+// hash of the records before it, so that no cut and no damage goes unseen.
+
+// stateMagic ends in the version of the format.
+const stateMagic = "TARNCAT\x01"
+
+// maxRecordBytes bounds one record. A record is part of a command, and those
+// have MaxCommandBytes.
+const maxRecordBytes = 2 * MaxCommandBytes
+
+// record is one line: exactly one of the pointers is set. It reaches disk:
+// names may be added, never changed.
+type record struct {
+	Meta     *metaRecord     `json:"meta,omitempty"`
+	Epoch    *epochRecord    `json:"epoch,omitempty"`
+	Txn      *txnRecord      `json:"txn,omitempty"`
+	Table    *tableRecord    `json:"table,omitempty"`
+	Commit   *Commit         `json:"commit,omitempty"`
+	Segment  *Segment        `json:"segment,omitempty"`
+	Producer *producerRecord `json:"producer,omitempty"`
+	Key      *keyRecord      `json:"key,omitempty"`
+	Garbage  *SegmentID      `json:"garbage,omitempty"`
+	End      *endRecord      `json:"end,omitempty"`
+}
+
+type metaRecord struct {
+	Index     uint64    `json:"index"`
+	Time      time.Time `json:"time,omitzero"`
+	LastEpoch Epoch     `json:"last_epoch"`
+	LastTable TableID   `json:"last_table"`
+}
+
+type epochRecord struct {
+	ID   Epoch  `json:"id"`
+	Node string `json:"node"`
+}
+
+type txnRecord struct {
+	ID      string  `json:"id"`
+	Index   uint64  `json:"index"`
+	Table   TableID `json:"table"`
+	Version Version `json:"version"`
+}
+
+type tableRecord struct {
+	ID          TableID            `json:"id"`
+	Name        string             `json:"name"`
+	Options     wire.TableOptions  `json:"options,omitzero"`
+	LastField   int32              `json:"last_field"`
+	Schemas     []wire.SchemaInfo  `json:"schemas"`
+	PartitionBy []schema.Transform `json:"partition_by,omitempty"`
+	SortBy      []schema.SortKey   `json:"sort_by,omitempty"`
+}
+
+type producerRecord struct {
+	ID      string  `json:"id"`
+	Seq     int64   `json:"seq"`
+	Version Version `json:"version"`
+}
+
+type keyRecord struct {
+	Key     string  `json:"key"`
+	Version Version `json:"version"`
+}
+
+type endRecord struct {
+	Records int64  `json:"records"`
+	Hash    string `json:"hash"` // xxh3-128 of the lines before, hexadecimal
+}
+
+// Encode writes the state. It runs beside Apply: s does not change.
+func (s *State) Encode(w io.Writer) error {
+	if _, err := io.WriteString(w, stateMagic); err != nil {
+		return err
+	}
+	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)) // one: the same bytes every time
+	if err != nil {
+		return err
+	}
+	e := &encoder{out: bufio.NewWriterSize(z, 1<<16), hash: xxh3.New()}
+	e.state(s)
+	return errors.Join(e.err, e.out.Flush(), z.Close())
+}
+
+// encoder writes records and keeps the first error.
+type encoder struct {
+	out     *bufio.Writer
+	hash    *xxh3.Hasher
+	records int64
+	err     error
+}
+
+func (e *encoder) put(r record) {
+	if e.err != nil {
+		return
+	}
+	line, err := json.Marshal(r)
+	if err != nil {
+		e.err = err
+		return
+	}
+	line = append(line, '\n')
+	e.hash.Write(line)
+	e.records++
+	_, e.err = e.out.Write(line)
+}
+
+func (e *encoder) state(s *State) {
+	e.put(record{Meta: &metaRecord{s.index, s.time, s.lastEpoch, s.lastTable}})
+	s.open.Scan(func(id Epoch, o *epoch) bool {
+		e.put(record{Epoch: &epochRecord{id, o.node}})
+		o.txns.each(func(name string, x txn) {
+			e.put(record{Txn: &txnRecord{name, x.index, x.table, x.version}})
+		})
+		return e.err == nil
+	})
+	s.tables.Scan(func(_ TableID, t *table) bool {
+		e.table(t)
+		return e.err == nil
+	})
+	s.garbage.Scan(func(id SegmentID, _ struct{}) bool {
+		e.put(record{Garbage: &id})
+		return e.err == nil
+	})
+	e.put(record{End: &endRecord{e.records, hashText(e.hash)}})
+}
+
+func (e *encoder) table(t *table) {
+	r := tableRecord{ID: t.id, Name: t.name, Options: t.options, LastField: t.lastField, PartitionBy: t.partition, SortBy: t.sort}
+	for _, id := range slices.Sorted(maps.Keys(t.schemas)) {
+		r.Schemas = append(r.Schemas, wire.SchemaInfo{ID: id, Fields: t.schemas[id].Fields})
+	}
+	e.put(record{Table: &r})
+	for _, c := range t.commits.items {
+		e.put(record{Commit: &c})
+	}
+	for _, s := range t.all.items {
+		e.put(record{Segment: s})
+	}
+	t.producers.each(func(id string, p producer) { e.put(record{Producer: &producerRecord{id, p.seq, p.version}}) })
+	t.keys.each(func(key string, v Version) { e.put(record{Key: &keyRecord{key, v}}) })
+}
+
+func hashText(h *xxh3.Hasher) string {
+	b := h.Sum128().Bytes()
+	return fmt.Sprintf("%x", b)
+}

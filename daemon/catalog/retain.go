@@ -1,0 +1,99 @@
+package catalog
+
+import (
+	"sort"
+	"time"
+)
+
+// Expirable reports whether ExpireVersions at that time would let a version go.
+func (s *State) Expirable(now time.Time) bool {
+	if now.Before(s.time) {
+		now = s.time
+	}
+	found := false
+	s.tables.Scan(func(_ TableID, t *table) bool {
+		found = t.expired(now) > 0
+		return !found
+	})
+	return found
+}
+
+// expired counts the oldest versions that are past both bounds of their
+// retention: not among the newest RetainVersions and older than RetainFor.
+func (t *table) expired(now time.Time) int {
+	o := t.newest.Options
+	beyond := max(0, t.commits.len()-int(min(o.RetainVersions, 1<<31)))
+	cutoff := now.Add(-o.RetainFor)
+	return sort.Search(beyond, func(i int) bool { return !t.commits.items[i].Time.Before(cutoff) })
+}
+
+func (s *State) expireVersions() (Result, error) {
+	var shorter []*table
+	s.tables.Scan(func(_ TableID, t *table) bool {
+		if n := t.expired(s.time); n > 0 {
+			short := *t
+			short.commits = t.commits.from(n)
+			shorter = append(shorter, &short)
+		}
+		return true
+	})
+	for _, t := range shorter {
+		s.letGo(t)
+		t.keys = t.keys.edit()
+		t.trimKeys()
+		s.set(t.publish())
+	}
+	return Result{}, nil
+}
+
+// letGo makes garbage of the segments of t that no kept version sees.
+func (s *State) letGo(t *table) {
+	oldest := t.commits.items[0].Version
+	var kept []*Segment
+	var gone []SegmentID
+	for _, seg := range t.all.items {
+		if seg.Removed != 0 && seg.Removed <= oldest {
+			gone = append(gone, seg.ID)
+		} else {
+			kept = append(kept, seg)
+		}
+	}
+	if len(gone) > 0 {
+		t.all = list[*Segment]{items: kept}
+		s.discard(gone)
+	}
+}
+
+// discard moves segments from the referenced ones to the garbage.
+func (s *State) discard(ids []SegmentID) {
+	refs, garbage := edit(&s.segments), edit(&s.garbage)
+	for _, id := range ids {
+		refs.Delete(id)
+		garbage.Set(id, struct{}{})
+	}
+}
+
+func (s *State) dropTable(c DropTable) (Result, error) {
+	t, err := s.named(c.Name)
+	if err != nil {
+		return Result{}, err
+	}
+	edit(&s.names).Delete(t.name)
+	edit(&s.tables).Delete(t.id)
+	ids := make([]SegmentID, 0, t.all.len())
+	for _, seg := range t.all.items {
+		ids = append(ids, seg.ID)
+	}
+	s.discard(ids)
+	return Result{Version: t.newest.Version}, nil
+}
+
+// forgetSegments passes over ids that are not garbage: a sweep that was cut
+// off is repeated.
+func (s *State) forgetSegments(c ForgetSegments) (Result, error) {
+	garbage := edit(&s.garbage)
+	for _, id := range c.IDs {
+		garbage.Delete(id)
+	}
+	return Result{}, nil
+}

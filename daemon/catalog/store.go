@@ -1,0 +1,258 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"github.com/tarnlake/tarn/client/wire"
+	"go.etcd.io/bbolt"
+)
+
+// The catalog's directory holds one directory, made as a whole:
+//
+//	store/log.db      bbolt: the Raft log, votes and terms, and whose they are
+//	store/snapshots/  the two newest snapshots
+//	store.tmp/        a bootstrap that was cut off
+func storeDir(dir string) string { return filepath.Join(dir, "store") }
+
+// prepareDir makes sure that there is a store, and makes one only when it is
+// asked to and nothing is there that a store might have been.
+func prepareDir(cfg Config) error {
+	if _, err := os.Stat(storeDir(cfg.Dir)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if !cfg.Bootstrap {
+		return wire.Errorf(wire.Corrupt, "the catalog is missing: there is no %s", storeDir(cfg.Dir)).
+			WithHint("check that the right disk is mounted; a new cluster is made only in a new directory")
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(cfg.Dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() != "store.tmp" {
+			return wire.Errorf(wire.InvalidArgument, "no catalog is made in %s: it is not empty (it holds %q)", cfg.Dir, e.Name()).
+				WithHint("give an empty or new directory")
+		}
+	}
+	return bootstrap(cfg)
+}
+
+// bootstrap makes a cluster whose only voter is this node. The store gets its
+// name when it is whole, so a crash leaves all of it or nothing.
+func bootstrap(cfg Config) error {
+	tmp := storeDir(cfg.Dir) + ".tmp"
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := os.Mkdir(tmp, 0o755); err != nil {
+		return err
+	}
+	if err := fill(cfg, tmp); err != nil {
+		return fmt.Errorf("bootstrap of the catalog in %s: %w", cfg.Dir, err)
+	}
+	if err := errors.Join(syncDir(filepath.Join(tmp, "snapshots")), syncDir(tmp)); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, storeDir(cfg.Dir)); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(cfg.Dir), syncDir(filepath.Dir(cfg.Dir)))
+}
+
+func fill(cfg Config, dir string) error {
+	d, err := openDisk(cfg, dir)
+	if err != nil {
+		return err
+	}
+	voters := raft.Configuration{Servers: []raft.Server{{
+		ID: raft.ServerID(cfg.Node), Address: cfg.Transport.LocalAddr(), Suffrage: raft.Voter,
+	}}}
+	return errors.Join(
+		d.bolt.Set(keyNode, []byte(cfg.Node)),
+		d.bolt.Set(keyCluster, []byte(cfg.Cluster)),
+		raft.BootstrapCluster(raftConfig(cfg), d.bolt, d.bolt, d.snapshots, cfg.Transport, voters),
+		d.Close(),
+	)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Keys beside raft's own in the stable store. Part of the disk format.
+var (
+	keyNode    = []byte("tarn.node")
+	keyCluster = []byte("tarn.cluster")
+)
+
+// disk is an open store directory.
+type disk struct {
+	bolt      *raftboltdb.BoltStore
+	snapshots *raft.FileSnapshotStore
+}
+
+// lockWait is how long a second process waits for the first one's lock.
+const lockWait = time.Second
+
+func openDisk(cfg Config, dir string) (*disk, error) {
+	at := filepath.Join(dir, "log.db")
+	bolt, err := raftboltdb.New(raftboltdb.Options{
+		Path: at,
+		BoltOptions: &bbolt.Options{
+			Timeout: lockWait, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true,
+		},
+	})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return nil, wire.Errorf(wire.Conflict, "the catalog in %s is in use by another process", cfg.Dir).WithHint("stop the other server, or give this one another directory")
+	}
+	if err != nil {
+		return nil, wire.Errorf(wire.Corrupt, "the catalog's log %s does not open: %w", at, err)
+	}
+	snapshots, err := raft.NewFileSnapshotStoreWithLogger(dir, 2, newRaftLogger(cfg.Logger))
+	if err != nil {
+		return nil, errors.Join(err, bolt.Close())
+	}
+	return &disk{bolt, snapshots}, nil
+}
+
+func (d *disk) Close() error { return d.bolt.Close() }
+
+// checkIdentity refuses the store of another node or cluster.
+func (d *disk) checkIdentity(cfg Config) error {
+	for _, want := range []struct {
+		what string
+		key  []byte
+		id   string
+	}{{"cluster", keyCluster, cfg.Cluster}, {"node", keyNode, cfg.Node}} {
+		got, err := d.bolt.Get(want.key)
+		if err != nil {
+			return wire.Errorf(wire.Corrupt, "the catalog in %s does not say whose it is: %w", cfg.Dir, err)
+		}
+		if string(got) != want.id {
+			return wire.Errorf(wire.Conflict, "the catalog in %s belongs to %s %s, not to %s", cfg.Dir, want.what, got, want.id).
+				WithHint("check that the right disk is mounted")
+		}
+	}
+	return nil
+}
+
+// poison stops everything after the first failure of the Raft volume: nobody
+// knows then what is on disk, so nothing may be tried again and nothing may be
+// answered, not even a vote.
+type poison struct {
+	call  func(error)
+	once  sync.Once
+	fatal chan struct{} // closed when cause is set
+	cause error
+}
+
+func newPoison(call func(error)) *poison {
+	return &poison{call: call, fatal: make(chan struct{})}
+}
+
+// kill reports the failure and never returns.
+func (p *poison) kill(err error) {
+	p.once.Do(func() {
+		p.cause = fmt.Errorf("the catalog must not go on: %w", err)
+		close(p.fatal)
+		p.call(p.cause)
+	})
+	select {}
+}
+
+// err returns the failure, or nil.
+func (p *poison) err() error {
+	select {
+	case <-p.fatal:
+		return p.cause
+	default:
+		return nil
+	}
+}
+
+// backend is where Raft keeps its log and its votes.
+type backend interface {
+	raft.LogStore
+	raft.StableStore
+}
+
+// store is a backend whose first error is the last thing it does.
+type store struct {
+	backend
+	poison *poison
+	close  func() error
+}
+
+// check kills on errors other than "there is no such entry".
+func (s *store) check(op string, err error) error {
+	if err == nil || errors.Is(err, raft.ErrLogNotFound) || errors.Is(err, raftboltdb.ErrKeyNotFound) {
+		return err
+	}
+	s.poison.kill(fmt.Errorf("raft log: %s: %w", op, err))
+	return err
+}
+
+// FirstIndex returns the index of the oldest entry.
+func (s *store) FirstIndex() (uint64, error) {
+	i, err := s.backend.FirstIndex()
+	return i, s.check("read", err)
+}
+
+// LastIndex returns the index of the newest entry.
+func (s *store) LastIndex() (uint64, error) {
+	i, err := s.backend.LastIndex()
+	return i, s.check("read", err)
+}
+
+// GetLog reads an entry.
+func (s *store) GetLog(index uint64, l *raft.Log) error {
+	return s.check("read", s.backend.GetLog(index, l))
+}
+
+// StoreLog appends an entry.
+func (s *store) StoreLog(l *raft.Log) error { return s.check("append", s.backend.StoreLog(l)) }
+
+// StoreLogs appends entries, with one fsync.
+func (s *store) StoreLogs(logs []*raft.Log) error {
+	return s.check("append", s.backend.StoreLogs(logs))
+}
+
+// DeleteRange deletes entries.
+func (s *store) DeleteRange(first, last uint64) error {
+	return s.check("truncate", s.backend.DeleteRange(first, last))
+}
+
+// Set keeps a vote.
+func (s *store) Set(key, value []byte) error { return s.check("vote", s.backend.Set(key, value)) }
+
+// Get reads what Set kept.
+func (s *store) Get(key []byte) ([]byte, error) {
+	v, err := s.backend.Get(key)
+	return v, s.check("read", err)
+}
+
+// SetUint64 keeps a term.
+func (s *store) SetUint64(key []byte, v uint64) error {
+	return s.check("term", s.backend.SetUint64(key, v))
+}
+
+// GetUint64 reads what SetUint64 kept.
+func (s *store) GetUint64(key []byte) (uint64, error) {
+	v, err := s.backend.GetUint64(key)
+	return v, s.check("read", err)
+}
