@@ -75,6 +75,7 @@ type Node struct {
 	http     *http.Server
 	httpAddr string
 
+	work sync.RWMutex // held for reading by each piece of work; see drain
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 	end  chan struct{}
@@ -84,9 +85,9 @@ type Node struct {
 
 // Start opens the node of cfg.Dir, making a new one-node cluster if the
 // directory is new, and returns when it serves. ctx bounds the start only.
-func Start(ctx context.Context, cfg Config) (n *Node, err error) {
+func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	cfg = cfg.withDefaults()
-	n = &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics()}
+	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics()}
 	defer func() {
 		if err != nil {
 			n.release()
@@ -205,9 +206,7 @@ const stopGrace = 5 * time.Second
 func (n *Node) shut(reason error) {
 	n.once.Do(func() {
 		n.ingest.Close()
-		hard := time.AfterFunc(stopGrace, n.grpc.Stop)
-		n.grpc.GracefulStop()
-		hard.Stop()
+		n.drain()
 		if n.http != nil {
 			n.http.Close()
 		}
@@ -216,6 +215,26 @@ func (n *Node) shut(reason error) {
 		n.err = errors.Join(reason, n.release())
 		close(n.end)
 	})
+}
+
+// drain takes no more calls, waits for the work under way, at most stopGrace,
+// and ends what is left: idle streams, of which appenders keep many, and
+// scans that take longer.
+func (n *Node) drain() {
+	go n.grpc.GracefulStop()
+	idle, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		n.work.Lock()
+		close(idle)
+		<-stopped // let nothing new begin before the end
+		n.work.Unlock()
+	}()
+	select {
+	case <-idle:
+	case <-time.After(stopGrace):
+	}
+	n.grpc.Stop()
+	close(stopped)
 }
 
 // release gives back what openStorage and lockDir took.

@@ -44,15 +44,23 @@ func (n *Node) newGRPC() *grpc.Server {
 	return s
 }
 
+const doPut = "/arrow.flight.protocol.FlightService/DoPut"
+
 // guardUnary and guardStream turn a panic in a call into an error of that
 // call, and count and log what fails.
 func (n *Node) guardUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (res any, err error) {
 	defer func() { err = n.guard(info.FullMethod, recover(), err) }()
+	n.work.RLock()
+	defer n.work.RUnlock()
 	return handle(ctx, req)
 }
 
 func (n *Node) guardStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 	defer func() { err = n.guard(info.FullMethod, recover(), err) }()
+	if info.FullMethod != doPut { // which knows when it works and when it waits
+		n.work.RLock()
+		defer n.work.RUnlock()
+	}
 	return handle(srv, stream)
 }
 

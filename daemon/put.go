@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/flight"
 	"github.com/tarnlake/tarn/client/wire"
 )
@@ -54,22 +55,29 @@ func (s *service) append(stream flight.FlightService_DoPutServer, rows *flight.R
 				return wire.Errorf(wire.InvalidArgument, "the batch's metadata is not a batch id: %w", err)
 			}
 		}
-		batch := rows.RecordBatch()
-		batch.Retain()
-		r, err := s.n.ingest.Append(stream.Context(), put.Table, batch, id)
-		if err != nil {
-			return err
-		}
-		s.n.metrics.rowsIn.Add(float64(r.Rows))
-		if err := sendReceipt(stream, r); err != nil {
+		if err := s.appendBatch(stream, put.Table, rows.RecordBatch(), id); err != nil {
 			return err
 		}
 	}
 	return readError(stream.Context(), rows)
 }
 
+func (s *service) appendBatch(stream flight.FlightService_DoPutServer, table string, batch arrow.RecordBatch, id wire.BatchID) error {
+	s.n.work.RLock()
+	defer s.n.work.RUnlock()
+	batch.Retain()
+	r, err := s.n.ingest.Append(stream.Context(), table, batch, id)
+	if err != nil {
+		return err
+	}
+	s.n.metrics.rowsIn.Add(float64(r.Rows))
+	return sendReceipt(stream, r)
+}
+
 // load commits the whole stream once the client has half-closed it.
 func (s *service) load(stream flight.FlightService_DoPutServer, rows *flight.Reader, put *wire.Put) error {
+	s.n.work.RLock()
+	defer s.n.work.RUnlock()
 	ctx := stream.Context()
 	l, known, err := s.n.ingest.NewLoad(ctx, put.Table, put.Key)
 	if err != nil {

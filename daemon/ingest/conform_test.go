@@ -70,7 +70,7 @@ func TestConformRefuses(t *testing.T) {
 		{"missing NOT NULL", batchOf(t, `[{"name":"x"}]`, arrow.Field{Name: "name", Type: arrow.BinaryTypes.String}), wire.SchemaMismatch, "NOT NULL"},
 		{"narrowing", batchOf(t, `[{"id":1}]`, arrow.Field{Name: "id", Type: arrow.PrimitiveTypes.Int64}), wire.SchemaMismatch, "int64"},
 		{"another type", batchOf(t, `[{"id":"1"}]`, arrow.Field{Name: "id", Type: arrow.BinaryTypes.String}), wire.SchemaMismatch, "string"},
-		{"not UTF-8", notUTF8(), wire.BadInput, "UTF-8"},
+		{"not UTF-8", notUTF8(), wire.BadInput, "utf8"},
 		{"offsets outside their buffer", badOffsets(), wire.BadInput, "name"},
 	} {
 		_, err := conform(memory.DefaultAllocator, "t", s, tc.batch)

@@ -104,7 +104,7 @@ func sortRows(ctx context.Context, t *catalog.Snapshot, batches []arrow.RecordBa
 	for i, k := range t.SortBy {
 		keys[i] = compute.SortKey{ColumnIndex: t.Schema.ByID(k.FieldID)}
 		if k.Desc {
-			keys[i].Order = compute.Descending
+			keys[i].Order = compute.SortOrderDescending
 		}
 	}
 	order, err := compute.SortIndicesRecordBatch(ctx, all, keys)
