@@ -128,7 +128,9 @@ func rowsOf(p *Plan, o Opener) ([]string, error) {
 		for i := range int(rec.NumRows()) {
 			row := make([]string, rec.NumCols())
 			for j, col := range rec.Columns() {
-				row[j] = cellText(col, i)
+				if row[j] = cellText(col, i); row[j] == "-0.0" {
+					row[j] = "0.0" // which of the two a zero shows is not promised
+				}
 			}
 			rows = append(rows, strings.Join(row, "|"))
 		}
