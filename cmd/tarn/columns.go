@@ -1,0 +1,96 @@
+package main
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/schema"
+)
+
+// splitList cuts text at the commas that stand in no bracket and no quotes:
+// "a, bucket(16, id)" is two.
+func splitList(text string) []string {
+	var parts []string
+	depth, start, inQuotes := 0, 0, false
+	for i, r := range text {
+		switch {
+		case r == '"':
+			inQuotes = !inQuotes
+		case inQuotes:
+		case strings.ContainsRune("([<", r):
+			depth++
+		case strings.ContainsRune(")]>", r):
+			depth--
+		case r == ',' && depth == 0:
+			parts = append(parts, strings.TrimSpace(text[start:i]))
+			start = i + 1
+		}
+	}
+	if last := strings.TrimSpace(text[start:]); last != "" || len(parts) > 0 {
+		parts = append(parts, last)
+	}
+	return parts
+}
+
+// splitLists cuts the values of a flag that may be given many times.
+func splitLists(texts []string) []string {
+	var parts []string
+	for _, t := range texts {
+		parts = append(parts, splitList(t)...)
+	}
+	return parts
+}
+
+// parseColumns reads "id int64 not null, name string, ts timestamp[us]".
+func parseColumns(text string) ([]schema.Field, error) {
+	var fields []schema.Field
+	for _, part := range splitList(text) {
+		f, err := parseColumn(part)
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, f)
+	}
+	return fields, nil
+}
+
+var notNull = regexp.MustCompile(`(?i)\s+(not\s+)?null$`)
+
+// parseColumn reads one column: a name, in double quotes if it holds a space,
+// a type, and "not null" if it may not be null.
+func parseColumn(text string) (schema.Field, error) {
+	name, rest, err := columnName(text)
+	if err != nil {
+		return schema.Field{}, err
+	}
+	f := schema.Field{Name: name, Nullable: true}
+	if m := notNull.FindStringSubmatch(rest); m != nil {
+		f.Nullable = m[1] == ""
+		rest = strings.TrimSuffix(rest, m[0])
+	}
+	if f.Type, err = schema.ParseType(strings.TrimSpace(rest)); err != nil {
+		return f, wire.Errorf(wire.InvalidArgument, "column %q: %w", name, err).
+			WithHint(`write each column as: name type, such as "id int64 not null, price decimal(10,2), at timestamp[us]"`)
+	}
+	return f, nil
+}
+
+func columnName(text string) (name, rest string, err error) {
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, `"`) {
+		quoted, err := strconv.QuotedPrefix(text)
+		if err != nil {
+			return "", "", wire.Errorf(wire.InvalidArgument, "column %s: the quotes are never closed", text)
+		}
+		name, err = strconv.Unquote(quoted)
+		return name, text[len(quoted):], err
+	}
+	name, rest, ok := strings.Cut(text, " ")
+	if !ok || name == "" {
+		return "", "", wire.Errorf(wire.InvalidArgument, "column %q has no type", text).
+			WithHint(`write each column as: name type, such as "id int64 not null, price decimal(10,2), at timestamp[us]"`)
+	}
+	return name, rest, nil
+}

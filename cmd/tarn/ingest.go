@@ -1,0 +1,316 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/tarnlake/tarn/client"
+	"github.com/tarnlake/tarn/client/source"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/expr"
+	"github.com/tarnlake/tarn/schema"
+)
+
+// ingestFlags say which files go into which table, and how.
+type ingestFlags struct {
+	table               string
+	create, explain     bool
+	partitionBy, sortBy []string
+	types               []string
+	format, key         string
+	maxRejects          int64
+	rejectFile          string
+}
+
+func (a *app) ingestCommand() *cobra.Command {
+	var f ingestFlags
+	c := &cobra.Command{
+		Use:   "ingest TABLE FILE…",
+		Short: "Put files into a table, one commit a file",
+		Long: `Put CSV, NDJSON, JSON, Parquet, Avro and Arrow files into a table. FILE may be a
+glob, a directory (all files below it) or - for standard input; text may be
+compressed with gzip or zstd.
+
+Each file is one commit: all of it is there, or none. With --key, running the
+same command again adds nothing, and continues where a failed one stopped: the
+node remembers the key together with each file's path as given.
+
+A row that does not fit the table stops the file, unless --max-rejects allows
+to put it aside into the reject file.`,
+		Example: `  tarn ingest orders 'data/*.csv' --create --partition-by 'month(at)' --sort-by at
+  tarn ingest orders new.parquet --key 2024-05-06
+  tarn ingest orders export.csv --max-rejects 100 --types 'zip=string,price=decimal(10,2)' --create
+  zcat log.json.gz | tarn ingest clicks - --format ndjson
+  tarn ingest orders data/ --explain`,
+		Args:              args(cobra.MinimumNArgs(2)),
+		ValidArgsFunction: a.completeTables(true),
+	}
+	flags := c.Flags()
+	flags.BoolVar(&f.create, "create", false, "make the table if it is not there, with the columns and types that fit all files")
+	flags.StringArrayVar(&f.partitionBy, "partition-by", nil, "with --create: partition expressions")
+	flags.StringArrayVar(&f.sortBy, "sort-by", nil, "with --create: sort key")
+	flags.StringArrayVar(&f.types, "types", nil, "with --create: types of columns, COL=TYPE,… instead of the inferred ones")
+	flags.StringVar(&f.format, "format", "", "csv, tsv, ndjson, json, parquet, avro or arrow (default: told by name and first bytes)")
+	flags.StringVar(&f.key, "key", "", "idempotency key: the same file under the same key is added once")
+	flags.Int64Var(&f.maxRejects, "max-rejects", 0, "put so many bad rows aside, over all files, before giving up")
+	flags.StringVar(&f.rejectFile, "reject-file", "", "where they go, as CSV (default TABLE.rejects.csv)")
+	flags.BoolVar(&f.explain, "explain", false, "show what would be inferred and why; commit nothing")
+	_ = c.RegisterFlagCompletionFunc("format", oneOf("csv", "tsv", "ndjson", "json", "parquet", "avro", "arrow"))
+	_ = c.RegisterFlagCompletionFunc("partition-by", a.completeColumns)
+	_ = c.RegisterFlagCompletionFunc("sort-by", a.completeColumns)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		f.table = args[0]
+		files, err := source.Expand(args[1:])
+		if err != nil {
+			return err
+		}
+		if f.explain {
+			return a.explainFiles(c.Context(), f, files)
+		}
+		return a.withClient(c.Context(), func(n *client.Client) error {
+			return a.ingest(c.Context(), n, f, files)
+		})
+	}
+	return a.talks(a.prints(c))
+}
+
+// ingest settles the table and loads the files.
+func (a *app) ingest(ctx context.Context, n *client.Client, f ingestFlags, files []string) error {
+	in := &ingest{app: a, node: n, flags: f, files: files, started: time.Now()}
+	in.rejects = &rejectFile{path: f.rejectFile}
+	if f.rejectFile == "" {
+		in.rejects.path = f.table + ".rejects.csv"
+	}
+	defer in.close()
+	if err := in.settleTable(ctx); err != nil {
+		return err
+	}
+	in.meter = a.startMeter(files)
+	err := in.loadAll(ctx)
+	in.meter.stop()
+	if err != nil {
+		in.reportFailure()
+		return err
+	}
+	return in.summary()
+}
+
+// ingest is one run of the command.
+type ingest struct {
+	*app
+	node    *client.Client
+	flags   ingestFlags
+	files   []string
+	started time.Time
+
+	want    *schema.Schema // the table's
+	first   *source.Source // standard input, already open because the table was made from it
+	rejects *rejectFile
+	meter   *meter
+
+	loaded     []loadedFile
+	rows       int64
+	bytes      int64
+	duplicates int
+}
+
+type loadedFile struct {
+	path    string
+	receipt wire.Receipt
+}
+
+func (in *ingest) close() {
+	if in.first != nil {
+		in.first.Close()
+	}
+	in.rejects.close()
+}
+
+// settleTable finds the table's schema, making the table if it may.
+func (in *ingest) settleTable(ctx context.Context) error {
+	info, err := in.node.Table(ctx, in.flags.table, expr.At{})
+	if wire.IsCode(err, wire.TableNotFound) && in.flags.create {
+		info, err = in.createTable(ctx)
+	}
+	if wire.IsCode(err, wire.TableNotFound) && !in.flags.create {
+		e := *wire.FromError(err)
+		e.Hint = joinHints(e.Hint, "add --create to make the table from the files")
+		return &e
+	}
+	if err != nil {
+		return err
+	}
+	in.want = info.Schema.Schema()
+	return nil
+}
+
+func joinHints(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "\n" + b
+}
+
+// createTable makes a table with the schema that fits all files.
+func (in *ingest) createTable(ctx context.Context) (wire.TableInfo, error) {
+	s, err := in.inferAll(ctx)
+	if err != nil {
+		return wire.TableInfo{}, err
+	}
+	return in.node.CreateTable(ctx, wire.CreateTable{
+		Name: in.flags.table, Fields: s.Fields, IfNotExists: true,
+		PartitionBy: splitLists(in.flags.partitionBy), SortBy: splitLists(in.flags.sortBy),
+	})
+}
+
+// inferAll looks at the beginning of each file. Standard input can be opened
+// only once, so it is kept for loading.
+func (in *ingest) inferAll(ctx context.Context) (*schema.Schema, error) {
+	opts, err := in.flags.options()
+	if err != nil {
+		return nil, err
+	}
+	if len(in.files) == 1 && in.files[0] == "-" {
+		in.limitRejects(&opts, "-")
+		in.first, err = source.Open(ctx, "-", opts)
+		if err != nil {
+			return nil, err
+		}
+		return in.first.Schema(), nil
+	}
+	return inferSchema(ctx, in.files, opts)
+}
+
+// options are the ones for a file whose table is not there yet.
+func (f ingestFlags) options() (source.Options, error) {
+	opts := source.Options{Format: f.format, Types: map[string]string{}}
+	for _, t := range splitLists(f.types) {
+		column, typ, ok := cutType(t)
+		if !ok {
+			return opts, wire.Errorf(wire.InvalidArgument, "--types %q is not of the form COLUMN=TYPE", t)
+		}
+		opts.Types[column] = typ
+	}
+	return opts, nil
+}
+
+// loadAll loads the files in order and stops at the first that fails.
+func (in *ingest) loadAll(ctx context.Context) error {
+	for _, path := range in.files {
+		if err := in.load(ctx, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load puts one file into the table, as one commit.
+func (in *ingest) load(ctx context.Context, path string) error {
+	src, err := in.open(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	in.meter.watch(path, src)
+	receipt, err := in.node.Load(ctx, in.flags.table, in.keyOf(path), src.Batches())
+	if err != nil {
+		return err
+	}
+	_, read, _ := src.Progress()
+	in.rejects.count += src.Rejects()
+	in.bytes += read
+	in.meter.finish(src)
+	in.loaded = append(in.loaded, loadedFile{path, receipt})
+	if receipt.Duplicate {
+		in.duplicates++
+		in.meter.print("%s: was there already (version %d); nothing added", path, receipt.Version)
+		return nil
+	}
+	in.rows += receipt.Rows
+	in.meter.print("%s: %d rows, version %d%s", path, receipt.Rows, receipt.Version, rejectedText(src.Rejects()))
+	return nil
+}
+
+func (in *ingest) open(ctx context.Context, path string) (*source.Source, error) {
+	if path == "-" && in.first != nil {
+		return in.first, nil
+	}
+	opts := source.Options{Format: in.flags.format, Want: in.want}
+	in.limitRejects(&opts, path)
+	return source.Open(ctx, path, opts)
+}
+
+func (in *ingest) limitRejects(opts *source.Options, path string) {
+	opts.MaxRejects = in.flags.maxRejects - in.rejects.count
+	if in.flags.maxRejects > 0 {
+		opts.OnReject = func(r source.Reject) { in.rejects.add(path, r) }
+	}
+}
+
+// keyOf is the idempotency key of one file of the run.
+func (in *ingest) keyOf(path string) string {
+	if in.flags.key == "" {
+		return ""
+	}
+	return in.flags.key + " " + filepath.ToSlash(filepath.Clean(path))
+}
+
+func rejectedText(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d rejected", n)
+}
+
+// summary tells what the whole run did.
+func (in *ingest) summary() error {
+	if err := in.rejects.close(); err != nil {
+		return wire.Errorf(wire.Internal, "reject file %s: %w", in.rejects.path, err)
+	}
+	took := time.Since(in.started)
+	text := fmt.Sprintf("%s: %d rows from %s in %s (%.0f rows/s, %.1f MB/s)", in.flags.table, in.rows, countText(len(in.loaded), "file"),
+		took.Round(time.Millisecond), float64(in.rows)/took.Seconds(), float64(in.bytes)/1e6/took.Seconds())
+	if in.duplicates > 0 {
+		text += fmt.Sprintf("; %s there already", countText(in.duplicates, "file"))
+	}
+	if in.rejects.count > 0 {
+		text += fmt.Sprintf("; %s in %s", countText(int(in.rejects.count), "rejected row"), in.rejects.path)
+	}
+	return in.say("%s", text)
+}
+
+func countText(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// reportFailure says how far a run of several files came: each file is in
+// completely or not at all.
+func (in *ingest) reportFailure() {
+	if len(in.files) == 1 {
+		fmt.Fprintf(in.streams.err, "%s: nothing was committed\n", in.files[0])
+		return
+	}
+	fmt.Fprintf(in.streams.err, "committed: %s\n", namesText(in.files[:len(in.loaded)]))
+	fmt.Fprintf(in.streams.err, "not committed: %s\n", namesText(in.files[len(in.loaded):]))
+	if in.flags.key != "" {
+		fmt.Fprintf(in.streams.err, "the same command with --key %s continues there\n", in.flags.key)
+	}
+}
+
+// namesText lists names, the first few of many.
+func namesText(names []string) string {
+	const shown = 10
+	switch {
+	case len(names) == 0:
+		return "no file"
+	case len(names) > shown:
+		return fmt.Sprintf("%v and %d more", names[:shown], len(names)-shown)
+	}
+	return fmt.Sprint(names)
+}

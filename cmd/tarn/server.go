@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/tarnlake/tarn/client"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon"
+)
+
+func (a *app) serverCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "server --dir DIR",
+		Short: "Run a node",
+		Long: `Run a node until SIGINT or SIGTERM. The first start in an empty or missing
+directory makes a new one-node cluster there.
+
+Every flag is also a key of the configuration file (memory_limit) and an
+environment variable (TARN_MEMORY_LIMIT). A flag beats the environment, which
+beats the file.`,
+		Example: `  tarn server --dir ./lake
+  tarn server --config /etc/tarn.toml --listen 0.0.0.0:7460`,
+		Args: args(cobra.NoArgs),
+	}
+	flags := c.Flags()
+	flags.String("dir", "", "the node's directory, made on the first start")
+	flags.String("listen", client.DefaultAddr, "host:port of Arrow Flight; port 0 picks a free one")
+	flags.String("http", "127.0.0.1:7461", `host:port of health and metrics; "none" for none`)
+	flags.String("memory-limit", "512MiB", "memory that the process should stay under")
+	flags.String("trash-for", "24h", "how long deleted files can be brought back")
+	flags.String("log-level", "info", "debug, info, warn or error")
+	flags.String("config", a.getenv("TARN_CONFIG"), "configuration file, TOML (TARN_CONFIG)")
+	_ = c.MarkFlagDirname("dir")
+	_ = c.MarkFlagFilename("config", "toml")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := a.serverConfig(c)
+		if err != nil {
+			return err
+		}
+		return a.serve(c.Context(), cfg)
+	}
+	return c
+}
+
+// serverConfig settles flags, environment and file.
+func (a *app) serverConfig(c *cobra.Command) (cfg daemon.Config, err error) {
+	file := &serverFile{}
+	if path, _ := c.Flags().GetString("config"); path != "" {
+		if file, err = readConfig(path); err != nil {
+			return cfg, err
+		}
+	}
+	get := func(key string) string { return a.setting(c, file, key) }
+	if cfg.Dir = get("dir"); cfg.Dir == "" {
+		return cfg, wire.Errorf(wire.InvalidArgument, "the node has no directory").WithHint("tarn server --dir DIR")
+	}
+	cfg.Listen, cfg.HTTP, cfg.Version = get("listen"), get("http"), buildVersion()
+	if cfg.HTTP == "none" {
+		cfg.HTTP = ""
+	}
+	if cfg.MemoryLimit, err = parseBytes(get("memory_limit")); err != nil {
+		return cfg, about("memory_limit", err)
+	}
+	if cfg.TrashFor, err = parseSpan(get("trash_for")); err != nil {
+		return cfg, about("trash_for", err)
+	}
+	cfg.Logger, err = a.logger(get("log_level"))
+	return cfg, err
+}
+
+// setting returns the value of a key: that of its flag if it was given, else
+// of the environment, else of the file, else the flag's default.
+func (a *app) setting(c *cobra.Command, file *serverFile, key string) string {
+	flag := c.Flags().Lookup(strings.ReplaceAll(key, "_", "-"))
+	if flag.Changed {
+		return flag.Value.String()
+	}
+	if v := a.getenv("TARN_" + strings.ToUpper(key)); v != "" {
+		return v
+	}
+	if v := file.value(key); v != "" {
+		return v
+	}
+	return flag.Value.String()
+}
+
+func (a *app) logger(level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, wire.Errorf(wire.InvalidArgument, "log_level %q is not debug, info, warn or error", level)
+	}
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: l})), nil
+}
+
+// serve runs a node until ctx ends or the node fails.
+func (a *app) serve(ctx context.Context, cfg daemon.Config) error {
+	node, err := daemon.Start(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "tarn: ready at %s%s, lake in %s\n", node.Addr(), httpPart(node.HTTPAddr()), cfg.Dir)
+	stopped := make(chan error, 1)
+	go func() { stopped <- node.Wait() }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-ctx.Done(): // asked to stop: success, if it closes cleanly
+		return node.Close()
+	}
+}
+
+func httpPart(addr string) string {
+	if addr == "" {
+		return ""
+	}
+	return ", http " + addr
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/tarnlake/tarn/daemon"
+)
+
+// TestServer starts a node with the command, talks to it and stops it as a
+// signal would.
+func TestServer(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	r, w := io.Pipe()
+	done := make(chan int, 1)
+	var errs bytes.Buffer
+	go func() {
+		done <- run(ctx, []string{"server", "--dir", t.TempDir(), "--listen", "127.0.0.1:0", "--http", "none", "--log-level", "error"},
+			streams{in: strings.NewReader(""), out: w, err: &errs, getenv: func(string) string { return "" }})
+		w.Close()
+	}()
+	line := make([]byte, 256)
+	n, err := r.Read(line)
+	m := regexp.MustCompile(`^tarn: ready at (\S+), lake in \S+\n$`).FindSubmatch(line[:n])
+	if m == nil {
+		t.Fatalf("ready line is %q, %v", line[:n], err)
+	}
+	c := offline(t)
+	c.run("status", "--addr", string(m[1])).matches("^node .* ready")
+	stop()
+	if code := <-done; code != 0 {
+		t.Errorf("exit code %d after a signal; want 0 (%s)", code, errs.String())
+	}
+}
+
+// configOf runs the server command up to the configuration that it settles.
+func configOf(t *testing.T, env map[string]string, args ...string) (cfg daemon.Config, err error) {
+	t.Helper()
+	a := &app{streams: streams{out: io.Discard, err: io.Discard, getenv: func(name string) string { return env[name] }}}
+	c := a.serverCommand()
+	c.SilenceErrors, c.SilenceUsage = true, true
+	c.RunE = func(c *cobra.Command, _ []string) error { cfg, err = a.serverConfig(c); return nil }
+	c.SetArgs(args)
+	if err := c.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	return cfg, err
+}
+
+func TestConfigPrecedence(t *testing.T) {
+	c := offline(t)
+	c.write("tarn.toml", "dir = \"/file\"\nlisten = \"file:1\"\nhttp = \"file:2\"\nmemory_limit = \"1GiB\"\n")
+	file := c.dir + "/tarn.toml"
+	cfg, err := configOf(t, map[string]string{"TARN_LISTEN": "env:1", "TARN_HTTP": "env:2"}, "--config", file, "--http", "flag:2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Dir != "/file" || cfg.Listen != "env:1" || cfg.HTTP != "flag:2" || cfg.MemoryLimit != 1<<30 {
+		t.Errorf("got %+v; want dir of the file, listen of the environment, http of the flag", cfg)
+	}
+	if cfg, err = configOf(t, map[string]string{"TARN_CONFIG": file}); err != nil || cfg.Dir != "/file" {
+		t.Errorf("TARN_CONFIG: got %+v, %v", cfg, err)
+	}
+	if cfg, err = configOf(t, nil, "--dir", "d"); err != nil || cfg.Listen != "127.0.0.1:7460" || cfg.HTTP != "127.0.0.1:7461" {
+		t.Errorf("defaults: got %+v, %v", cfg, err)
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	for _, c := range []struct{ toml, want string }{
+		{"dir = \"x\"\nlisen = \"y\"\n", `tarn.toml:2: unknown key "lisen"; did you mean "listen"?`},
+		{"dir = \"x\"\n[raft]\nvoters = 3\n", `tarn.toml:2: unknown key "raft"`},
+		{"dir = \n", "tarn.toml:1:"},
+		{"dir = 7\n", "tarn.toml:1:"},
+		{"memory_limit = \"lots\"\ndir = \"x\"\n", `memory_limit: "lots" is no size`},
+		{"trash_for = \"-1h\"\ndir = \"x\"\n", "trash_for"},
+		{"log_level = \"loud\"\ndir = \"x\"\n", "log_level"},
+		{"listen = \"x:1\"\n", "the node has no directory"},
+	} {
+		l := offline(t)
+		l.write("tarn.toml", c.toml)
+		l.run("server", "--config", "@tarn.toml").fails(2, c.want)
+	}
+}
