@@ -208,47 +208,48 @@ func (c *cache) get(id string) rendering {
 	return rendering{id: id}
 }
 
-// open returns the file of a rendering and its size. The file stays in the
-// cache until close, which does not close the file, is called.
-func (c *cache) open(ctx context.Context, id string, render renderFunc) (f *os.File, size int64, close func(), err error) {
-	const tries = 3 // somebody else may evict or remove the file meanwhile
+// open returns the file of a rendering and its size. The rendering stays in
+// the cache until release, which does not close the file, is called.
+func (c *cache) open(ctx context.Context, id string, render renderFunc) (f *os.File, size int64, release func(), err error) {
+	c.pin(id)
+	const tries = 3 // another mount, or somebody's hand, may remove the file meanwhile
 	for range tries {
-		if err := c.make(ctx, id, render); err != nil {
-			return nil, 0, nil, err
+		if err = c.make(ctx, id, render); err != nil {
+			break
 		}
-		f, r, err := c.pin(id)
-		if err == nil {
-			return f, r.size, func() { c.unpin(r) }, nil
+		r := c.get(id)
+		if f, err = os.Open(c.path(&r)); err == nil {
+			size, _ = c.tell(id)
+			return f, size, func() { c.unpin(id) }, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, 0, nil, err
+			break
 		}
+		c.forget(id)
 	}
-	return nil, 0, nil, fmt.Errorf("rendering %s leaves the cache as fast as it is made", id)
+	c.unpin(id)
+	return nil, 0, nil, err
 }
 
-func (c *cache) pin(id string) (*os.File, *rendering, error) {
+// pin keeps a rendering, which need not be there yet, from being evicted.
+func (c *cache) pin(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.all[id]
-	if r == nil || r.place == nil {
-		return nil, nil, fs.ErrNotExist
-	}
-	f, err := os.Open(c.path(r))
-	if err != nil {
-		c.offDisk(r)
-		return nil, nil, err
+	if r == nil {
+		r = &rendering{id: id}
+		c.all[id] = r
 	}
 	r.opens++
-	r.told = true
-	c.used.MoveToFront(r.place)
-	return f, r, nil
+	if r.place != nil {
+		c.used.MoveToFront(r.place)
+	}
 }
 
-func (c *cache) unpin(r *rendering) {
+func (c *cache) unpin(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.opens--
+	c.all[id].opens--
 	c.evictLocked()
 }
 
@@ -360,7 +361,7 @@ func (c *cache) publish(id string, size int64, hash, tmp string) error {
 		r = &rendering{id: id}
 		c.all[id] = r
 	}
-	if r.told && (r.size != size || r.hash != hash) {
+	if r.told && r.hash != "" && (r.size != size || r.hash != hash) {
 		return fmt.Errorf("rendering %s came out as %d bytes with hash %s; it was %d with %s before", id, size, hash, r.size, r.hash)
 	}
 	r.size, r.hash, r.checked = size, hash, true
@@ -399,7 +400,7 @@ func (c *cache) offDisk(r *rendering) {
 	}
 }
 
-// forget gives up a file found damaged.
+// forget gives up a file that is damaged or gone.
 func (c *cache) forget(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -41,11 +41,11 @@ func key(n int) string { return fmt.Sprintf("%032x.csv", n) }
 // load opens a rendering, reads it and closes it.
 func load(t *testing.T, c *cache, id string, render renderFunc) (string, error) {
 	t.Helper()
-	f, size, unpin, err := c.open(t.Context(), id, render)
+	f, size, release, err := c.open(t.Context(), id, render)
 	if err != nil {
 		return "", err
 	}
-	defer unpin()
+	defer release()
 	defer f.Close()
 	data, err := io.ReadAll(f)
 	if err != nil || int64(len(data)) != size {
@@ -86,7 +86,7 @@ func TestCacheKeepsOpenFiles(t *testing.T) {
 	dir := t.TempDir()
 	c := testCache(t, dir, 5)
 	b := &baker{text: "rendering0"}
-	f, _, unpin, err := c.open(t.Context(), key(0), b.render)
+	f, _, release, err := c.open(t.Context(), key(0), b.render)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestCacheKeepsOpenFiles(t *testing.T) {
 	if got := cached(t, dir); len(got) != 2 {
 		t.Errorf("files %q; want the open one and the newest", got)
 	}
-	unpin()
+	release()
 	if got := cached(t, dir); len(got) != 1 || !strings.Contains(got[0], key(1)[:32]) {
 		t.Errorf("files %q; want the newest only", got)
 	}

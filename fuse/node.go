@@ -26,7 +26,7 @@ type lakeFS struct {
 	started     time.Time
 	owner       fuse.Owner
 	dirTimeout  time.Duration
-	passthrough atomic.Bool // settled once, before the first open
+	passthrough bool // settled before the first open
 }
 
 // partTimeout is how long the kernel may remember a part without asking. Its
@@ -297,11 +297,11 @@ func (n *partNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	if flags&syscall.O_ACCMODE != syscall.O_RDONLY || flags&syscall.O_TRUNC != 0 {
 		return nil, 0, syscall.EROFS
 	}
-	f, size, unpin, err := n.m.cache.open(ctx, n.id(), n.render)
+	f, size, release, err := n.m.cache.open(ctx, n.id(), n.render)
 	if err != nil {
 		return nil, 0, n.m.fail("open", n.path(), err)
 	}
-	return &handle{n: n, file: f, size: size, unpin: unpin}, fuse.FOPEN_KEEP_CACHE, 0
+	return &handle{n: n, file: f, size: size, release: release}, fuse.FOPEN_KEEP_CACHE, 0
 }
 
 // Statfs is that of the whole mount.
@@ -312,10 +312,10 @@ func (n *partNode) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno 
 
 // handle is one open of a rendering.
 type handle struct {
-	n     *partNode
-	file  *os.File
-	size  int64
-	unpin func()
+	n       *partNode
+	file    *os.File
+	size    int64
+	release func()
 }
 
 var (
@@ -329,7 +329,7 @@ var (
 // of a mount give the same answer: the kernel does not take both kinds on one
 // inode.
 func (h *handle) PassthroughFd() (int, bool) {
-	return int(h.file.Fd()), h.n.m.passthrough.Load()
+	return int(h.file.Fd()), h.n.m.passthrough
 }
 
 // Read fills dest, short only at the end of the file.
@@ -348,6 +348,6 @@ func (h *handle) Flush(context.Context) syscall.Errno { return syscall.ENOSYS }
 // Release ends the open.
 func (h *handle) Release(context.Context) syscall.Errno {
 	err := h.file.Close()
-	h.unpin()
+	h.release()
 	return h.n.m.fail("close", h.n.path(), err)
 }

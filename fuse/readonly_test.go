@@ -65,6 +65,9 @@ func open(name string, flags int) error {
 func TestEveryWriteIsRefused(t *testing.T) {
 	for _, writable := range []bool{false, true} {
 		t.Run(fmt.Sprintf("writable=%t", writable), func(t *testing.T) {
+			if writable && os.Geteuid() != 0 {
+				t.Skip("only root gets past the permissions to the filesystem's own answers")
+			}
 			dir := mountLake(t, shopLake(), Options{writable: writable})
 			before := treeOf(t, dir)
 			for _, tree := range []format{formatParquet, formatCSV, formatArrow} {

@@ -2,6 +2,7 @@ package fuse
 
 import (
 	"context"
+	"errors"
 	"log"
 	"log/slog"
 	"os"
@@ -80,13 +81,29 @@ func mount(ctx, life context.Context, dir string, lake Lake, opts Options) (*Ser
 		owner: fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())},
 	}
 	source := sourceName()
-	kernel, err := fs.Mount(point, &dirNode{m: m, format: formatParquet}, mountOptions(opts, source))
+	kernel, err := m.serve(point, opts, source)
 	if err != nil {
 		cache.close()
 		return nil, wire.Errorf(wire.Unsupported, "mount %s: %w", point, err)
 	}
-	m.passthrough.Store(!opts.plain && passesThrough(kernel, opts.CacheDir, opts.Logger))
 	return &Server{dir: point, source: source, kernel: kernel, cache: cache, gone: make(chan struct{})}, nil
+}
+
+// serve mounts and starts to answer the kernel. How files are read is settled
+// in between, before anybody can open one.
+func (m *lakeFS) serve(point string, opts Options, source string) (*fuse.Server, error) {
+	o := mountOptions(opts, source)
+	root := fs.NewNodeFS(&dirNode{m: m, format: formatParquet}, o)
+	kernel, err := fuse.NewServer(root, point, &o.MountOptions)
+	if err != nil {
+		return nil, err
+	}
+	m.passthrough = !opts.plain && passesThrough(kernel, opts.CacheDir, opts.Logger)
+	go kernel.Serve()
+	if err := kernel.WaitMount(); err != nil {
+		return nil, errors.Join(err, unmountOnce(point, true))
+	}
+	return kernel, nil
 }
 
 // canMount says in plain words what is missing.

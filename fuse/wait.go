@@ -30,8 +30,8 @@ func share[T any](ctx context.Context, group *singleflight.Group, key string, do
 		case <-interrupted:
 		case <-tick:
 		}
-		if dying(ctx) {
-			return none, syscall.EINTR
+		if err := leaves(ctx); err != nil {
+			return none, err
 		}
 		interrupted = nil // the kernel does not tell of a second signal: look again
 		tick = time.After(100 * time.Millisecond)
@@ -41,17 +41,23 @@ func share[T any](ctx context.Context, group *singleflight.Group, key string, do
 // deadly are the signals for which a caller is let go.
 var deadly = []syscall.Signal{syscall.SIGKILL, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
 
-// dying reports whether an interrupted caller should get EINTR. The kernel
-// interrupts for any signal, and Go programs send themselves SIGURG many
-// times a second: a stat that fails because of that would surprise every
+// leaves returns why an interrupted caller should wait no longer, or nil. The
+// kernel interrupts for any signal, and Go programs send themselves SIGURG
+// many times a second: a stat that fails because of that would surprise every
 // program, so only a pending deadly signal counts.
-func dying(ctx context.Context) bool {
+func leaves(ctx context.Context) error {
 	caller, ok := fuse.FromContext(ctx)
-	if !ok || caller.Pid == 0 {
-		return true // nobody to look at, or one in another pid namespace
+	if !ok {
+		return ctx.Err() // not a system call
+	}
+	if caller.Pid == 0 { // in another pid namespace
+		return syscall.EINTR
 	}
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(int(caller.Pid)) + "/status")
-	return err != nil || pending(string(status), deadly)
+	if err != nil || pending(string(status), deadly) {
+		return syscall.EINTR
+	}
+	return nil
 }
 
 // pending reports whether the text of a /proc/PID/status has one of the
