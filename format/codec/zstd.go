@@ -27,7 +27,7 @@ var (
 
 func newZstd(level zstd.EncoderLevel) *zstd.Encoder {
 	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20), zstd.WithZeroFrames(true))
+		zstd.WithEncoderCRC(false), zstd.WithAllLitEntropyCompression(true), zstd.WithWindowSize(1<<20), zstd.WithZeroFrames(true))
 	if err != nil {
 		panic(fmt.Sprintf("BUG: zstd encoder: %v", err))
 	}
