@@ -155,7 +155,7 @@ func (a *app) talks(c *cobra.Command) *cobra.Command {
 	if addr == "" {
 		addr = client.DefaultAddr
 	}
-	c.PersistentFlags().StringVar(&a.addr, "addr", addr, "node to talk to, host:port (TARN_ADDR)")
+	c.PersistentFlags().StringVar(&a.addr, "addr", addr, "node to talk to, `HOST:PORT` (TARN_ADDR)")
 	return c
 }
 

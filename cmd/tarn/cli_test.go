@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon"
 )
 
@@ -147,8 +148,24 @@ func TestUsageErrors(t *testing.T) {
 	c.run("table", "create", "t", "--schema", "a").fails(2, `column "a" has no type`)
 	c.run("table", "create", "t", "--schema", "a nimber").fails(2, `column "a"`, "unknown type")
 	c.run("table", "drop", "t", "--addr", "127.0.0.1:1").fails(12, "127.0.0.1:1", "tarn server")
+	c.run("ingest", "t", "@missing.csv", "--sort-by", "a").fails(2, "counts only for a new table")
 	c.run("ingest", "t", "@missing.csv").fails(7, "missing.csv")
 	c.run("umount", c.dir).fails(2, "is not a Tarn mount")
+}
+
+func TestColour(t *testing.T) {
+	for _, c := range []struct {
+		terminal bool
+		noColor  string
+		want     string
+	}{{true, "", "\x1b[1;31mtarn:\x1b[0m x\n"}, {true, "1", "tarn: x\n"}, {false, "", "tarn: x\n"}} {
+		var errs bytes.Buffer
+		a := &app{streams: streams{err: &errs, errTerminal: c.terminal, getenv: func(string) string { return c.noColor }}}
+		a.printError(wire.Errorf(wire.Internal, "x"))
+		if errs.String() != c.want {
+			t.Errorf("terminal %v, NO_COLOR=%q: got %q; want %q", c.terminal, c.noColor, errs.String(), c.want)
+		}
+	}
 }
 
 func TestHelpAndVersion(t *testing.T) {

@@ -63,12 +63,20 @@ func reference(c *cobra.Command) string {
 		sub.Flags().VisitAll(func(f *pflag.Flag) {
 			if f.Name != "help" {
 				kind, usage := pflag.UnquoteUsage(f)
-				fmt.Fprintf(&b, "- `--%s` %s\n", strings.TrimSpace(f.Name+" "+kind), usage)
+				fmt.Fprintf(&b, "- `--%s` %s%s\n", strings.TrimSpace(f.Name+" "+kind), usage, byDefault(f))
 			}
 		})
 		fmt.Fprintf(&b, "\n```\n%s\n```\n", strings.Trim(sub.Example, "\n"))
 	}
 	return b.String()
+}
+
+func byDefault(f *pflag.Flag) string {
+	switch f.DefValue {
+	case "", "false", "0", "-1", "[]":
+		return ""
+	}
+	return "; default " + f.DefValue
 }
 
 // TestEveryCommandHasAnExample also sees to it that help is there at all.

@@ -50,18 +50,21 @@ to put it aside into the reject file.`,
 	}
 	flags := c.Flags()
 	flags.BoolVar(&f.create, "create", false, "make the table if it is not there, with the columns and types that fit all files")
-	flags.StringArrayVar(&f.partitionBy, "partition-by", nil, "with --create: partition expressions")
-	flags.StringArrayVar(&f.sortBy, "sort-by", nil, "with --create: sort key")
-	flags.StringArrayVar(&f.types, "types", nil, "with --create: types of columns, COL=TYPE,… instead of the inferred ones")
-	flags.StringVar(&f.format, "format", "", "csv, tsv, ndjson, json, parquet, avro or arrow (default: told by name and first bytes)")
-	flags.StringVar(&f.key, "key", "", "idempotency key: the same file under the same key is added once")
-	flags.Int64Var(&f.maxRejects, "max-rejects", 0, "put so many bad rows aside, over all files, before giving up")
-	flags.StringVar(&f.rejectFile, "reject-file", "", "where they go, as CSV (default TABLE.rejects.csv)")
+	flags.StringArrayVar(&f.partitionBy, "partition-by", nil, "with --create: partition by `EXPR,…`, such as country or month(at)")
+	flags.StringArrayVar(&f.sortBy, "sort-by", nil, "with --create: sort by `COL,…`")
+	flags.StringArrayVar(&f.types, "types", nil, "with --create: `COL=TYPE,…` instead of the inferred types")
+	flags.StringVar(&f.format, "format", "", "`FORMAT` of the files: csv, tsv, ndjson, json, parquet, avro or arrow (default: told by name and first bytes)")
+	flags.StringVar(&f.key, "key", "", "idempotency `KEY`: the same file under the same key is added once")
+	flags.Int64Var(&f.maxRejects, "max-rejects", 0, "put up to `N` bad rows aside, over all files, before giving up")
+	flags.StringVar(&f.rejectFile, "reject-file", "", "`FILE` where they go, as CSV (default TABLE.rejects.csv)")
 	flags.BoolVar(&f.explain, "explain", false, "show what would be inferred and why; commit nothing")
 	_ = c.RegisterFlagCompletionFunc("format", oneOf("csv", "tsv", "ndjson", "json", "parquet", "avro", "arrow"))
 	_ = c.RegisterFlagCompletionFunc("partition-by", a.completeColumns)
 	_ = c.RegisterFlagCompletionFunc("sort-by", a.completeColumns)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := f.check(c); err != nil {
+			return err
+		}
 		f.table = args[0]
 		files, err := source.Expand(args[1:])
 		if err != nil {
@@ -75,6 +78,16 @@ to put it aside into the reject file.`,
 		})
 	}
 	return a.talks(a.prints(c))
+}
+
+// check refuses flags that would count for nothing.
+func (f ingestFlags) check(c *cobra.Command) error {
+	for _, name := range []string{"partition-by", "sort-by", "types"} {
+		if c.Flags().Changed(name) && !f.create && !f.explain {
+			return wire.Errorf(wire.InvalidArgument, "--%s counts only for a new table", name).WithHint("add --create, or leave it out")
+		}
+	}
+	return nil
 }
 
 // ingest settles the table and loads the files.

@@ -29,8 +29,8 @@ The command stays in the foreground.`,
 		ValidArgsFunction: completeDirs,
 	}
 	f := c.Flags()
-	f.StringVar(&opts.CacheDir, "cache-dir", "", "where rendered files are kept (default: tarn/mount in the user's cache directory)")
-	f.StringVar(&cacheSize, "cache-size", "10GiB", "how much of them")
+	f.StringVar(&opts.CacheDir, "cache-dir", "", "`DIR` where rendered files are kept (default: tarn/mount in the user's cache directory)")
+	f.StringVar(&cacheSize, "cache-size", "10GiB", "`SIZE` up to which they are kept")
 	f.BoolVar(&opts.AllowOther, "allow-other", false, "let other users look as well")
 	_ = c.MarkFlagDirname("cache-dir")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {

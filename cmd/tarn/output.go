@@ -19,7 +19,7 @@ func (a *app) prints(c *cobra.Command) *cobra.Command {
 	if output == "" {
 		output = "table"
 	}
-	c.Flags().StringVar(&a.output, "output", output, strings.Join(outputs, ", ")+" (TARN_OUTPUT)")
+	c.Flags().StringVar(&a.output, "output", output, "`FORMAT`: "+strings.Join(outputs, ", ")+" (TARN_OUTPUT)")
 	_ = c.RegisterFlagCompletionFunc("output", oneOf(outputs...))
 	return c
 }

@@ -62,12 +62,12 @@ func (a *app) scanCommand() *cobra.Command {
 		ValidArgsFunction: a.completeTables(false),
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.where, "where", "", "filter, as in SQL")
-	flags.StringVar(&f.items, "select", "", "output columns: expressions and aggregates, with AS (default: all; with --group-by: the keys and count(*))")
-	flags.StringVar(&f.groupBy, "group-by", "", "grouping expressions, or names or positions of output columns")
-	flags.StringVar(&f.orderBy, "order-by", "", "order: expressions, names or positions of output columns, with DESC and NULLS FIRST")
-	flags.Int64Var(&f.limit, "limit", -1, "at most so many rows")
-	flags.Int64Var(&f.offset, "offset", 0, "pass over so many rows first")
+	flags.StringVar(&f.where, "where", "", "`CONDITION` as in SQL")
+	flags.StringVar(&f.items, "select", "", "output `COLUMNS`: expressions and aggregates, with AS (default: all; with --group-by: the keys and count(*))")
+	flags.StringVar(&f.groupBy, "group-by", "", "group by `KEYS`: expressions, names or positions of output columns")
+	flags.StringVar(&f.orderBy, "order-by", "", "order by `KEYS`: expressions, names or positions of output columns, with DESC and NULLS FIRST")
+	flags.Int64Var(&f.limit, "limit", -1, "at most `N` rows")
+	flags.Int64Var(&f.offset, "offset", 0, "pass over `N` rows first")
 	flags.BoolVar(&f.explain, "explain", false, "show what would be read and why, without reading it")
 	a.atFlag(c, &f.at)
 	for _, name := range []string{"where", "select", "group-by", "order-by"} {

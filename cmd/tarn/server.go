@@ -27,13 +27,13 @@ beats the file.`,
 		Args: args(cobra.NoArgs),
 	}
 	flags := c.Flags()
-	flags.String("dir", "", "the node's directory, made on the first start")
-	flags.String("listen", client.DefaultAddr, "host:port of Arrow Flight; port 0 picks a free one")
-	flags.String("http", "127.0.0.1:7461", `host:port of health and metrics; "none" for none`)
-	flags.String("memory-limit", "512MiB", "memory that the process should stay under")
-	flags.String("trash-for", "24h", "how long deleted files can be brought back")
-	flags.String("log-level", "info", "debug, info, warn or error")
-	flags.String("config", a.getenv("TARN_CONFIG"), "configuration file, TOML (TARN_CONFIG)")
+	flags.String("dir", "", "`DIR` of the node, made on the first start")
+	flags.String("listen", client.DefaultAddr, "`HOST:PORT` of Arrow Flight; port 0 picks a free one")
+	flags.String("http", "127.0.0.1:7461", "`HOST:PORT` of health and metrics, or none")
+	flags.String("memory-limit", "512MiB", "`SIZE` of memory that the process should stay under")
+	flags.String("trash-for", "24h", "`TIME` for which deleted files can be brought back")
+	flags.String("log-level", "info", "`LEVEL`: debug, info, warn or error")
+	flags.String("config", a.getenv("TARN_CONFIG"), "configuration `FILE`, TOML (TARN_CONFIG)")
 	_ = c.MarkFlagDirname("dir")
 	_ = c.MarkFlagFilename("config", "toml")
 	c.RunE = func(c *cobra.Command, _ []string) error {

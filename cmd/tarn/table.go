@@ -32,12 +32,12 @@ func (a *app) tableCreate() *cobra.Command {
 		Args: args(cobra.ExactArgs(1)),
 	}
 	f := c.Flags()
-	f.StringVar(&columns, "schema", "", `columns: "name type [not null], …"`)
-	f.StringArrayVar(&partitionBy, "partition-by", nil, "partition expressions: COL, year|month|day|hour(COL), bucket(N, COL), truncate(N, COL)")
-	f.StringArrayVar(&sortBy, "sort-by", nil, "sort key: COL or \"COL desc\", …")
-	f.Int64Var(&req.Options.RetainVersions, "retain-versions", 0, "keep at least so many versions (default 1000)")
-	f.StringVar(&retainFor, "retain-for", "", "and every version this young (default 7d)")
-	f.StringVar(&flush, "flush-interval", "", "how long an append may wait for others to share its commit (default 20ms; 5ms to 5s)")
+	f.StringVar(&columns, "schema", "", "`COLUMNS`: name type [not null], …")
+	f.StringArrayVar(&partitionBy, "partition-by", nil, "partition by `EXPR,…`: COL, year|month|day|hour(COL), bucket(N, COL), truncate(N, COL)")
+	f.StringArrayVar(&sortBy, "sort-by", nil, "sort by `COL,…`, each with desc or without")
+	f.Int64Var(&req.Options.RetainVersions, "retain-versions", 0, "keep at least `N` versions (default 1000)")
+	f.StringVar(&retainFor, "retain-for", "", "and every version younger than this `TIME` (default 7d)")
+	f.StringVar(&flush, "flush-interval", "", "`TIME` that an append may wait for others to share its commit (default 20ms; 5ms to 5s)")
 	f.BoolVar(&req.IfNotExists, "if-not-exists", false, "succeed if the table is there already")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		req.Name, req.PartitionBy, req.SortBy = args[0], splitLists(partitionBy), splitLists(sortBy)
@@ -165,7 +165,7 @@ func (a *app) tableDescribe() *cobra.Command {
 }
 
 func (a *app) atFlag(c *cobra.Command, at *string) {
-	c.Flags().StringVar(at, "at", "", "snapshot: a version, a time (2006-01-02, '2006-01-02 15:04:05', RFC 3339; UTC unless a zone is given) or how long ago (2h)")
+	c.Flags().StringVar(at, "at", "", "`SNAPSHOT`: a version, a time (2006-01-02, '2006-01-02 15:04:05', RFC 3339; UTC unless a zone is given) or how long ago (2h)")
 }
 
 func (a *app) describe(info wire.TableInfo) error {
