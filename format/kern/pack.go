@@ -30,11 +30,11 @@ func Pack[T Uint](dst []T, src *[Vector]T, base T, width int) {
 				lo[l] |= (in[l] - base) << shift
 			}
 		default:
-			hi := dst[(word+1)*lanes:][:lanes]
+			hi, back := dst[(word+1)*lanes:][:lanes], -shift%uint(bits) // bits-shift, as shift is not 0
 			for l := range lo {
 				v := in[l] - base
 				lo[l] |= v << shift
-				hi[l] = v >> (uint(bits) - shift)
+				hi[l] = v >> back
 			}
 		}
 	}
@@ -66,7 +66,7 @@ func Unpack[T Uint](dst *[Vector]T, src []T, base T, width int) {
 			}
 			continue
 		}
-		hi, back := src[(word+1)*lanes:][:lanes], uint(bits)-shift
+		hi, back := src[(word+1)*lanes:][:lanes], -shift%uint(bits) // bits-shift, as shift is not 0
 		for l := range out {
 			out[l] = (lo[l]>>shift|hi[l]<<back)&mask + base
 		}
