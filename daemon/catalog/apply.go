@@ -29,8 +29,8 @@ func (s *State) Apply(cmd Command, index uint64) (*State, Result) {
 func (s *State) tick(cmd Command, index uint64) *State {
 	next := *s
 	next.index = index
-	if cmd.Time.After(s.time) {
-		next.time = cmd.Time.UTC().Round(0) // without the monotonic part
+	if at := cmd.Time.UTC(); at.After(s.time) && at.Year() <= 9999 { // what JSON can hold
+		next.time = at.Round(0) // without the monotonic part
 	}
 	return &next
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/tarnlake/tarn/client/wire"
@@ -120,8 +122,12 @@ func (c Command) encode() ([]byte, error) {
 		return nil, wire.Errorf(wire.LimitExceeded, "the catalog command has %d bytes; at most %d are possible", len(body), MaxCommandBytes).
 			WithHint("commit fewer segments or columns at a time")
 	}
+	return sealCommand(body), nil
+}
+
+func sealCommand(body []byte) []byte {
 	head := binary.LittleEndian.AppendUint64([]byte{commandVersion}, xxh3.Hash(body))
-	return append(head, body...), nil
+	return append(head, body...)
 }
 
 // checkTypes finds types without a text, which JSON could not carry.
@@ -155,10 +161,21 @@ func decodeCommand(b []byte) (Command, error) {
 	if binary.LittleEndian.Uint64(b[1:]) != xxh3.Hash(body) {
 		return c, fmt.Errorf("catalog command: its checksum does not match")
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
+	if err := strictJSON(body, &c); err != nil {
 		return c, fmt.Errorf("catalog command: %w", err)
 	}
 	return c, nil
+}
+
+// strictJSON reads one JSON value without unknown fields and nothing behind it.
+func strictJSON(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("there is something behind the JSON value")
+	}
+	return nil
 }

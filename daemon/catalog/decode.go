@@ -2,9 +2,7 @@ package catalog
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -59,8 +57,8 @@ func (d *decoder) read(r io.Reader) error {
 		if d.ended {
 			return errors.New("there is something behind the end")
 		}
-		rec, err := parseRecord(lines.Bytes())
-		if err != nil {
+		var rec record
+		if err := strictJSON(lines.Bytes(), &rec); err != nil {
 			return err
 		}
 		if err := d.take(rec); err != nil {
@@ -77,13 +75,6 @@ func (d *decoder) read(r io.Reader) error {
 		return io.ErrUnexpectedEOF
 	}
 	return nil
-}
-
-func parseRecord(line []byte) (record, error) {
-	var r record
-	j := json.NewDecoder(bytes.NewReader(line))
-	j.DisallowUnknownFields()
-	return r, j.Decode(&r)
 }
 
 func (d *decoder) take(r record) error {

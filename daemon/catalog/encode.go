@@ -105,9 +105,10 @@ func (s *State) Encode(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	e := &encoder{out: bufio.NewWriterSize(z, 1<<16), hash: xxh3.New()}
+	e := newEncoder(z)
 	e.state(s)
-	return errors.Join(e.err, e.out.Flush(), z.Close())
+	e.end()
+	return errors.Join(e.err, z.Close())
 }
 
 // encoder writes records and keeps the first error.
@@ -118,19 +119,32 @@ type encoder struct {
 	err     error
 }
 
+func newEncoder(w io.Writer) *encoder {
+	return &encoder{out: bufio.NewWriterSize(w, 1<<16), hash: xxh3.New()}
+}
+
 func (e *encoder) put(r record) {
-	if e.err != nil {
-		return
-	}
 	line, err := json.Marshal(r)
-	if err != nil {
+	if e.err == nil {
 		e.err = err
-		return
 	}
-	line = append(line, '\n')
-	e.hash.Write(line)
+	e.line(append(line, '\n'))
+}
+
+func (e *encoder) line(b []byte) {
+	e.hash.Write(b)
 	e.records++
-	_, e.err = e.out.Write(line)
+	if e.err == nil {
+		_, e.err = e.out.Write(b)
+	}
+}
+
+// end closes the records.
+func (e *encoder) end() {
+	e.put(record{End: &endRecord{e.records, hashText(e.hash)}})
+	if e.err == nil {
+		e.err = e.out.Flush()
+	}
 }
 
 func (e *encoder) state(s *State) {
@@ -150,7 +164,6 @@ func (e *encoder) state(s *State) {
 		e.put(record{Garbage: &id})
 		return e.err == nil
 	})
-	e.put(record{End: &endRecord{e.records, hashText(e.hash)}})
 }
 
 func (e *encoder) table(t *table) {
