@@ -98,10 +98,13 @@ func outcomesOf(p *Pred, zone func(int32) (Zone, bool)) outcomes {
 		return negate(none)
 	}
 	z, ok := zone(p.Field)
-	if !ok {
-		return anything
+	switch {
+	case ok:
+		return leaf(p, z)
+	case p.Op == In && len(p.Keys) == 0:
+		return canFalse | canNull
 	}
-	return leaf(p, z)
+	return anything
 }
 
 func negate(o outcomes) outcomes {

@@ -90,8 +90,10 @@ func TestPrune(t *testing.T) {
 			t.Errorf("%s: got %s; want %s", test.name, got.str(), test.want.str())
 		}
 	}
-	if got := Prune(leafOf(Eq, "d"), func(int32) (Zone, bool) { return Zone{}, false }); got != Some {
-		t.Errorf("zone not known: got %s; want some", got.str())
+	for p, want := range map[*Pred]Verdict{leafOf(Eq, "d"): Some, leafOf(In): None, not(leafOf(In)): Some} {
+		if got := Prune(p, func(int32) (Zone, bool) { return Zone{}, false }); got != want {
+			t.Errorf("predicate %d, zone not known: got %s; want %s", p.Op, got.str(), want.str())
+		}
 	}
 }
 

@@ -515,6 +515,9 @@ func (g *generator) nearTime(t arrow.DataType, r *big.Rat) *expr.Expr {
 	if g.IntN(3) == 0 && t.ID() != arrow.TIME32 {
 		r.Add(r, big.NewRat(1, 2_000_000)) // half a microsecond
 	}
+	if t.ID() == arrow.TIME32 {
+		r.Abs(r)
+	}
 	ns := new(big.Int).Quo(new(big.Int).Mul(r.Num(), big.NewInt(1e9)), r.Denom()).Int64()
 	r = big.NewRat(ns, 1e9)
 	at := time.Unix(0, ns).UTC()
