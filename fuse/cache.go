@@ -68,8 +68,8 @@ type rendering struct {
 	place   *list.Element // in used, nil while not on disk
 }
 
-// renderFunc writes a rendering to w.
-type renderFunc func(ctx context.Context, w io.Writer) error
+// renderFunc writes a rendering to an empty file, the same bytes each time.
+type renderFunc func(ctx context.Context, file *os.File) error
 
 func defaultCacheDir() (string, error) {
 	dir, err := os.UserCacheDir()
@@ -313,13 +313,12 @@ func (c *cache) check(r *rendering) error {
 		return err
 	}
 	defer f.Close()
-	h := xxh3.New128()
-	n, err := io.Copy(h, f)
+	size, hash, err := sum(f)
 	if err != nil {
 		return err
 	}
-	if got := sumOf(h); n != r.size || got != r.hash {
-		return fmt.Errorf("it has %d bytes with hash %s; want %d with %s", n, got, r.size, r.hash)
+	if size != r.size || hash != r.hash {
+		return fmt.Errorf("it has %d bytes with hash %s; want %d with %s", size, hash, r.size, r.hash)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -329,9 +328,15 @@ func (c *cache) check(r *rendering) error {
 
 const hashBytes = 16
 
-func sumOf(h *xxh3.Hasher128) string {
-	sum := h.Sum128().Bytes()
-	return hex.EncodeToString(sum[:])
+// sum reads a whole file.
+func sum(f *os.File) (size int64, hash string, err error) {
+	h := xxh3.New128()
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return 0, "", err
+	}
+	size, err = io.Copy(h, f)
+	b := h.Sum128().Bytes()
+	return size, hex.EncodeToString(b[:]), err
 }
 
 // write renders into a temporary file and renames it.
@@ -345,12 +350,14 @@ func (c *cache) write(id string, render renderFunc) error {
 	}
 	defer os.Remove(tmp.Name()) // a no-op after the rename
 	defer tmp.Close()
-	h := xxh3.New128()
-	w := &countingWriter{w: io.MultiWriter(tmp, h)}
-	if err := render(c.life, w); err != nil {
+	if err := render(c.life, tmp); err != nil {
 		return err
 	}
-	return c.publish(id, w.n, sumOf(h), tmp.Name())
+	size, hash, err := sum(tmp)
+	if err != nil {
+		return err
+	}
+	return c.publish(id, size, hash, tmp.Name())
 }
 
 func (c *cache) publish(id string, size int64, hash, tmp string) error {
@@ -371,17 +378,6 @@ func (c *cache) publish(id string, size int64, hash, tmp string) error {
 	c.onDisk(r)
 	c.evictLocked()
 	return nil
-}
-
-type countingWriter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *countingWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
 }
 
 // onDisk and offDisk count a file in and out. They need mu.

@@ -20,7 +20,7 @@ type baker struct {
 	baked atomic.Int64
 }
 
-func (b *baker) render(_ context.Context, w io.Writer) error {
+func (b *baker) render(_ context.Context, w *os.File) error {
 	b.baked.Add(1)
 	_, err := io.WriteString(w, b.text)
 	return err
@@ -205,7 +205,7 @@ func TestFailedRenderLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	c := testCache(t, dir, 1<<20)
 	broken := errors.New("broken")
-	_, err := c.size(t.Context(), key(0), func(_ context.Context, w io.Writer) error {
+	_, err := c.size(t.Context(), key(0), func(_ context.Context, w *os.File) error {
 		io.Copy(w, bytes.NewReader(make([]byte, 1<<16)))
 		return broken
 	})

@@ -2,7 +2,6 @@ package fuse
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -268,9 +267,9 @@ func (n *partNode) path() string {
 }
 
 // render is what the cache calls for bytes that it does not have.
-func (n *partNode) render(ctx context.Context, w io.Writer) error {
+func (n *partNode) render(ctx context.Context, file *os.File) error {
 	_, _ = n.m.catalog.table(ctx, n.part.dir) // a part that is still listed learns a version that is still kept
-	return render(ctx, n.m.catalog.lake, n.part, n.format, w)
+	return render(ctx, n.m.catalog.lake, n.part, n.format, file)
 }
 
 // fill tells the attributes, the exact size among them.

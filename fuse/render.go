@@ -1,8 +1,10 @@
 package fuse
 
 import (
+	"bufio"
 	"context"
 	"io"
+	"os"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -11,9 +13,21 @@ import (
 	"github.com/tarnlake/tarn/expr"
 )
 
-// render writes the rows of p to w in format f. It fails rather than write
-// rows of another schema or another number of rows than the catalog tells.
-func render(ctx context.Context, lake Lake, p *part, f format, w io.Writer) error {
+// render writes the rows of p to file in format f, the same bytes each time.
+func render(ctx context.Context, lake Lake, p *part, f format, file *os.File) error {
+	w := bufio.NewWriterSize(file, 1<<20)
+	if err := renderRows(ctx, lake, p, f, w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil || f != formatParquet {
+		return err
+	}
+	return settleFooter(file)
+}
+
+// renderRows fails rather than write rows of another schema or another number
+// of rows than the catalog tells.
+func renderRows(ctx context.Context, lake Lake, p *part, f format, w io.Writer) error {
 	want := p.schema.Schema().Arrow()
 	out, err := sink.New(string(f), w, want, sink.Options{})
 	if err != nil {
