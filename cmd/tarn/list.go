@@ -70,7 +70,7 @@ func (a *app) printList(columns ...column) error {
 	}
 	s := arrow.NewSchema(fields, nil)
 	batch := array.NewRecordBatch(s, values, int64(values[0].Len()))
-	_, err := a.printRows(s, one(batch))
+	_, err := a.printRows(s, one(batch), all)
 	return err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -10,27 +11,29 @@ import (
 	"github.com/tarnlake/tarn/client/wire"
 )
 
-// outputs are the formats of rows that a command prints.
-var outputs = []string{"table", "csv", "ndjson", "json", "arrow", "parquet"}
-
 // prints gives a command the flag of one that prints rows.
 func (a *app) prints(c *cobra.Command) *cobra.Command {
 	output := a.getenv("TARN_OUTPUT")
 	if output == "" {
 		output = "table"
 	}
-	c.Flags().StringVar(&a.output, "output", output, "`FORMAT`: "+strings.Join(outputs, ", ")+" (TARN_OUTPUT)")
-	_ = c.RegisterFlagCompletionFunc("output", oneOf(outputs...))
+	c.Flags().StringVar(&a.output, "output", output, "`FORMAT`: "+strings.Join(sink.Formats(), ", ")+" (TARN_OUTPUT)")
+	_ = c.RegisterFlagCompletionFunc("output", oneOf(sink.Formats()...))
 	return c
 }
 
+// all shows every row of a table.
+const all = -1
+
 // printRows writes batches in the format of --output and returns how many
-// rows there were. The header of an empty result is written as well.
-func (a *app) printRows(s *arrow.Schema, batches iter.Seq2[arrow.RecordBatch, error]) (rows int64, err error) {
+// rows there were. A table shows at most maxRows of them (0: as many as fit a
+// screen).
+func (a *app) printRows(s *arrow.Schema, batches iter.Seq2[arrow.RecordBatch, error], maxRows int) (rows int64, err error) {
 	if err := a.checkOutput(); err != nil {
 		return 0, err
 	}
-	out, err := sink.New(a.output, a.out, s, sink.Options{})
+	colour := a.outTerminal && a.getenv("NO_COLOR") == ""
+	out, err := sink.New(a.output, a.out, s, sink.Options{MaxRows: maxRows, Color: colour})
 	if err != nil {
 		return 0, err
 	}
@@ -47,14 +50,10 @@ func (a *app) printRows(s *arrow.Schema, batches iter.Seq2[arrow.RecordBatch, er
 }
 
 func (a *app) checkOutput() error {
-	known := false
-	for _, o := range outputs {
-		known = known || o == a.output
-	}
 	switch {
-	case !known:
-		return wire.Errorf(wire.InvalidArgument, "--output %q is not a format%s", a.output, wire.DidYouMean(a.output, outputs)).
-			WithHint("the formats are %s", strings.Join(outputs, ", "))
+	case !slices.Contains(sink.Formats(), a.output):
+		return wire.Errorf(wire.InvalidArgument, "--output %q is not a format%s", a.output, wire.DidYouMean(a.output, sink.Formats())).
+			WithHint("the formats are %s", strings.Join(sink.Formats(), ", "))
 	case a.outTerminal && (a.output == "arrow" || a.output == "parquet"):
 		return wire.Errorf(wire.InvalidArgument, "%s is not for a terminal", a.output).WithHint("write it to a file: … > FILE.%s", a.output)
 	}

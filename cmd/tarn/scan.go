@@ -146,6 +146,9 @@ func (a *app) runQuery(c *cobra.Command, q *expr.Query, at string, explain bool)
 		}
 		q.At = when
 	}
+	if err := a.checkOutput(); err != nil {
+		return err
+	}
 	return a.withClient(c.Context(), func(n *client.Client) error {
 		if explain {
 			return a.explainQuery(c, n, q)
@@ -155,13 +158,23 @@ func (a *app) runQuery(c *cobra.Command, q *expr.Query, at string, explain bool)
 		if err != nil {
 			return err
 		}
-		rows, err := a.printRows(result.Schema(), result.Batches())
+		rows, err := a.printRows(result.Schema(), result.Batches(), shown(q))
 		if err != nil {
 			return err
 		}
 		a.note("%d rows from version %d in %s", rows, result.Version(), time.Since(started).Round(time.Millisecond))
 		return nil
 	})
+}
+
+// shown is how many rows a table shows: all that a LIMIT lets through, unless
+// they are too many to be held in memory and lined up.
+func shown(q *expr.Query) int {
+	const most = 100_000
+	if q.Limit != nil && *q.Limit <= most {
+		return all
+	}
+	return 0
 }
 
 // note tells a person at a terminal something about the rows printed.
