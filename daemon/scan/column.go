@@ -61,9 +61,6 @@ func (g *growing) appendAt(v *vec, i int) {
 	}
 }
 
-// appendNull adds a null.
-func (g *growing) appendNull() { g.append(nulls(g.v.typ, 1)) }
-
 // vec returns what was appended so far; it is good until the next append.
 func (g *growing) vec() *vec {
 	out := g.v

@@ -36,17 +36,6 @@ func (n *namer) resolve(e *expr.Expr) (*expr.Expr, error) {
 	return &c, nil
 }
 
-func (n *namer) resolveAll(list []*expr.Expr) ([]*expr.Expr, error) {
-	out := make([]*expr.Expr, len(list))
-	for i, e := range list {
-		var err error
-		if out[i], err = n.resolve(e); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 func (n *namer) column(e *expr.Expr) (*expr.Expr, error) {
 	if i := n.schema.Index(e.Name); i >= 0 {
 		return expr.Col(n.schema.Fields[i].Name), nil

@@ -138,7 +138,6 @@ type compiler struct {
 	p     *Plan
 	names namer
 	slots map[string]int
-	step  step
 
 	items   []*expr.Expr // the select list, with exact names
 	as      []string

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/tarnlake/tarn/client/wire"
@@ -126,45 +125,39 @@ func TestZonesAnswer(t *testing.T) {
 	}
 }
 
-// TestConsumerStops and the tests below run in a bubble, which fails if a
-// goroutine is left behind.
 func TestConsumerStops(t *testing.T) {
 	l := numbers(t, 20, 50)
-	synctest.Test(t, func(t *testing.T) {
-		seen := 0
-		for _, err := range mustPlan(t, l, `SELECT id FROM t`, Options{BatchRows: 10}).Run(t.Context(), l) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if seen++; seen == 3 {
-				break
-			}
+	seen := 0
+	for _, err := range mustPlan(t, l, `SELECT id FROM t`, Options{BatchRows: 10}).Run(t.Context(), l) {
+		if err != nil {
+			t.Fatal(err)
 		}
-		if seen != 3 {
-			t.Errorf("got %d batches; want 3", seen)
+		if seen++; seen == 3 {
+			break
 		}
-	})
+	}
+	if seen != 3 {
+		t.Errorf("got %d batches; want 3", seen)
+	}
 }
 
 func TestCancel(t *testing.T) {
 	l := numbers(t, 20, 50)
 	for _, query := range []string{`SELECT id FROM t`, `SELECT id FROM t ORDER BY s`, `SELECT count(DISTINCT s) FROM t`} {
-		synctest.Test(t, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			opens := 0
-			blocking := openerFunc(func(ctx context.Context, seg *catalog.Segment) (*format.Reader, error) {
-				if opens++; opens == 4 {
-					cancel()
-					<-ctx.Done()
-					return nil, ctx.Err()
-				}
-				return l.OpenSegment(ctx, seg)
-			})
-			_, err := rowsWith(ctx, mustPlan(t, l, query, Options{}), blocking)
-			if !wire.IsCode(err, wire.Canceled) {
-				t.Errorf("%s: got %v; want CANCELED", query, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		opens := 0
+		blocking := openerFunc(func(ctx context.Context, seg *catalog.Segment) (*format.Reader, error) {
+			if opens++; opens == 4 {
+				cancel()
+				<-ctx.Done()
+				return nil, ctx.Err()
 			}
+			return l.OpenSegment(ctx, seg)
 		})
+		_, err := rowsWith(ctx, mustPlan(t, l, query, Options{}), blocking)
+		if !wire.IsCode(err, wire.Canceled) {
+			t.Errorf("%s: got %v; want CANCELED", query, err)
+		}
 	}
 }
 
@@ -181,18 +174,16 @@ func rowsWith(ctx context.Context, p *Plan, o Opener) (n int64, err error) {
 func TestOpenFails(t *testing.T) {
 	l := numbers(t, 20, 50)
 	broken := errors.New("disk on fire")
-	synctest.Test(t, func(t *testing.T) {
-		failing := openerFunc(func(ctx context.Context, seg *catalog.Segment) (*format.Reader, error) {
-			if seg.ID == l.snap.Segments[7].ID {
-				return nil, broken
-			}
-			return l.OpenSegment(ctx, seg)
-		})
-		n, err := rowsWith(t.Context(), mustPlan(t, l, `SELECT id FROM t`, Options{BatchRows: 50}), failing)
-		if n != 350 || !errors.Is(err, broken) || !strings.Contains(err.Error(), l.snap.Segments[7].ID.String()) {
-			t.Errorf("got %d rows, then %v; want the 350 rows before the broken segment, then its error", n, err)
+	failing := openerFunc(func(ctx context.Context, seg *catalog.Segment) (*format.Reader, error) {
+		if seg.ID == l.snap.Segments[7].ID {
+			return nil, broken
 		}
+		return l.OpenSegment(ctx, seg)
 	})
+	n, err := rowsWith(t.Context(), mustPlan(t, l, `SELECT id FROM t`, Options{BatchRows: 50}), failing)
+	if n != 350 || !errors.Is(err, broken) || !strings.Contains(err.Error(), l.snap.Segments[7].ID.String()) {
+		t.Errorf("got %d rows, then %v; want the 350 rows before the broken segment, then its error", n, err)
+	}
 }
 
 func TestMemoryLimit(t *testing.T) {

@@ -19,15 +19,6 @@ type instant struct {
 
 const secondsPerDay = 24 * 60 * 60
 
-// parseDate reads 2006-01-02.
-func parseDate(text string) (instant, error) {
-	t, err := time.Parse("2006-01-02", strings.TrimSpace(text))
-	if err != nil {
-		return instant{}, fmt.Errorf("%q is not a date such as 2006-01-02", text)
-	}
-	return instant{sec: t.Unix()}, nil
-}
-
 // timestampLayouts are the forms that a timestamp may have. Go takes a
 // fraction after the seconds of each of them.
 var timestampLayouts = []string{
