@@ -418,3 +418,21 @@ func TestCompactIsSmaller(t *testing.T) {
 		t.Errorf("compact file has %d bytes, the default one %d", len(compact), len(plain))
 	}
 }
+
+func TestWriterRefusesHugeBlocks(t *testing.T) {
+	dt := &arrow.FixedSizeBinaryType{ByteWidth: 1 << 20}
+	const rows = MaxBlockBytes>>20 + 1
+	s := &schema.Schema{ID: 1, Fields: []schema.Field{{ID: 1, Name: "blob", Type: dt}}}
+	values := memory.NewBufferBytes(make([]byte, rows<<20)) // never touched
+	a := array.MakeFromData(array.NewData(dt, rows, []*memory.Buffer{nil, values}, nil, 0, 0))
+	w, err := NewWriter(io.Discard, s, Info{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(array.NewRecordBatch(s.Arrow(), []arrow.Array{a}, rows)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Close(); err == nil || !strings.Contains(err.Error(), `column "blob"`) {
+		t.Errorf("got %v; want an error that names the column", err)
+	}
+}

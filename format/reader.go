@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -225,6 +226,7 @@ func (r *Reader) parseMeta(at int, b []byte) (*meta, error) {
 	if err := c.meta.check(part, b); err != nil {
 		return nil, err
 	}
+	b = bytes.Clone(b) // zones point into it; let go of the joint read
 	m, err := parseMeta(b, r.Rows(), r.trailer.footer.off, r.trailer.required)
 	if err != nil {
 		return nil, corrupt(part, int64(c.meta.off), "%w", err)

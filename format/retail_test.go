@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/csv"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/tarnlake/tarn/schema"
@@ -120,4 +122,27 @@ func BenchmarkReadRetail(b *testing.B) {
 			release(cols)
 		}
 	}
+}
+
+// BenchmarkOpenWide opens a file of 10,000 columns and reads ten of them.
+func BenchmarkOpenWide(b *testing.B) {
+	s := &schema.Schema{ID: 1}
+	cols := make([]arrow.Array, 10_000)
+	for i := range cols {
+		s.Fields = append(s.Fields, schema.Field{ID: int32(i + 1), Name: "column_" + strconv.Itoa(i), Type: arrow.PrimitiveTypes.Int64})
+		cols[i] = newRandom(uint64(i), few, false).array(arrow.PrimitiveTypes.Int64, 10)
+	}
+	file, _ := write(b, s, Options{}, array.NewRecordBatch(s.Arrow(), cols, 10))
+	c := &counting{ReaderAt: bytes.NewReader(file)}
+	for b.Loop() {
+		r, err := Open(c, int64(len(file)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := r.ReadBlock(context.Background(), memory.DefaultAllocator, 0, []int32{1, 7, 99, 1000, 2000, 3000, 4000, 5000, 6000, 9999}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(c.bytes)/float64(b.N), "bytes-read/op")
+	b.ReportMetric(float64(c.reads)/float64(b.N), "reads/op")
 }
