@@ -285,6 +285,14 @@ func TestTypesFitAllFiles(t *testing.T) {
 	c.run("ingest", "v", "@in", "--create", "--types", "a").fails(2, "COLUMN=TYPE")
 }
 
+func TestDialect(t *testing.T) {
+	c := newCLI(t)
+	c.write("1.csv", "7#'a#b'\n8#-\n")
+	c.run("ingest", "t", "@1.csv", "--create", "--delimiter", "#", "--quote", "'", "--header=false", "--null", "-").matches("^t: 2 rows")
+	c.run("scan", "t").matches(`^7,a#b$`, `^8,$`)
+	c.run("ingest", "t", "@1.csv", "--delimiter", "##").fails(2, "one character")
+}
+
 func TestRejects(t *testing.T) {
 	c := newCLI(t)
 	c.write("1.csv", "a,b\n1,x\n2,y\n")

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/tarnlake/tarn/client"
@@ -23,6 +25,15 @@ type ingestFlags struct {
 	format, key         string
 	maxRejects          int64
 	rejectFile          string
+	csv                 csvFlags
+	dialect             source.CSVOptions
+}
+
+// csvFlags are what people may know better than the sniffing of CSV.
+type csvFlags struct {
+	header           bool
+	delimiter, quote string
+	null             []string
 }
 
 func (a *app) ingestCommand() *cobra.Command {
@@ -54,6 +65,10 @@ to put it aside into the reject file.`,
 	flags.StringArrayVar(&f.sortBy, "sort-by", nil, "with --create: sort by `COL,…`")
 	flags.StringArrayVar(&f.types, "types", nil, "with --create: `COL=TYPE,…` instead of the inferred types")
 	flags.StringVar(&f.format, "format", "", "`FORMAT` of the files: csv, tsv, ndjson, json, parquet, avro or arrow (default: told by name and first bytes)")
+	flags.BoolVar(&f.csv.header, "header", false, "CSV: whether the first row has the names (default: told by its looks)")
+	flags.StringVar(&f.csv.delimiter, "delimiter", "", "CSV: `CHARACTER` between values (default: told among , ; tab |)")
+	flags.StringVar(&f.csv.quote, "quote", "", "CSV: `CHARACTER` around values (default \")")
+	flags.StringArrayVar(&f.csv.null, "null", nil, "CSV: `TEXT` that means null; may be given many times")
 	flags.StringVar(&f.key, "key", "", "idempotency `KEY`: the same file under the same key is added once")
 	flags.Int64Var(&f.maxRejects, "max-rejects", 0, "put up to `N` bad rows aside, over all files, before giving up")
 	flags.StringVar(&f.rejectFile, "reject-file", "", "`FILE` where they go, as CSV (default TABLE.rejects.csv)")
@@ -65,6 +80,11 @@ to put it aside into the reject file.`,
 		if err := f.check(c); err != nil {
 			return err
 		}
+		dialect, err := f.csv.options(c.Flags().Changed("header"))
+		if err != nil {
+			return err
+		}
+		f.dialect = dialect
 		f.table = args[0]
 		files, err := source.Expand(args[1:])
 		if err != nil {
@@ -88,6 +108,30 @@ func (f ingestFlags) check(c *cobra.Command) error {
 		}
 	}
 	return nil
+}
+
+// options returns the dialect that the flags ask for; what they leave open is
+// sniffed.
+func (f csvFlags) options(headerGiven bool) (o source.CSVOptions, err error) {
+	if headerGiven {
+		o.Header = &f.header
+	}
+	o.Null = f.null
+	if o.Delimiter, err = character("--delimiter", strings.ReplaceAll(f.delimiter, `\t`, "\t")); err != nil {
+		return o, err
+	}
+	o.Quote, err = character("--quote", f.quote)
+	return o, err
+}
+
+func character(flag, text string) (rune, error) {
+	switch r, size := utf8.DecodeRuneInString(text); {
+	case text == "":
+		return 0, nil
+	case size == len(text):
+		return r, nil
+	}
+	return 0, wire.Errorf(wire.InvalidArgument, "%s wants one character; got %q", flag, text)
 }
 
 // ingest settles the table and loads the files.
@@ -199,7 +243,7 @@ func (in *ingest) inferAll(ctx context.Context) (*schema.Schema, error) {
 
 // options are the ones for a file whose table is not there yet.
 func (f ingestFlags) options() (source.Options, error) {
-	opts := source.Options{Format: f.format, Types: map[string]string{}}
+	opts := source.Options{Format: f.format, Types: map[string]string{}, CSV: f.dialect}
 	for _, t := range splitLists(f.types) {
 		column, typ, ok := cutType(t)
 		if !ok {
@@ -251,7 +295,7 @@ func (in *ingest) open(ctx context.Context, path string) (*source.Source, error)
 	if path == "-" && in.first != nil {
 		return in.first, nil
 	}
-	opts := source.Options{Format: in.flags.format, Want: in.want}
+	opts := source.Options{Format: in.flags.format, Want: in.want, CSV: in.flags.dialect}
 	in.limitRejects(&opts, path)
 	return source.Open(ctx, path, opts)
 }

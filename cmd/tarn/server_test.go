@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -86,5 +89,38 @@ func TestConfigErrors(t *testing.T) {
 		l := offline(t)
 		l.write("tarn.toml", c.toml)
 		l.run("server", "--config", "@tarn.toml").fails(2, c.want)
+	}
+}
+
+// TestMount mounts, looks and unmounts from outside, as `tarn umount` does.
+func TestMount(t *testing.T) {
+	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("no FUSE here: %v", err)
+	}
+	device.Close()
+	c := newCLI(t)
+	c.write("1.csv", day1)
+	c.run("ingest", "orders", "@1.csv", "--create", "--partition-by", "country")
+	r, w := io.Pipe()
+	var errs bytes.Buffer
+	done := make(chan int, 1)
+	dir := c.dir + "/mnt"
+	go func() {
+		done <- run(t.Context(), []string{"mount", dir, "--cache-dir", c.dir + "/cache"},
+			streams{in: strings.NewReader(""), out: w, err: &errs, getenv: func(name string) string { return c.env[name] }})
+		w.Close()
+	}()
+	line, _ := bufio.NewReader(r).ReadString('\n')
+	if !strings.Contains(line, "is mounted at "+dir) {
+		t.Fatalf("got line %q (%s)", line, errs.String())
+	}
+	parts, err := filepath.Glob(dir + "/.csv/orders/country=*/part-*.csv")
+	if err != nil || len(parts) != 2 {
+		t.Errorf("parts are %q, %v; want 2", parts, err)
+	}
+	c.run("umount", dir).ok("")
+	if code := <-done; code != 0 {
+		t.Errorf("mount ended with %d: %s", code, errs.String())
 	}
 }
