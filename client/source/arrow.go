@@ -13,19 +13,13 @@ import (
 
 // arrowReader reads Arrow IPC, the file or the stream format.
 type arrowReader struct {
-	read    func() (arrow.RecordBatch, error)
-	stop    func() error
+	rows    *ipc.Reader
+	mem     *budget
 	conform *conformer
 	done    int64
 	batch   arrow.RecordBatch // what next has not handed out yet
 	maxRows int64
 }
-
-// One IPC message is in memory whole: that is how the format works.
-const (
-	maxIPCMetadata = 64 << 20
-	maxIPCBody     = 1 << 30
-)
 
 func (s *Source) startArrow(opts Options) error {
 	head, err := s.in.peek()
@@ -35,70 +29,37 @@ func (s *Source) startArrow(opts Options) error {
 	if bytes.HasPrefix(head, []byte("FEA1")) {
 		return wire.Errorf(wire.Unsupported, "%s: is Feather version 1; Tarn reads Arrow IPC files and streams (Feather version 2)", s.name)
 	}
-	r := &arrowReader{maxRows: int64(opts.BatchRows)}
-	limits := []ipc.Option{ipc.WithAllocator(mem), ipc.WithMetadataSizeLimit(maxIPCMetadata), ipc.WithBodySizeLimit(maxIPCBody)}
-	var from *arrow.Schema
-	if bytes.HasPrefix(head, []byte("ARROW1")) {
-		from, err = r.openFile(s.in, limits)
-	} else {
-		from, err = r.openStream(s.in.head, limits)
-	}
+	r := &arrowReader{maxRows: int64(opts.BatchRows), mem: newBudget()}
+	messages, err := newIPCMessages(s.in.head, r.mem)
 	if err != nil {
 		return err
 	}
-	s.rows = r
-	r.conform, err = s.conformTo(from, opts)
-	return err
+	if r.rows, err = ipc.NewReaderFromMessageReader(messages, ipc.WithAllocator(r.mem)); err != nil {
+		return err
+	}
+	if r.conform, err = s.conformTo(r.rows.Schema(), opts); err != nil {
+		return err
+	}
+	r.conform.mem, s.rows = r.mem, r
+	return nil
 }
 
-func (r *arrowReader) openFile(in *input, limits []ipc.Option) (*arrow.Schema, error) {
-	at, size, err := in.randomAccess()
-	if err != nil {
-		return nil, err
-	}
-	f, err := ipc.NewFileReader(io.NewSectionReader(at, 0, size), limits...)
-	if err != nil {
-		return nil, err
-	}
-	next := 0
-	r.stop = f.Close
-	r.read = func() (arrow.RecordBatch, error) {
-		if next == f.NumRecords() {
-			return nil, io.EOF
-		}
-		next++
-		return f.RecordBatchAt(next - 1)
-	}
-	return f.Schema(), nil
+func (r *arrowReader) close() error {
+	r.rows.Release()
+	return nil
 }
 
-func (r *arrowReader) openStream(stream io.Reader, limits []ipc.Option) (*arrow.Schema, error) {
-	f, err := ipc.NewReader(stream, limits...)
-	if err != nil {
-		return nil, err
-	}
-	r.stop = func() error { f.Release(); return nil }
-	r.read = func() (arrow.RecordBatch, error) {
-		if !f.Next() {
-			if err := f.Err(); err != nil {
+func (r *arrowReader) next() (arrow.RecordBatch, error) {
+	for r.batch == nil || r.batch.NumRows() == 0 {
+		r.mem.renew()
+		if !r.rows.Next() {
+			if err := r.rows.Err(); err != nil {
 				return nil, err
 			}
 			return nil, io.EOF
 		}
-		return f.RecordBatch(), nil
-	}
-	return f.Schema(), nil
-}
-
-func (r *arrowReader) close() error { return r.stop() }
-
-func (r *arrowReader) next() (arrow.RecordBatch, error) {
-	for r.batch == nil || r.batch.NumRows() == 0 {
-		batch, err := r.read()
-		if err != nil {
-			return nil, err
-		}
-		if r.batch, err = r.sound(batch); err != nil {
+		var err error
+		if r.batch, err = r.sound(r.rows.RecordBatch()); err != nil {
 			return nil, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 // batches of the source's schema.
 type conformer struct {
 	name    string
+	mem     *budget
 	schema  *arrow.Schema
 	columns []conformed // by field of the schema
 }
@@ -44,7 +45,7 @@ func (s *Source) conformTo(from *arrow.Schema, opts Options) (*conformer, error)
 	if err != nil {
 		return nil, err
 	}
-	c := &conformer{name: s.name, schema: target.Arrow()}
+	c := &conformer{name: s.name, mem: newBudget(), schema: target.Arrow()}
 	for _, f := range target.Fields {
 		c.columns = append(c.columns, conformed{field: f, from: -1})
 	}
@@ -120,9 +121,9 @@ func (c *conformer) conform(batch arrow.RecordBatch, firstRow int64) (arrow.Reco
 
 func (c *conformer) column(col conformed, batch arrow.RecordBatch) (arrow.Array, error) {
 	if col.from < 0 {
-		return array.MakeArrayOfNull(mem, col.field.Type, int(batch.NumRows())), nil
+		return array.MakeArrayOfNull(c.mem, col.field.Type, int(batch.NumRows())), nil
 	}
-	a, err := schema.Canonicalize(mem, batch.Column(col.from))
+	a, err := schema.Canonicalize(c.mem, batch.Column(col.from))
 	if err != nil {
 		return nil, err
 	}

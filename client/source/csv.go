@@ -208,7 +208,7 @@ func matchColumns(file string, names []string, target *schema.Schema, byName boo
 		}
 		if p < 0 {
 			return nil, wire.Errorf(wire.SchemaMismatch, "%s: column %q is not in the table%s", file, name, wire.DidYouMean(name, target.Names())).
-				WithHint("tarn table alter … --add '%s TYPE', or leave the column out of the file", name)
+				WithHint("tarn table alter TABLE add '%s TYPE', or leave the column out of the file", name)
 		}
 		if filled[p] {
 			return nil, wire.Errorf(wire.SchemaMismatch, "%s: two columns are called %q", file, target.Fields[p].Name)
@@ -261,7 +261,7 @@ func (r *csvReader) row(fields []field) error {
 		if len(r.split.raw) == 0 {
 			return nil // a blank line
 		}
-		return r.reject("", fmt.Sprintf("has %d fields; the file has %d columns", len(fields), len(r.columns)))
+		return r.reject("", fmt.Sprintf("has %d fields where the first row has %d", len(fields), len(r.columns)))
 	}
 	var bad *csvColumn
 	var why error

@@ -156,6 +156,10 @@ func (g *guess) typed() (n int64) {
 	return n
 }
 
+// NoValue is the Why of a column that has no value in the sample, and is a
+// string for want of anything better.
+const NoValue = "no value in the sample"
+
 // decide returns the narrowest type that carries every sampled value exactly,
 // and why.
 func (g *guess) decide() (arrow.DataType, string) {
@@ -168,7 +172,7 @@ func (g *guess) decide() (arrow.DataType, string) {
 	}
 	switch {
 	case g.typed() == 0 && g.seen[kindToken] == 0:
-		return arrow.BinaryTypes.String, "no value in the sample"
+		return arrow.BinaryTypes.String, NoValue
 	case g.only(kindBool):
 		return arrow.FixedWidthTypes.Boolean, all
 	case g.only(kindInt):

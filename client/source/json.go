@@ -21,8 +21,8 @@ import (
 //	          of any size; an error ends it, for nobody knows where the next
 //	          value starts
 //
-// A row is an object; where no row of the sample is one (or has a key), the
-// file has the one column "value".
+// A row is an object; where less than half of the sample are objects, or none
+// of them has a key, the file has the one column "value".
 const valueColumn = "value"
 
 // A jsonScanner yields the values of a stream.
@@ -260,7 +260,7 @@ func (s *Source) jsonSchema(sample []byte, whole, lines bool, opts Options) (*sc
 	}
 	shapes, names := []*shape{root}, []string{valueColumn}
 	var byKey map[string]int
-	if root.only(nodeObject) && len(root.keys) > 0 {
+	if root.areRows() && len(root.keys) > 0 {
 		shapes, byKey = nil, map[string]int{}
 		for i, key := range root.keys {
 			shapes, byKey[key] = append(shapes, root.fields[key]), i
@@ -300,7 +300,7 @@ func wantedKeys(file string, sample []byte, whole, lines bool, want *schema.Sche
 	if err != nil {
 		return nil, err
 	}
-	if root.typed() > 0 && !root.only(nodeObject) {
+	if root.typed() > 0 && !root.areRows() {
 		if len(want.Fields) != 1 {
 			return nil, wire.Errorf(wire.SchemaMismatch, "%s: rows are not all objects, and the table has %d columns", file, len(want.Fields))
 		}
@@ -315,7 +315,7 @@ func wantedKeys(file string, sample []byte, whole, lines bool, want *schema.Sche
 		i := want.Index(key)
 		if i < 0 {
 			return nil, wire.Errorf(wire.SchemaMismatch, "%s: line %d: key %q is not a column of the table%s", file, root.fields[key].line(), key, wire.DidYouMean(key, want.Names())).
-				WithHint("tarn table alter … --add '%s TYPE', or leave the key out of the file", key)
+				WithHint("tarn table alter TABLE add '%s TYPE', or leave the key out of the file", key)
 		}
 		if other, ok := of[i]; ok {
 			return nil, wire.Errorf(wire.SchemaMismatch, "%s: keys %q and %q are both column %q", file, other, key, want.Fields[i].Name)
@@ -324,6 +324,10 @@ func wantedKeys(file string, sample []byte, whole, lines bool, want *schema.Sche
 	}
 	return byKey, nil
 }
+
+// areRows reports whether most of the values are objects; the others are then
+// rejects.
+func (s *shape) areRows() bool { return 2*s.seen[nodeObject] > s.typed() }
 
 // line returns where the shape was seen first.
 func (s *shape) line() int64 {

@@ -92,7 +92,7 @@ func (s *shape) decide(depth int) (arrow.DataType, string) {
 	all := fmt.Sprintf("all %s sampled values", count(s.typed()))
 	switch {
 	case s.typed() == 0:
-		return arrow.BinaryTypes.String, "no value in the sample"
+		return arrow.BinaryTypes.String, NoValue
 	case depth >= maxShapedDepth:
 		return arrow.BinaryTypes.String, "nests deep: JSON text"
 	case s.only(nodeBool):

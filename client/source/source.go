@@ -159,7 +159,7 @@ func open(ctx context.Context, in *input, path string, opts Options) (*Source, e
 func (s *Source) start(path string, opts Options) error {
 	if opts.Want != nil && len(opts.Types) > 0 {
 		return wire.Errorf(wire.InvalidArgument, "types are given by the table: column types cannot be overridden").
-			WithHint("tarn table alter … --widen COLUMN=TYPE changes the table")
+			WithHint("tarn table alter TABLE widen COLUMN TYPE")
 	}
 	format, err := s.in.detect(path, opts.Format)
 	if err != nil {
@@ -293,7 +293,7 @@ func (r *rejects) add(x Reject) error {
 	hint := "--max-rejects N sets up to N bad rows aside and goes on"
 	if x.Column != "" {
 		where += fmt.Sprintf(", column %q", x.Column)
-		hint = fmt.Sprintf("--type '%s=string' gives the column another type where the table does not exist yet; %s", x.Column, hint)
+		hint = fmt.Sprintf("--types '%s=string' gives the column another type where the table does not exist yet; %s", x.Column, hint)
 	}
 	if r.max > 0 {
 		where = fmt.Sprintf("more than %d rejects; the last is at %s", r.max, where)

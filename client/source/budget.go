@@ -1,0 +1,48 @@
+package source
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/apache/arrow-go/v18/arrow/memory"
+)
+
+// A budget is an allocator for decoders that believe what a file says of its
+// sizes. It bounds what one batch may take, and panics where that is not
+// enough: an Arrow allocator has no other way out. guard makes an error of it.
+type budget struct {
+	memory.GoAllocator
+	left atomic.Int64
+}
+
+const maxBatchMemory = 1 << 30
+
+func newBudget() *budget {
+	b := &budget{}
+	b.renew()
+	return b
+}
+
+// renew begins a new batch.
+func (b *budget) renew() { b.left.Store(maxBatchMemory) }
+
+func (b *budget) take(n int) {
+	if b.left.Add(-int64(n)) < 0 {
+		panic(fmt.Sprintf("a batch needs more than %d MiB of memory", maxBatchMemory>>20))
+	}
+}
+
+// Allocate implements memory.Allocator.
+func (b *budget) Allocate(size int) []byte {
+	b.take(size)
+	return b.GoAllocator.Allocate(size)
+}
+
+// Reallocate implements memory.Allocator.
+func (b *budget) Reallocate(size int, old []byte) []byte {
+	b.take(max(0, size-len(old)))
+	return b.GoAllocator.Reallocate(size, old)
+}
+
+// Free implements memory.Allocator.
+func (b *budget) Free(old []byte) { b.left.Add(int64(len(old))) }
