@@ -76,7 +76,7 @@ Commands talk to the node at --addr, else TARN_ADDR, else ` + client.DefaultAddr
 	root.AddCommand(
 		a.serverCommand(), a.tableCommand(), a.segmentCommand(), a.ingestCommand(),
 		a.scanCommand(), a.queryCommand(), a.mountCommand(), a.umountCommand(),
-		a.statusCommand(), a.versionCommand(),
+		a.statusCommand(), a.generateCommand(), a.versionCommand(),
 	)
 	group(root)
 	return root
