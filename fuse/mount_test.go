@@ -33,7 +33,7 @@ func shopLake() *fakeLake {
 	l := newFakeLake()
 	l.create("orders", []string{"country"}, "id int64", "country string", "note string")
 	l.add("orders", 3000, val("SE"))
-	l.add("orders", 50_000, val("DE"))
+	l.add("orders", 5000, val("DE"))
 	l.create("log", nil, "at int64", "line string")
 	l.add("log", 1)
 	l.create("empty", nil, "a int64")
@@ -143,8 +143,8 @@ func TestXattrs(t *testing.T) {
 		t.Errorf("attributes %q; want %q", got, want)
 	}
 	for attr, want := range map[string]string{
-		"user.tarn.table": "orders", "user.tarn.segment": "00000001-00000002", "user.tarn.rows": "50000",
-		"user.tarn.version": "3", "user.tarn.checksum": fmt.Sprintf("%032x", 53000),
+		"user.tarn.table": "orders", "user.tarn.segment": "00000001-00000002", "user.tarn.rows": "5000",
+		"user.tarn.version": "3", "user.tarn.checksum": fmt.Sprintf("%032x", 8000),
 	} {
 		n, err := unix.Getxattr(name, attr, buf)
 		if err != nil || string(buf[:n]) != want {
