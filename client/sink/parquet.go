@@ -34,7 +34,8 @@ func newParquet(w io.Writer, s *arrow.Schema) (*parquetSink, error) {
 		if err != nil {
 			return nil, wire.Errorf(wire.Unsupported, "column %q: %w", f.Name, err)
 		}
-		f.Type, fields[i] = t, f
+		f.Type = t
+		fields[i] = f
 	}
 	p := &parquetSink{schema: arrow.NewSchema(fields, nil)}
 	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithStats(true),
@@ -110,7 +111,8 @@ func parquetStruct(t *arrow.StructType) (arrow.DataType, error) {
 		if err != nil {
 			return nil, fmt.Errorf("field %q: %w", f.Name, err)
 		}
-		f.Type, fields[i] = ft, f
+		f.Type = ft
+		fields[i] = f
 	}
 	return arrow.StructOf(fields...), nil
 }

@@ -37,7 +37,7 @@ func textOf(a arrow.Array) cell {
 	case *array.Uint64:
 		return func(dst []byte, i int) []byte { return strconv.AppendUint(dst, a.Value(i), 10) }
 	case *array.Float16:
-		return func(dst []byte, i int) []byte { return appendFloat(dst, float64(a.Value(i).Float32()), 32) }
+		return func(dst []byte, i int) []byte { return appendFloat(dst, halfFloat(a.Value(i).Uint16()), 32) }
 	case *array.Float32:
 		return func(dst []byte, i int) []byte { return appendFloat(dst, float64(a.Value(i)), 32) }
 	case *array.Float64:
@@ -90,6 +90,25 @@ func unit(u arrow.TimeUnit) (perSecond int64, fracDigits int) {
 
 func intText[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32](value func(int) T) cell {
 	return func(dst []byte, i int) []byte { return strconv.AppendInt(dst, int64(value(i)), 10) }
+}
+
+// halfFloat returns the value of a float16. The library's own way is wrong for
+// those below 2^-14.
+func halfFloat(bits uint16) float64 {
+	exp, frac := int(bits>>10&0x1f), float64(bits&0x3ff)
+	v := math.Ldexp(1024+frac, exp-25)
+	switch {
+	case exp == 0:
+		v = math.Ldexp(frac, -24)
+	case exp == 0x1f && frac == 0:
+		v = math.Inf(1)
+	case exp == 0x1f:
+		return math.NaN()
+	}
+	if bits&0x8000 != 0 {
+		return -v
+	}
+	return v
 }
 
 // appendFloat writes the shortest text that reads back as the same float.

@@ -27,7 +27,7 @@ type csvColumn struct {
 	add      appender
 	null     func()
 	nullable bool
-	text     bool     // a string column: an empty cell in quotes is a value
+	text     bool     // string or binary: an empty cell in quotes is a value
 	nulls    []string // texts that mean null, besides nothing at all
 	emptyOK  bool     // nothing at all is an empty text, not null
 }
@@ -180,7 +180,7 @@ func csvColumns(file string, names []string, target *schema.Schema, b *batchBuil
 	for i, p := range positions {
 		f, builder := target.Fields[p], b.builders[p]
 		c := csvColumn{name: f.Name, add: newTextAppender(builder), null: builder.AppendNull, nullable: f.Nullable}
-		c.text = f.Type.ID() == arrow.STRING
+		c.text = f.Type.ID() == arrow.STRING || f.Type.ID() == arrow.BINARY
 		switch {
 		case opts.CSV.Null != nil:
 			c.nulls, c.emptyOK = opts.CSV.Null, !slices.Contains(opts.CSV.Null, "")

@@ -142,7 +142,10 @@ func (in *input) sniff(head []byte) (string, error) {
 	if text := bytes.TrimLeft(bytes.TrimPrefix(head, utf8BOM), " \t\r\n"); len(text) > 0 && (text[0] == '{' || text[0] == '[') {
 		format = "json"
 	}
-	return format, in.checkText(format, head)
+	if err := in.checkText(format, head); err != nil {
+		return "", err
+	}
+	return format, in.checkNoBinary(head)
 }
 
 var utf8BOM = []byte("\xef\xbb\xbf")
@@ -162,7 +165,13 @@ func (in *input) checkText(format string, head []byte) error {
 		return wire.Errorf(wire.BadInput, "%s: is UTF-16; Tarn reads UTF-8", in.name).
 			WithHint("iconv -f UTF-16 -t UTF-8 %s", in.name)
 	}
-	if format == "csv" && bytes.IndexByte(head, 0) >= 0 {
+	return nil
+}
+
+// checkNoBinary refuses what no name and no mark calls a format and is no
+// text either.
+func (in *input) checkNoBinary(head []byte) error {
+	if bytes.IndexByte(head, 0) >= 0 {
 		return wire.Errorf(wire.BadInput, "%s: is no text: it has a zero byte among its first %d bytes", in.name, len(head)).
 			WithHint("formats are %s; --format names one", strings.Join(formats, ", "))
 	}

@@ -140,9 +140,31 @@ func unsigned[T uint8 | uint16 | uint32](text []byte) (T, bool) {
 }
 
 func parseFloat16(text []byte) (float16.Num, bool) {
-	v, ok := parseFloat(text, 32)
-	n := float16.New(float32(v))
-	return n, ok && (math.IsInf(v, 0) || !n.IsInf())
+	v, ok := parseFloat(text, 64)
+	bits, fits := half(math.Abs(v))
+	if math.Signbit(v) {
+		bits |= 0x8000
+	}
+	return float16.FromBits(bits), ok && fits
+}
+
+// half returns the bits of the float16 nearest to v >= 0, and whether v is in
+// its range. float16.New cuts digits off and makes small numbers zero.
+func half(v float64) (bits uint16, fits bool) {
+	switch {
+	case math.IsNaN(v):
+		return 0x7e00, true
+	case math.IsInf(v, 1):
+		return 0x7c00, true
+	case v < 0x1p-14: // zero and subnormal
+		return uint16(math.RoundToEven(v * 0x1p24)), true
+	}
+	frac, exp := math.Frexp(v) // v = frac * 2^exp, frac from 0.5 to 1
+	if exp > 16 {
+		return 0, false
+	}
+	bits = uint16(exp+14)<<10 + uint16(math.RoundToEven(frac*0x1p11)) - 1024 // a carry goes into the exponent, as it should
+	return bits, bits < 0x7c00
 }
 
 // parseHex reads the hexadecimal digits of a binary value, with or without
