@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/flight"
+	"github.com/tarnlake/tarn/client/sql"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/ingest"
@@ -205,7 +206,7 @@ func (s *service) explain(ctx context.Context, q expr.Query) (wire.Explanation, 
 		return wire.Explanation{}, err
 	}
 	e, err := p.Explain(ctx, s.n.readers)
-	e.Version = settled.At.Version
+	e.Query, e.Version = sql.Format(settled), settled.At.Version
 	return e, err
 }
 

@@ -38,7 +38,7 @@ func killRounds(t *testing.T) int {
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	n := startNode(t, dir)
-	n.tarn("table", "create", "log", "--schema", "batch int64, row int64", "--partition-by", "bucket(2, row)", "--flush-interval", "5ms")
+	n.tarn("table", "create", "log", "--schema", "batch int64, line int64", "--partition-by", "bucket(2, line)", "--flush-interval", "5ms")
 	var ledger ledger
 	rng := rand.New(rand.NewPCG(7, 7))
 	for range killRounds(t) {
@@ -95,10 +95,10 @@ func (l *ledger) write(ctx context.Context, t *testing.T, addr string) {
 
 func logBatch(id int64) arrow.RecordBatch {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
-		{Name: "batch", Type: arrow.PrimitiveTypes.Int64}, {Name: "row", Type: arrow.PrimitiveTypes.Int64}}, nil))
-	for row := range int64(rowsPerBatch) {
+		{Name: "batch", Type: arrow.PrimitiveTypes.Int64}, {Name: "line", Type: arrow.PrimitiveTypes.Int64}}, nil))
+	for part := range int64(rowsPerBatch) {
 		b.Field(0).(*array.Int64Builder).Append(id)
-		b.Field(1).(*array.Int64Builder).Append(row)
+		b.Field(1).(*array.Int64Builder).Append(part)
 	}
 	return b.NewRecordBatch()
 }
@@ -106,7 +106,7 @@ func logBatch(id int64) arrow.RecordBatch {
 func (l *ledger) check(t *testing.T, n *node) {
 	t.Helper()
 	found := map[int64]bool{}
-	for line := range strings.Lines(n.query("SELECT batch, count(*), count(distinct row) FROM log GROUP BY batch") + "\n") {
+	for line := range strings.Lines(n.query("SELECT batch, count(*), count(distinct line) FROM log GROUP BY batch") + "\n") {
 		var id, rows, distinct int64
 		if _, err := fmt.Sscanf(line, "%d,%d,%d", &id, &rows, &distinct); err != nil {
 			t.Fatalf("%q: %v", line, err)

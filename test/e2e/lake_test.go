@@ -8,10 +8,12 @@ import (
 	"bytes"
 	"database/sql"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,7 +37,8 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		bin = filepath.Join(dir, "tarn")
-		build := exec.Command("go", "build", "-buildvcs=false", "-o", bin, "github.com/tarnlake/tarn/cmd/tarn")
+		build := exec.Command("go", "build", "-buildvcs=false", "-o", bin, "./cmd/tarn")
+		build.Dir = filepath.Join("..", "..")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "building tarn: %v\n%s", err, out)
@@ -194,10 +197,27 @@ func (n *node) query(sql string, flags ...string) string {
 
 func (n *node) wantQuery(sql, want string, flags ...string) {
 	n.t.Helper()
-	if got := n.query(sql, flags...); got != want {
+	if got := n.query(sql, flags...); !sameCells(got, want) {
 		n.t.Errorf("%s %v\n got %s\nwant %s", sql, flags, got, want)
 	}
 }
+
+// sameCells compares rows of cells: equal texts, or equal numbers however many
+// zeros end them.
+func sameCells(got, want string) bool {
+	a, b := strings.FieldsFunc(got, isSeparator), strings.FieldsFunc(want, isSeparator)
+	return got == want || slices.EqualFunc(a, b, func(a, b string) bool {
+		x, ok1 := new(big.Rat).SetString(a)
+		y, ok2 := new(big.Rat).SetString(b)
+		return a == b || ok1 && ok2 && x.Cmp(y) == 0
+	})
+}
+
+func isSeparator(r rune) bool { return r == ',' || r == '\n' }
+
+var endingZeros = regexp.MustCompile(`(?m)(\.\d*[1-9])0+(,|$)`)
+
+func plainDecimals(cells string) string { return endingZeros.ReplaceAllString(cells, "$1$2") }
 
 // mount shows the lake in a directory until the test ends.
 func (n *node) mount() string {

@@ -69,8 +69,9 @@ func retailCLI(t *testing.T, n *node) {
 	n.wantQuery(`SELECT count(*) FROM retail WHERE "Quantity" < 0`, retailReturns)
 	n.wantQuery(`SELECT count(*), sum("Quantity" * "UnitPrice") FROM retail WHERE "Country" = 'United Kingdom'`, retailUKRows+","+retailUK)
 	out := n.tarn("scan", "retail", "--where", "Country = 'United Kingdom'", "--select", "count(*), sum(Quantity*UnitPrice)", "--output", "csv")
-	if want := retailUKRows + "," + retailUK; !strings.Contains(out, want) {
-		t.Errorf("tarn scan says %q; want %s in it", out, want)
+	_, rows, _ := strings.Cut(strings.TrimSpace(out), "\n")
+	if want := retailUKRows + "," + retailUK; !sameCells(rows, want) {
+		t.Errorf("tarn scan says %q; want %s", out, want)
 	}
 }
 
@@ -138,7 +139,7 @@ func retailFlight(t *testing.T, n *node) {
 		if err := rows.Err(); err != nil && err != io.EOF {
 			t.Fatal(err)
 		}
-		if got := strings.Join(cells, ","); got != want {
+		if got := strings.Join(cells, ","); !sameCells(got, want) {
 			t.Errorf("%s\n got %s\nwant %s", query, got, want)
 		}
 	}
@@ -196,7 +197,7 @@ func retailDuck(t *testing.T, mnt string) {
 			`SELECT count(*) ` + from + hive + ` WHERE "Quantity" < 0`:                                                   retailReturns,
 			`SELECT min("InvoiceDate")::VARCHAR, max("InvoiceDate")::VARCHAR ` + from + hive:                             retailFirst + "," + retailLast,
 		} {
-			if got := duck(t, query); len(got) != 1 || got[0] != want {
+			if got := duck(t, query); len(got) != 1 || !sameCells(got[0], want) {
 				t.Errorf("DuckDB: %s\n got %v\nwant %s", query, got, want)
 			}
 		}
@@ -213,8 +214,8 @@ func retailAwk(t *testing.T, mnt string) {
 		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | cut -d, -f1 | sort -u | wc -l`:                        "25900",
 		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '{s+=$(NF-4)} END {print s}'`:                 "5176450",
 		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '$(NF-1)==""' | wc -l`:                        retailNullIDs,
-		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '{print $(NF-3)}' | sort | head -1`:           retailFirst,
-		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '{print $(NF-3)}' | sort | tail -1`:           retailLast,
+		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '{print $(NF-3)}' | sort | sed -n 1p`:         retailFirst,
+		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '{print $(NF-3)}' | sort | sed -n '$p'`:           retailLast,
 		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '{s+=$(NF-4)*$(NF-2)} END {printf "%.3f",s}'`: retailRevenue,
 	} {
 		cmd := exec.Command("bash", "-o", "pipefail", "-c", "export LC_ALL=C; "+script)
