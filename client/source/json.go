@@ -216,7 +216,7 @@ func (s *Source) startJSON(format string, opts Options) error {
 		if target, byKey, err = s.jsonSchema(sample, whole, lines, opts); err != nil {
 			return err
 		}
-	} else if byKey, err = wantedKeys(s.name, sample, whole, lines, target); err != nil {
+	} else if byKey, err = s.wantedKeys(sample, whole, lines, target); err != nil {
 		return err
 	}
 	r := &jsonReader{batch: newBatchBuilder(target), fields: target.Fields, byKey: byKey, maxRows: opts.BatchRows, rejects: s.rejects}
@@ -294,31 +294,35 @@ func (s *Source) jsonSchema(sample []byte, whole, lines bool, opts Options) (*sc
 
 // wantedKeys returns the column of each key of the sample. Keys are matched
 // without regard to case where no column has the exact name; keys that come
-// later must be exact.
-func wantedKeys(file string, sample []byte, whole, lines bool, want *schema.Schema) (map[string]int, error) {
+// later must be exact. A key that cannot name a column is that of the column
+// it would be called by inference.
+func (s *Source) wantedKeys(sample []byte, whole, lines bool, want *schema.Schema) (map[string]int, error) {
 	root, err := sampleShape(sample, whole, lines)
 	if err != nil {
 		return nil, err
 	}
-	if root.typed() > 0 && !root.areRows() {
-		if len(want.Fields) != 1 {
-			return nil, wire.Errorf(wire.SchemaMismatch, "%s: rows are not all objects, and the table has %d columns", file, len(want.Fields))
-		}
+	if bare := !root.areRows() && root.typed()+root.seen[nodeNull] > 0; bare && len(want.Fields) == 1 {
 		return nil, nil
+	} else if bare && root.typed() > 0 {
+		return nil, wire.Errorf(wire.SchemaMismatch, "%s: rows are not all objects, and the table has %d columns", s.name, len(want.Fields))
 	}
 	byKey := map[string]int{}
 	for i, f := range want.Fields {
 		byKey[f.Name] = i
 	}
 	of := map[int]string{}
-	for _, key := range root.keys {
+	names := s.mendNames(slices.Clone(root.keys))
+	for k, key := range root.keys {
 		i := want.Index(key)
 		if i < 0 {
-			return nil, wire.Errorf(wire.SchemaMismatch, "%s: line %d: key %q is not a column of the table%s", file, root.fields[key].line(), key, wire.DidYouMean(key, want.Names())).
+			i = want.Index(names[k])
+		}
+		if i < 0 {
+			return nil, wire.Errorf(wire.SchemaMismatch, "%s: line %d: key %q is not a column of the table%s", s.name, root.fields[key].line(), key, wire.DidYouMean(key, want.Names())).
 				WithHint("tarn table alter TABLE add '%s TYPE', or leave the key out of the file", key)
 		}
 		if other, ok := of[i]; ok {
-			return nil, wire.Errorf(wire.SchemaMismatch, "%s: keys %q and %q are both column %q", file, other, key, want.Fields[i].Name)
+			return nil, wire.Errorf(wire.SchemaMismatch, "%s: keys %q and %q are both column %q", s.name, other, key, want.Fields[i].Name)
 		}
 		byKey[key], of[i] = i, key
 	}
