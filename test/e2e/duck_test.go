@@ -37,18 +37,20 @@ func TestLikeDuck(t *testing.T) {
 	for range 120 {
 		query := randomQuery(rng)
 		want := duck(t, strings.ReplaceAll(query, "random", "'"+path+"'"))
-		got := strings.Split(n.query(strings.ReplaceAll(query, "::VARCHAR", "::string")), "\n")
+		got := strings.Split(n.query(query), "\n")
+		if len(want) == 0 {
+			want = []string{""}
+		}
 		if !slices.Equal(sorted(got), sorted(want)) {
 			t.Errorf("TARN_SEED=%d: %s\n got %.600q\nwant %.600q", seed, query, got, want)
 		}
 	}
 }
 
-// sorted orders rows and takes from each what only differs in spelling.
 func sorted(rows []string) []string {
 	var out []string
 	for _, r := range rows {
-		out = append(out, strings.ReplaceAll(plainDecimals(r), "<nil>", ""))
+		out = append(out, plainDecimals(r))
 	}
 	slices.Sort(out)
 	return out
@@ -61,7 +63,7 @@ var randomSchema = arrow.NewSchema([]arrow.Field{
 	{Name: "price", Type: &arrow.Decimal128Type{Precision: 12, Scale: 3}, Nullable: true},
 	{Name: "s", Type: arrow.BinaryTypes.String, Nullable: true},
 	{Name: "b", Type: arrow.FixedWidthTypes.Boolean, Nullable: true},
-	{Name: "at", Type: &arrow.TimestampType{Unit: arrow.Microsecond}, Nullable: true},
+	{Name: "ts", Type: &arrow.TimestampType{Unit: arrow.Microsecond}, Nullable: true},
 	{Name: "u", Type: arrow.PrimitiveTypes.Uint16, Nullable: true},
 }, nil)
 
@@ -128,7 +130,7 @@ func randomQuery(rng *rand.Rand) string {
 	case 2:
 		return "SELECT s, b, count(distinct d), sum(u + n) FROM random" + where + " GROUP BY s, b"
 	}
-	return "SELECT k, n, price, u, n * 3 - k FROM random" + where + " ORDER BY n DESC, k, price, u, s, d, at, b LIMIT 20"
+	return "SELECT k, n, price, u, n * 3 - k FROM random" + where + " ORDER BY n DESC, k, price, u, s, d, ts, b LIMIT 20"
 }
 
 func randomFilter(rng *rand.Rand, depth int) string {
@@ -157,7 +159,7 @@ func randomFilter(rng *rand.Rand, depth int) string {
 		fmt.Sprintf("s IN (%s, 'ab', 'x_y')", text),
 		fmt.Sprintf("k NOT IN (%d, %d)", rng.IntN(10), -rng.IntN(10)),
 		fmt.Sprintf("s LIKE '%s'", []string{"a%", "%b%", "_b_", "%", "", "日%", "%_"}[rng.IntN(7)]),
-		fmt.Sprintf("at %s TIMESTAMP '%s'", op, time.UnixMicro(rng.Int64N(2e15)).UTC().Format("2006-01-02 15:04:05.000000")),
+		fmt.Sprintf("ts %s TIMESTAMP '%s'", op, time.UnixMicro(rng.Int64N(2e15)).UTC().Format("2006-01-02 15:04:05.000000")),
 		"b", "s IS NULL", "price IS NOT NULL", "u > n", "k * 100 >= n",
 		fmt.Sprintf("u %s %d", op, rng.IntN(70000)),
 	}[rng.IntN(16)]

@@ -215,7 +215,7 @@ func sameCells(got, want string) bool {
 
 func isSeparator(r rune) bool { return r == ',' || r == '\n' }
 
-var endingZeros = regexp.MustCompile(`(?m)(\.\d*[1-9])0+(,|$)`)
+var endingZeros = regexp.MustCompile(`(?m)(?:\.0+|(\.\d*[1-9])0+)(,|$)`)
 
 func plainDecimals(cells string) string { return endingZeros.ReplaceAllString(cells, "$1$2") }
 
@@ -260,7 +260,8 @@ func mounted(dir string) bool {
 	return err == nil && strings.Contains(string(b), " "+dir+" ")
 }
 
-// duck asks DuckDB and returns each row as text, cells joined by commas.
+// duck asks DuckDB and returns each row as text, cells joined by commas and
+// spelled as tarn's CSV spells them: null is nothing at all.
 func duck(t testing.TB, query string) []string {
 	t.Helper()
 	rows, err := duckTry(query)
@@ -296,9 +297,19 @@ func duckTry(query string) ([]string, error) {
 		}
 		texts := make([]string, len(cells))
 		for i, c := range cells {
-			texts[i] = fmt.Sprint(*c.(*any))
+			texts[i] = cellText(*c.(*any))
 		}
 		out = append(out, strings.Join(texts, ","))
 	}
 	return out, rows.Err()
+}
+
+func cellText(v any) string {
+	switch v {
+	case nil:
+		return ""
+	case "":
+		return `""`
+	}
+	return fmt.Sprint(v)
 }

@@ -215,7 +215,7 @@ func retailAwk(t *testing.T, mnt string) {
 		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '{s+=$(NF-4)} END {print s}'`:                 "5176450",
 		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '$(NF-1)==""' | wc -l`:                        retailNullIDs,
 		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '{print $(NF-3)}' | sort | sed -n 1p`:         retailFirst,
-		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '{print $(NF-3)}' | sort | sed -n '$p'`:           retailLast,
+		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '{print $(NF-3)}' | sort | sed -n '$p'`:       retailLast,
 		`cat $(find . -name '*.csv') | grep -v '^InvoiceNo' | awk -F, '{s+=$(NF-4)*$(NF-2)} END {printf "%.3f",s}'`: retailRevenue,
 	} {
 		cmd := exec.Command("bash", "-o", "pipefail", "-c", "export LC_ALL=C; "+script)
