@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -292,8 +293,7 @@ func TestCommandsSurviveTheLog(t *testing.T) {
 }
 
 func TestCommandsThatCannotBeWritten(t *testing.T) {
-	big := Command{ForgetSegments: &ForgetSegments{IDs: make([]SegmentID, 5<<20)}}
-	if _, err := big.encode(); !wire.IsCode(err, wire.LimitExceeded) {
+	if _, err := tooLarge().encode(); !wire.IsCode(err, wire.LimitExceeded) {
 		t.Errorf("too large: got %v; want LIMIT_EXCEEDED", err)
 	}
 	odd := createTable("t")
@@ -301,6 +301,11 @@ func TestCommandsThatCannotBeWritten(t *testing.T) {
 	if _, err := odd.encode(); !wire.IsCode(err, wire.InvalidArgument) {
 		t.Errorf("a type without a text: got %v; want INVALID_ARGUMENT", err)
 	}
+}
+
+// tooLarge is a command of 20 bytes for each of its ids.
+func tooLarge() Command {
+	return Command{ForgetSegments: &ForgetSegments{IDs: slices.Repeat([]SegmentID{1<<64 - 1}, MaxCommandBytes/20)}}
 }
 
 func FuzzDecodeCommand(f *testing.F) {

@@ -72,7 +72,7 @@ type machine struct {
 	oldBytes []byte
 }
 
-const retainVersions, retainFor = 4, 20 * time.Second
+const retainVersions, retainFor = 2, 5 * time.Second
 
 func newMachine() *machine {
 	return &machine{
@@ -97,7 +97,7 @@ func (m *machine) anyTable(t *rapid.T) (string, *modelTable) {
 }
 
 func (m *machine) Tick(t *rapid.T) {
-	m.now = m.now.Add(time.Duration(rapid.IntRange(-5, 15).Draw(t, "seconds")) * time.Second)
+	m.now = m.now.Add(time.Duration(rapid.IntRange(-3, 12).Draw(t, "seconds")) * time.Second)
 }
 
 func (m *machine) OpenEpoch(t *rapid.T) {
@@ -444,7 +444,7 @@ func TestAgainstModel(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"": m.Check, "tick": m.Tick, "epoch": m.OpenEpoch, "create": m.CreateTable, "drop": m.DropTable,
 			"alter": m.AlterTable, "commit": m.Commit, "commit again": m.Commit, "retry": m.Retry,
-			"expire": m.Expire, "forget": m.Forget, "restore": m.Restore, "remember": m.Remember,
+			"expire": m.Expire, "tick again": m.Tick, "forget": m.Forget, "restore": m.Restore, "remember": m.Remember,
 		})
 	})
 }

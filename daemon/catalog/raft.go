@@ -58,6 +58,9 @@ type Catalog struct {
 	store  *store
 	fsm    *fsm
 	poison *poison
+	closed chan struct{}
+
+	closing sync.Once
 
 	mu     sync.Mutex
 	verify *verification // the next one; nil when nobody waits for it
@@ -75,7 +78,7 @@ func Open(cfg Config) (*Catalog, error) {
 	if err := prepareDir(cfg); err != nil {
 		return nil, err
 	}
-	c := &Catalog{cfg: cfg, poison: newPoison(cfg.Fatal)}
+	c := &Catalog{cfg: cfg, poison: newPoison(cfg.Fatal), closed: make(chan struct{})}
 	c.fsm = newFSM(c.poison)
 	disk, err := openDisk(cfg, storeDir(cfg.Dir))
 	if err != nil {
@@ -122,21 +125,11 @@ func (c *Catalog) waitReady() error {
 			return c.poison.err()
 		}
 	}
-	if err := c.wait(context.Background(), c.raft.Barrier(0)); err != nil {
-		return fmt.Errorf("catalog in %s: %w", c.cfg.Dir, err)
-	}
-	return nil
-}
-
-// wait waits for a future, the context or the poison.
-func (c *Catalog) wait(ctx context.Context, f raft.Future) error {
-	done := make(chan error, 1)
-	go func() { done <- f.Error() }()
+	applied := make(chan error, 1)
+	go func() { applied <- c.raft.Barrier(0).Error() }()
 	select {
-	case err := <-done:
+	case err := <-applied:
 		return err
-	case <-ctx.Done():
-		return ctx.Err()
 	case <-c.poison.fatal:
 		return c.poison.err()
 	}
@@ -154,6 +147,9 @@ func (c *Catalog) Propose(ctx context.Context, cmd Command) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := c.ended(); err != nil {
+		return Result{}, unknownOutcome(err)
+	}
 	answer := make(chan raft.ApplyFuture, 1)
 	go func() { // Apply itself waits while the queue is full
 		f := c.raft.Apply(entry, 0)
@@ -163,13 +159,30 @@ func (c *Catalog) Propose(ctx context.Context, cmd Command) (Result, error) {
 	select {
 	case f := <-answer:
 		if err := f.Error(); err != nil {
-			return Result{}, wire.Errorf(wire.Unavailable, "the catalog did not answer, the outcome is unknown: %w", err)
+			return Result{}, unknownOutcome(err)
 		}
 		return f.Response().(Result), nil
 	case <-ctx.Done():
-		return Result{}, wire.Errorf(wire.Unavailable, "the catalog has not answered yet, the outcome is unknown: %w", ctx.Err())
+		return Result{}, unknownOutcome(ctx.Err())
 	case <-c.poison.fatal:
-		return Result{}, wire.Errorf(wire.Unavailable, "the catalog has failed, the outcome is unknown: %w", c.poison.err())
+	case <-c.closed: // raft leaves futures that it took while it stopped without an answer
+	}
+	return Result{}, unknownOutcome(c.ended())
+}
+
+func unknownOutcome(err error) error {
+	return wire.Errorf(wire.Unavailable, "the catalog did not answer, the outcome is unknown: %w", err)
+}
+
+// ended says why there will be no more answers, or returns nil.
+func (c *Catalog) ended() error {
+	select {
+	case <-c.poison.fatal:
+		return c.poison.err()
+	case <-c.closed:
+		return errors.New("the catalog is closed")
+	default:
+		return nil
 	}
 }
 
@@ -181,10 +194,16 @@ func (c *Catalog) View() *State { return c.fsm.now.Load().state }
 func (c *Catalog) Changed() <-chan struct{} { return c.fsm.now.Load().changed }
 
 // Close stops the node's part in the cluster and closes its files. Commands
-// that wait get wire.Unavailable.
+// that wait get wire.Unavailable. To close again does nothing.
 func (c *Catalog) Close() error {
 	if err := c.poison.err(); err != nil {
 		return err // raft is stopped inside the store, for good
 	}
-	return errors.Join(c.raft.Shutdown().Error(), c.store.close()) // raft closes its transport
+	var err error
+	c.closing.Do(func() {
+		err = c.raft.Shutdown().Error() // closes the transport, too
+		close(c.closed)
+		err = errors.Join(err, c.store.close())
+	})
+	return err
 }

@@ -17,6 +17,9 @@ type verification struct {
 // node, before the call. It asks the voters; calls that come at the same time
 // share a question.
 func (c *Catalog) Read(ctx context.Context) (*State, error) {
+	if err := c.ended(); err != nil {
+		return nil, noAnswer(err)
+	}
 	v := c.joinVerification()
 	select {
 	case <-v.done:
@@ -26,13 +29,19 @@ func (c *Catalog) Read(ctx context.Context) (*State, error) {
 		}
 		return nil, wire.Errorf(wire.Canceled, "reading the catalog: %w", ctx.Err())
 	case <-c.poison.fatal:
-		return nil, wire.Errorf(wire.Unavailable, "the catalog has failed: %w", c.poison.err())
+		return nil, noAnswer(c.ended())
+	case <-c.closed:
+		return nil, noAnswer(c.ended())
 	}
 	if v.err != nil {
-		return nil, wire.Errorf(wire.Unavailable, "this node cannot say what the newest state is: %w", v.err)
+		return nil, noAnswer(v.err)
 	}
 	// What was acknowledged was applied here first, so it is in the view.
 	return c.View(), nil
+}
+
+func noAnswer(err error) error {
+	return wire.Errorf(wire.Unavailable, "this node cannot say what the newest state is: %w", err)
 }
 
 // joinVerification returns the next verification. One that is under way will
