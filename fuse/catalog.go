@@ -53,10 +53,23 @@ func newCatalog(life context.Context, lake Lake, maxAge time.Duration, now func(
 
 // list returns the tables of the lake, at most maxAge old.
 func (c *catalog) list(ctx context.Context) (*listing, error) {
-	if l := c.latest(); l != nil && c.now().Sub(l.at) < c.maxAge {
+	if l := c.fresh(); l != nil {
 		return l, nil
 	}
-	return share(ctx, &c.asking, "", c.relist)
+	return share(ctx, &c.asking, "", func() (*listing, error) {
+		if l := c.fresh(); l != nil { // somebody has asked between our look and our turn
+			return l, nil
+		}
+		return c.relist()
+	})
+}
+
+// fresh returns the newest listing if it is young enough, or nil.
+func (c *catalog) fresh() *listing {
+	if l := c.latest(); l != nil && c.now().Sub(l.at) < c.maxAge {
+		return l
+	}
+	return nil
 }
 
 // latest returns the newest listing without asking; nil before the first.
@@ -101,13 +114,26 @@ func (c *catalog) table(ctx context.Context, dir string) (*table, error) {
 	if !ok {
 		return nil, syscall.ENOENT
 	}
-	c.mu.Lock()
-	t := c.tables[dir]
-	c.mu.Unlock()
-	if t != nil && t.info.ID == info.ID && t.info.Version >= info.Version {
+	if t := c.loaded(dir, info); t != nil {
 		return t, nil
 	}
-	return share(ctx, &c.asking, "/"+dir, func() (*table, error) { return c.load(dir, info) })
+	return share(ctx, &c.asking, "/"+dir, func() (*table, error) {
+		if t := c.loaded(dir, info); t != nil {
+			return t, nil
+		}
+		return c.load(dir, info)
+	})
+}
+
+// loaded returns the snapshot in dir if it is that of info or a later one of
+// the same table, or nil.
+func (c *catalog) loaded(dir string, info wire.TableInfo) *table {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t := c.tables[dir]; t != nil && t.info.ID == info.ID && t.info.Version >= info.Version {
+		return t
+	}
+	return nil
 }
 
 // load asks for the snapshot that the listing named.
