@@ -82,11 +82,11 @@ func compare(ctx context.Context, set dataSet, file, work string, runs int) erro
 }
 
 func compareIngest(ctx context.Context, out *tabwriter.Writer, set dataSet, file, work string, ours *tarn, theirs *duck) error {
-	a, err := timed(func() error { return ours.ingest(ctx, set.name, file) })
+	a, err := timed(func() error { return ours.ingest(ctx, set, file) })
 	if err != nil {
 		return err
 	}
-	b, err := timed(func() error { return theirs.ingest(set.name, file) })
+	b, err := timed(func() error { return theirs.ingest(set, file) })
 	if err != nil {
 		return err
 	}

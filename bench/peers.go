@@ -79,8 +79,12 @@ func (t *tarn) close() {
 	t.cmd.Wait()
 }
 
-func (t *tarn) ingest(ctx context.Context, table, file string) error {
-	cmd := exec.CommandContext(ctx, t.bin, "ingest", table, file, "--create")
+func (t *tarn) ingest(ctx context.Context, set dataSet, file string) error {
+	args := []string{"ingest", set.name, file, "--create"}
+	if set.types != "" {
+		args = append(args, "--types", set.types)
+	}
+	cmd := exec.CommandContext(ctx, t.bin, args...)
 	cmd.Env = append(os.Environ(), "TARN_ADDR="+t.addr)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
@@ -133,12 +137,25 @@ func openDuck(path string) (*duck, error) {
 
 func (d *duck) close() { d.db.Close() }
 
-func (d *duck) ingest(table, file string) error {
-	if _, err := d.db.Exec(fmt.Sprintf("CREATE TABLE %s AS FROM '%s'", table, file)); err != nil {
+func (d *duck) ingest(set dataSet, file string) error {
+	if _, err := d.db.Exec(fmt.Sprintf("CREATE TABLE %s AS FROM %s", set.name, duckSource(set, file))); err != nil {
 		return err
 	}
 	_, err := d.db.Exec("CHECKPOINT")
 	return err
+}
+
+// duckSource names the file with the same types that Tarn is given.
+func duckSource(set dataSet, file string) string {
+	if set.types == "" {
+		return "'" + file + "'"
+	}
+	var types []string
+	for _, t := range strings.Split(set.types, ",") {
+		column, name, _ := strings.Cut(t, "=")
+		types = append(types, fmt.Sprintf("'%s': '%s'", column, strings.Replace(name, "float64", "DOUBLE", 1)))
+	}
+	return fmt.Sprintf("read_csv('%s', types = {%s})", file, strings.Join(types, ", "))
 }
 
 // bytes returns the size of the database file and of the same rows as Parquet.
