@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/spf13/cobra"
 	"github.com/tarnlake/tarn/client/sink"
 	"github.com/tarnlake/tarn/client/wire"
@@ -20,6 +22,9 @@ type generateFlags struct {
 	format         string
 }
 
+// lakeFormats are the formats that a lake's files can have.
+var lakeFormats = []string{"parquet", "csv", "ndjson", "arrow"}
+
 func (a *app) generateCommand() *cobra.Command {
 	var f generateFlags
 	c := &cobra.Command{
@@ -28,7 +33,9 @@ func (a *app) generateCommand() *cobra.Command {
 		Long: `Write the files of a made-up shop, a directory a table: products, orders,
 order_lines and clicks. It is skewed as real shops are, with returns, guests
 without an id and rows that come late. The same seed and number of rows give
-the same rows everywhere. Existing files are not overwritten.`,
+the same rows everywhere. Existing files are not overwritten.
+
+The last two lines are a query and what it must answer, as CSV.`,
 		Example: `  tarn generate ./shop
   tarn generate ./shop --rows 100000000 --seed 7 --format csv
   tarn ingest orders ./shop/orders --create --partition-by 'month(ordered_at)' --sort-by ordered_at`,
@@ -40,7 +47,7 @@ the same rows everywhere. Existing files are not overwritten.`,
 	flags.Uint64Var(&f.seed, "seed", 1, "make the shop of seed `N`")
 	flags.StringVar(&f.format, "format", "parquet", "`FORMAT` of the files: parquet, csv, ndjson or arrow")
 	flags.Int64Var(&f.fileRows, "file-rows", 250_000, "begin a new file after about `N` rows")
-	_ = c.RegisterFlagCompletionFunc("format", oneOf("parquet", "csv", "ndjson", "arrow"))
+	_ = c.RegisterFlagCompletionFunc("format", oneOf(lakeFormats...))
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		if err := f.check(); err != nil {
 			return err
@@ -54,13 +61,10 @@ func (f generateFlags) check() error {
 	if f.rows < 1 || f.fileRows < 1 {
 		return wire.Errorf(wire.InvalidArgument, "--rows and --file-rows count from 1")
 	}
-	formats := []string{"parquet", "csv", "ndjson", "arrow"}
-	for _, known := range formats {
-		if f.format == known {
-			return nil
-		}
+	if !slices.Contains(lakeFormats, f.format) {
+		return wire.Errorf(wire.InvalidArgument, "--format %q is not one of parquet, csv, ndjson and arrow%s", f.format, wire.DidYouMean(f.format, lakeFormats))
 	}
-	return wire.Errorf(wire.InvalidArgument, "--format %q is not one of parquet, csv, ndjson and arrow%s", f.format, wire.DidYouMean(f.format, formats))
+	return nil
 }
 
 func (a *app) generate(dir string, f generateFlags) error {
@@ -74,7 +78,17 @@ func (a *app) generate(dir string, f generateFlags) error {
 			return err
 		}
 	}
-	return nil
+	return a.sayAnswers(generate.Count(f.seed, f.rows))
+}
+
+// sayAnswers tells what a question about the orders must answer: the sums
+// come from the model of the shop, not from the files.
+func (a *app) sayAnswers(t generate.Totals) error {
+	revenue := decimal128.FromI64(t.Revenue).ToString(2)
+	if err := a.say("SELECT count(*), sum(total), count(return_of), count(*) - count(customer_id) FROM orders"); err != nil {
+		return err
+	}
+	return a.say("must answer: %d,%s,%d,%d", t.Orders, revenue, t.Returns, t.Guests)
 }
 
 // writeTable writes the files of one table into dir and returns how many.
