@@ -151,9 +151,9 @@ look_at_files() {
   say 'The lake as files, read-only, for any tool.'
   mkdir -p "$mnt"
   echo "\$ tarn mount $mnt &"
-  "$bin" mount "$mnt" --cache-dir "$lake/cache" >"$lake/mount.log" 2>&1 &
+  bound "$bin" mount "$mnt" --cache-dir "$lake/cache" >"$lake/mount.log" 2>&1 &
   mount=$!
-  if ! wait_for 100 mountpoint -q "$mnt"; then
+  if ! wait_for 100 mounted_or_over || ! mountpoint -q "$mnt"; then
     say "The mount is left out, because: $(tail -n 3 "$lake/mount.log")"
     return
   fi
@@ -171,6 +171,8 @@ look_at_files() {
     say "With DuckDB: SELECT count(*) FROM read_parquet('$PWD/$mnt/$table/**/*.parquet', hive_partitioning = true)"
   fi
 }
+
+mounted_or_over() { mountpoint -q "$mnt" || gone "$mount"; }
 
 stay_up() {
   if ! [ -t 0 ] || ! [ -t 1 ]; then return; fi
@@ -261,7 +263,7 @@ start_node() {
   if busy 7461; then http=127.0.0.1:0; fi
   say "A node in $lake/node."
   echo "\$ tarn server --dir $lake/node --listen $listen --http $http &"
-  "$bin" server --dir "$lake/node" --listen "$listen" --http "$http" >"$lake/server.log" 2>&1 &
+  bound "$bin" server --dir "$lake/node" --listen "$listen" --http "$http" >"$lake/server.log" 2>&1 &
   server=$!
   wait_for 300 ready || die "the node did not start: $(tail -n 5 "$lake/server.log")"
   TARN_ADDR=$(sed -nE 's/.*ready at ([^ ,]+).*/\1/p' "$lake/server.log")
@@ -269,6 +271,13 @@ start_node() {
   grep 'ready at' "$lake/server.log"
   echo
   run 'tarn status'
+}
+
+# bound runs a command that must not outlive this script, not even if it is
+# killed outright.
+bound() {
+  if command -v setpriv >/dev/null; then exec setpriv --pdeathsig TERM "$@"; fi
+  exec "$@"
 }
 
 # ready says whether the node is up, or has ended without that.
@@ -305,7 +314,8 @@ clear_away() {
     echo "demo: $mnt is still mounted, so $lake stays; end the programs that use it, then: $bin umount $mnt && rm -r $lake" >&2
     return
   fi
-  rm -rf "$lake/node" "$lake/input" "$lake/cache" "$mnt" "$lake/server.log" "$lake/mount.log" "$lake/.demo"
+  rm -rf "$lake/node" "$lake/input" "$lake/cache" "$mnt" "$lake/server.log" "$lake/mount.log" || return 0 # a process writes there still
+  rm -f "$lake/.demo"
   [ -z "$made" ] || rmdir "$lake" 2>/dev/null || echo "demo: $lake holds files that are not the demo's, so it stays" >&2
 }
 
