@@ -39,7 +39,9 @@ main() {
 
 shop_tour() {
   say "A shop that never was: $rows rows of products, orders, order lines and clicks."
-  run "tarn generate $lake/input --rows $rows"
+  run "tarn generate $lake/input --rows $rows --file-rows $((rows / 10 + 1))"
+  local right
+  right=$(sed -n 's/^must answer: //p' "$lake/output")
 
   say 'Files go in, each as one commit. The types are inferred and kept exactly: money is a decimal, never a float.'
   run "tarn ingest products    $lake/input/products    --create --sort-by product_id"
@@ -51,7 +53,12 @@ shop_tour() {
   say 'The same command with the same key adds nothing, so it is safe to run it again.'
   run "tarn ingest orders $lake/input/orders --key monday"
 
-  say 'Questions: to the cent, returns included.'
+  say 'The question whose answer the generator knows:'
+  run "tarn query --output csv 'SELECT count(*), sum(total), count(return_of), count(*) - count(customer_id) FROM orders'"
+  [ "$(tail -n 1 "$lake/output")" = "$right" ] || die "that must be $right"
+  say "It must be $right: right."
+
+  say 'Other questions: to the cent, returns included.'
   run "tarn query 'SELECT country, count(*) AS orders, sum(total) AS revenue FROM orders GROUP BY country ORDER BY revenue DESC LIMIT 5'"
   run "tarn query 'SELECT year(ordered_at), month(ordered_at), count(*), sum(quantity * unit_price) AS revenue FROM order_lines GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 12'"
   run "tarn scan order_lines --where 'quantity < 0' --group-by country --select 'country, count(*) AS returned, sum(quantity * unit_price) AS value' --order-by 'returned DESC' --limit 3"
@@ -205,7 +212,7 @@ run() {
 
 timed() {
   local from=$EPOCHREALTIME to status=0
-  eval "$1" 2>&1 | squeeze || status=$?
+  eval "$1" 2>&1 | tee "$lake/output" | squeeze || status=$?
   to=$EPOCHREALTIME
   printf '[%d ms]\n\n' $(((${to//[.,]/} - ${from//[.,]/}) / 1000))
   return $status
@@ -258,33 +265,45 @@ make_lake() {
 busy() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 start_node() {
-  local listen=127.0.0.1:7460 http=127.0.0.1:7461
-  if busy 7460; then listen=127.0.0.1:0; fi
-  if busy 7461; then http=127.0.0.1:0; fi
   say "A node in $lake/node."
-  echo "\$ tarn server --dir $lake/node --listen $listen --http $http &"
-  bound "$bin" server --dir "$lake/node" --listen "$listen" --http "$http" >"$lake/server.log" 2>&1 &
-  server=$!
-  wait_for 300 ready || die "the node did not start: $(tail -n 5 "$lake/server.log")"
-  TARN_ADDR=$(sed -nE 's/.*ready at ([^ ,]+).*/\1/p' "$lake/server.log")
-  export TARN_ADDR
-  grep 'ready at' "$lake/server.log"
-  echo
-  run 'tarn status'
+  local port
+  for port in $(seq 7460 2 7558); do
+    if start_at "$port"; then
+      export TARN_ADDR=127.0.0.1:$port
+      grep 'ready at' "$lake/server.log"
+      echo
+      run 'tarn status'
+      return
+    fi
+  done
+  die 'no two ports from 7460 to 7559 are free'
 }
+
+# start_at PORT starts the node there and on the next port, unless somebody
+# else has one of them.
+start_at() {
+  local command="server --dir $lake/node --listen 127.0.0.1:$1 --http 127.0.0.1:$(($1 + 1))"
+  if busy "$1" || busy $(($1 + 1)); then return 1; fi
+  # shellcheck disable=SC2086 # words on purpose
+  bound "$bin" $command >"$lake/server.log" 2>&1 &
+  server=$!
+  wait_for 300 ready_or_over || die 'the node is not ready after 30 seconds'
+  if grep -q 'ready at' "$lake/server.log"; then
+    echo "\$ tarn $command &"
+    return 0
+  fi
+  server=
+  grep -q 'address already in use' "$lake/server.log" || die "the node ended: $(tail -n 5 "$lake/server.log")"
+  return 1
+}
+
+ready_or_over() { grep -q 'ready at' "$lake/server.log" || gone "$server"; }
 
 # bound runs a command that must not outlive this script, not even if it is
 # killed outright.
 bound() {
   if command -v setpriv >/dev/null; then exec setpriv --pdeathsig TERM "$@"; fi
   exec "$@"
-}
-
-# ready says whether the node is up, or has ended without that.
-ready() {
-  grep -q 'ready at' "$lake/server.log" && return 0
-  kill -0 "$server" || die "the node ended: $(tail -n 5 "$lake/server.log")"
-  return 1
 }
 
 clean_up() {
@@ -314,7 +333,7 @@ clear_away() {
     echo "demo: $mnt is still mounted, so $lake stays; end the programs that use it, then: $bin umount $mnt && rm -r $lake" >&2
     return
   fi
-  rm -rf "$lake/node" "$lake/input" "$lake/cache" "$mnt" "$lake/server.log" "$lake/mount.log" || return 0 # a process writes there still
+  rm -rf "$lake/node" "$lake/input" "$lake/cache" "$mnt" "$lake/server.log" "$lake/mount.log" "$lake/output" || return 0 # a process writes there still
   rm -f "$lake/.demo"
   [ -z "$made" ] || rmdir "$lake" 2>/dev/null || echo "demo: $lake holds files that are not the demo's, so it stays" >&2
 }
