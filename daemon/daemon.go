@@ -19,6 +19,7 @@ import (
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/ingest"
+	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/tiering"
 	"google.golang.org/grpc"
 )
@@ -70,6 +71,8 @@ type Node struct {
 	metrics *metrics
 	started time.Time
 
+	scanMemory *scan.Pool // what all queries together may hold
+
 	grpc     *grpc.Server
 	listener net.Listener
 	http     *http.Server
@@ -87,7 +90,7 @@ type Node struct {
 // directory is new, and returns when it serves. ctx bounds the start only.
 func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	cfg = cfg.withDefaults()
-	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics()}
+	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics(), scanMemory: scan.NewPool(cfg.MemoryLimit / 3)}
 	defer func() {
 		if err != nil {
 			n.release()

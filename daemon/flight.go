@@ -132,8 +132,10 @@ func (s *service) plan(ctx context.Context, q *expr.Query) (*scan.Plan, *expr.Qu
 	return p, &settled, err
 }
 
+// scanOptions: one query may take all that the node has for queries, but not
+// while others hold it.
 func (n *Node) scanOptions() scan.Options {
-	return scan.Options{MemoryBytes: n.cfg.MemoryLimit / 2}
+	return scan.Options{MemoryBytes: n.cfg.MemoryLimit / 3, Pool: n.scanMemory}
 }
 
 // GetFlightInfo settles a query and returns the ticket for its rows: always

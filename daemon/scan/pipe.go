@@ -29,6 +29,7 @@ type outcome[R any] struct {
 type pipe[T any, R sized] struct {
 	workers   int
 	heldBytes int64
+	pool      *Pool // counts what is held, too
 	work      func(ctx context.Context, task T) (R, error)
 
 	held  atomic.Int64
@@ -39,8 +40,11 @@ func (p *pipe[T, R]) run(ctx context.Context, tasks iter.Seq2[T, error]) iter.Se
 	return func(yield func(R, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		var group sync.WaitGroup
-		defer group.Wait()
-		defer cancel()
+		defer func() { // what nobody took any more
+			cancel()
+			group.Wait()
+			p.hold(-p.held.Load())
+		}()
 		p.freed = make(chan struct{}, 1)
 		ordered := make(chan *job[T, R], 2*p.workers)
 		todo := make(chan *job[T, R])
@@ -70,10 +74,23 @@ func (p *pipe[T, R]) feed(ctx context.Context, tasks iter.Seq2[T, error], ordere
 	}
 }
 
+// hold counts finished results that the consumer has not taken.
+func (p *pipe[T, R]) hold(bytes int64) {
+	p.held.Add(bytes)
+	p.pool.take(bytes)
+}
+
+// hasRoom reports whether another task may begin. One that holds nothing may
+// always: so it comes on, however much others hold.
+func (p *pipe[T, R]) hasRoom() bool {
+	held := p.held.Load()
+	return held <= p.heldBytes && (held == 0 || !p.pool.full())
+}
+
 // waitForRoom waits until finished results hold little enough. What they hold
 // goes to the consumer without another task, so the wait ends.
 func (p *pipe[T, R]) waitForRoom(ctx context.Context) bool {
-	for p.held.Load() > p.heldBytes {
+	for !p.hasRoom() {
 		select {
 		case <-p.freed:
 		case <-ctx.Done():
@@ -96,7 +113,7 @@ func (p *pipe[T, R]) serve(ctx context.Context, todo <-chan *job[T, R]) {
 	for j := range todo {
 		r, err := p.work(ctx, j.task)
 		if err == nil {
-			p.held.Add(r.size())
+			p.hold(r.size())
 		}
 		j.out <- outcome[R]{r, err}
 	}
@@ -109,7 +126,7 @@ func (p *pipe[T, R]) deliver(ctx context.Context, ordered <-chan *job[T, R], yie
 			if !yield(o.result, o.err) || o.err != nil {
 				return
 			}
-			p.held.Add(-o.result.size())
+			p.hold(-o.result.size())
 			select {
 			case p.freed <- struct{}{}:
 			default:

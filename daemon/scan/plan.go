@@ -42,6 +42,7 @@ type Opener interface {
 type Options struct {
 	Parallel    int   // blocks read at once; default: the number of CPUs
 	MemoryBytes int64 // what the query may hold; default 256 MiB
+	Pool        *Pool // what all queries together may hold; default: no limit
 	BatchRows   int   // most rows of a batch of the result; default 16,384
 	NoPrune     bool  // read every block and use no zone: to test pruning against
 }

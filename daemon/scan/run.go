@@ -57,7 +57,8 @@ func (p *Plan) run(ctx context.Context, o Opener, w *writer) error {
 	if p.limit == 0 {
 		return nil
 	}
-	b := &budget{limit: p.opts.MemoryBytes}
+	b := &budget{limit: p.opts.MemoryBytes, pool: p.opts.Pool}
+	defer b.release()
 	pieces := p.pieces(ctx, o)
 	switch {
 	case p.grouped:
@@ -78,7 +79,7 @@ func (p *Plan) run(ctx context.Context, o Opener, w *writer) error {
 
 // pieces works on the tasks in parallel and yields what they leave, in order.
 func (p *Plan) pieces(ctx context.Context, o Opener) iter.Seq2[*piece, error] {
-	line := &pipe[task, *piece]{workers: p.opts.Parallel, heldBytes: p.opts.MemoryBytes / 4, work: p.work}
+	line := &pipe[task, *piece]{workers: p.opts.Parallel, heldBytes: p.opts.MemoryBytes / 4, pool: p.opts.Pool, work: p.work}
 	return func(yield func(*piece, error) bool) {
 		for piece, err := range line.run(ctx, p.tasks(ctx, o)) {
 			if piece == nil && err == nil {
