@@ -37,19 +37,26 @@ var (
 	tags    = []string{"gift", "handmade", "new", "sale", "organic", "second hand", "été"}
 )
 
+// priced returns a product's category and price, and the random numbers that
+// the rest of it is made of. Order lines ask for no more.
+func (s *shop) priced(id int64) (random, *category, int64) {
+	r := randomOf(s.seed, kindProduct, id)
+	c := &categories[r.skewed(int64(len(categories)), 1)]
+	price := c.low + r.skewed(c.high-c.low, 9)
+	return r, c, price/10*10 + 9 // no price ends in another digit
+}
+
 // product returns the product with a number from 1.
 func (s *shop) product(id int64) product {
-	r := randomOf(s.seed, kindProduct, id)
-	c := pickOften(&r, categories)
+	r, c, price := s.priced(id)
 	p := product{
 		id:       id,
 		category: c.name,
+		price:    price,
 		name:     fmt.Sprintf("%s %s, %s", pick(&r, makers), pick(&r, c.things), pick(&r, colours)),
-		price:    c.low + r.skewed(c.high-c.low, 9),
 		listed:   (opening-r.below(1500*day))/day + 1,
 	}
 	p.sku = fmt.Sprintf("%c%c-%05d", 'A'+rune(r.below(26)), 'A'+rune(r.below(26)), id)
-	p.price = p.price/10*10 + 9 // nothing ends in another digit
 	if !r.chance(60) {
 		p.grams = 20 + r.skewed(20_000, 8)
 	}

@@ -104,6 +104,7 @@ func (s *shop) order(i, size int64) order {
 	if r.chance(80) {
 		o.coupon = pick(&r, coupons)
 	}
+	o.lines = make([]line, 0, size)
 	for range size {
 		o.lines = append(o.lines, s.line(&r, o.returnOf > 0))
 		o.total += o.lines[len(o.lines)-1].amount()
@@ -131,7 +132,8 @@ func (s *shop) line(r *random, comesBack bool) line {
 	if r.chance(250) {
 		l.discount = pick(r, discounts)
 	}
-	l.price = s.product(l.product).price * (100 - l.discount) / 100
+	_, _, price := s.priced(l.product)
+	l.price = price * (100 - l.discount) / 100
 	return l
 }
 
