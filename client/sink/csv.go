@@ -45,7 +45,7 @@ func (c *csvSink) flush(limit int) error {
 func (c *csvSink) quote(buf []byte, start int) {
 	field := buf[start:]
 	c.buf = buf
-	if len(field) > 0 && string(field) != c.null && bytes.IndexAny(field, "\",\r\n") < 0 {
+	if len(field) > 0 && string(field) != c.null && !bytes.ContainsAny(field, "\",\r\n") {
 		return
 	}
 	inner := bytes.ReplaceAll(field, []byte{'"'}, []byte(`""`)) // always a copy

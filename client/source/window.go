@@ -59,14 +59,3 @@ func (w *window) fill() error {
 	}
 	return nil
 }
-
-// peek returns the first n bytes, or fewer at the end of the stream, without
-// using them.
-func (w *window) peek(n int) ([]byte, error) {
-	for w.end-w.pos < n && !w.eof {
-		if err := w.more(); err != nil {
-			return nil, err
-		}
-	}
-	return w.buf[w.pos:min(w.end, w.pos+n)], nil
-}

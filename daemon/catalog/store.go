@@ -13,6 +13,7 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"github.com/tarnlake/tarn/client/wire"
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // The catalog's directory holds one directory, made as a whole:
@@ -117,7 +118,7 @@ func openDisk(cfg Config, dir string) (*disk, error) {
 			Timeout: lockWait, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true,
 		},
 	})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, wire.Errorf(wire.Conflict, "the catalog in %s is in use by another process", cfg.Dir).WithHint("stop the other server, or give this one another directory")
 	}
 	if err != nil {
