@@ -18,11 +18,12 @@ lake=demo-lake
 mnt=$lake/mnt
 bin=$PWD/bin/tarn
 server= mount= made= started=$SECONDS
+interrupted=130 # the exit status of Ctrl-C: 0 once the tour is over
 
 main() {
   check_arguments
   make_lake
-  trap 'exit 0' INT TERM HUP
+  trap 'exit $interrupted' INT TERM HUP
   trap clean_up EXIT
   start_node
   if [ -n "$input" ]; then
@@ -32,6 +33,7 @@ main() {
   fi
   look_at_files
   say "That was the tour, in $((SECONDS - started)) seconds."
+  interrupted=0
   stay_up
 }
 
