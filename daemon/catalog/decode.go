@@ -27,8 +27,13 @@ func DecodeState(r io.Reader) (*State, error) {
 		return nil, err
 	}
 	defer z.Close()
+	return decodeRecords(z)
+}
+
+// decodeRecords reads the lines of a snapshot.
+func decodeRecords(r io.Reader) (*State, error) {
 	d := &decoder{s: NewState(), hash: xxh3.New()}
-	if err := d.read(z); err != nil {
+	if err := d.read(r); err != nil {
 		return nil, fmt.Errorf("catalog snapshot: record %d: %w", d.records+1, err)
 	}
 	return d.s, nil
