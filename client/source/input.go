@@ -33,7 +33,19 @@ func openStdin(ctx context.Context, opts Options) (*Source, error) {
 	if opts.Name == "" {
 		opts.Name = "standard input"
 	}
-	return open(ctx, newInput(os.Stdin, opts.Name), "", opts)
+	return open(ctx, newInput(interruptible(ctx, os.Stdin), opts.Name), "", opts)
+}
+
+// interruptible makes reads end with ctx: a pipe whose writer is silent would
+// hold them for as long as it likes. The goroutine stays with the pipe.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	out, in := io.Pipe()
+	go func() {
+		_, err := io.Copy(in, r)
+		in.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { in.CloseWithError(ctx.Err()) })
+	return out
 }
 
 func openFile(path, name string) (*input, error) {
