@@ -53,7 +53,7 @@ func openTarn(ctx context.Context, dir string) (*tarn, error) {
 	if t.bin == "" {
 		t.bin = filepath.Join("..", "bin", "tarn")
 	}
-	t.cmd = exec.Command(t.bin, "server", "--dir", dir, "--listen", "127.0.0.1:0", "--http", "none")
+	t.cmd = exec.Command(t.bin, "server", "--dir", dir, "--listen", "127.0.0.1:0", "--http", "none", "--log-level", "warn")
 	t.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	t.cmd.Stderr = os.Stderr
 	out, err := t.cmd.StdoutPipe()
