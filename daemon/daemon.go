@@ -122,6 +122,9 @@ func (n *Node) openStorage(ctx context.Context) (err error) {
 	if n.medium, err = openMedium(n.cfg.Dir, n.id, fresh); err != nil {
 		return err
 	}
+	if err = n.medium.RemoveLeftovers(); err != nil { // of writes that a crash cut off
+		return fmt.Errorf("clearing unfinished writes away: %w", err)
+	}
 	n.catalog, err = catalog.Open(catalog.Config{
 		Dir: raftDir(n.cfg.Dir), Node: n.id.Node, Cluster: n.id.Cluster, Bootstrap: fresh,
 		Logger: n.cfg.Logger, Now: time.Now, Fatal: n.cfg.Fatal,

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +25,7 @@ import (
 	"github.com/tarnlake/tarn/daemon"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/schema"
+	"github.com/tarnlake/tarn/tiering"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 )
@@ -253,6 +256,42 @@ func TestRestartKeepsEverything(t *testing.T) {
 	if err != nil || report.Checked != 3 || len(report.Problems) != 0 {
 		t.Errorf("verify: %+v, %v; want 3 sound segments", report, err)
 	}
+}
+
+// TestStartClearsWhatACrashLeft: an unfinished write is removed, a finished one
+// without its commit goes to the trash, and neither shows.
+func TestStartClearsWhatACrashLeft(t *testing.T) {
+	dir := t.TempDir()
+	n, c := start(t, dir)
+	createOrders(t, c)
+	if _, err := c.Append(t.Context(), "orders", orders(0, 3)); err != nil {
+		t.Fatal(err)
+	}
+	status, err := c.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	medium, err := tiering.Mount(tiering.OSFS{}, filepath.Join(dir, "media", "0"), status.Cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(medium.Dir(), "tmp", "00000001-000000ff.seg")
+	uncommitted := medium.Path("00000001-000000fe.seg")
+	for _, path := range []string{cut, uncommitted} {
+		if err := os.WriteFile(path, []byte("half a segment"), 0o444); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, c = start(t, dir)
+	for _, path := range []string{cut, uncommitted} {
+		if _, err := os.Stat(path); !os.IsNotExist(err) {
+			t.Errorf("%s is still there (%v)", path, err)
+		}
+	}
+	wantRows(t, c, "SELECT count(*) FROM orders", "3")
 }
 
 func TestErrorsHaveKinds(t *testing.T) {

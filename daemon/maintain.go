@@ -99,7 +99,8 @@ func (n *Node) reconcile() error {
 			continue
 		}
 		if err := n.medium.Trash(e.Name, view.Index()); err != nil {
-			return err
+			n.cfg.Logger.Warn("a file of an uncommitted write stays", "segment", id, "error", err)
+			continue
 		}
 		n.cfg.Logger.Info("a file of an uncommitted write went to the trash", "segment", id)
 	}
