@@ -311,5 +311,8 @@ func cellText(v any) string {
 	case "":
 		return `""`
 	}
+	if t, ok := v.(time.Time); ok { // a DATE: the queries here ask for no other
+		return t.Format(time.DateOnly)
+	}
 	return fmt.Sprint(v)
 }
