@@ -18,12 +18,12 @@ func newRaftLogger(l *slog.Logger) hclog.Logger {
 type slogSink struct{ log *slog.Logger }
 
 // Accept takes one line of raft's log. Raft warns of every election, which a
-// start always begins with: only its errors are for the operator.
+// start always begins with: they are for debugging, its errors for the operator.
 func (s slogSink) Accept(name string, level hclog.Level, msg string, args ...any) {
 	if level < hclog.Warn {
 		return
 	}
-	as := slog.LevelInfo
+	as := slog.LevelDebug
 	if level >= hclog.Error {
 		as = slog.LevelError
 	}

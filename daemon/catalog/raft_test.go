@@ -463,7 +463,7 @@ func TestRaftErrorsAreLogged(t *testing.T) {
 	l.Warn("heartbeat timeout reached", "node", 1)
 	l.Error("failed to vote", "error", errors.New("no pen"))
 	got := out.String()
-	if strings.Contains(got, "nothing new") || !strings.Contains(got, `level=INFO msg="raft: heartbeat timeout reached" node=1`) ||
+	if strings.Contains(got, "nothing new") || !strings.Contains(got, `level=DEBUG msg="raft: heartbeat timeout reached" node=1`) ||
 		!strings.Contains(got, `level=ERROR msg="raft: failed to vote" error="no pen"`) {
 		t.Errorf("got %s", got)
 	}
