@@ -154,7 +154,7 @@ time_travel() {
 
 look_at_files() {
   if ! (exec 3<>/dev/fuse) 2>/dev/null; then
-    say 'The mount is left out: /dev/fuse cannot be opened here (in a container: run it with --device /dev/fuse --cap-add SYS_ADMIN).'
+    say 'The mount is left out: /dev/fuse cannot be opened here. Run the demo as root, or in a container with --device /dev/fuse --cap-add SYS_ADMIN.'
     return
   fi
   say 'The lake as files, read-only, for any tool.'
