@@ -45,7 +45,7 @@ func (a *arithNode) eval(b *batch, live bits) (*vec, error) {
 		err = a.evalDecimal(x, y, out, n, live)
 	case laneFloat:
 		out.floats = make([]float64, n)
-		floatOps[a.op](floats(x), floats(y), out.floats, x.step(), y.step())
+		floatOps[a.op](floatsAs(a.t, x), floatsAs(a.t, y), out.floats, x.step(), y.step())
 		roundTo(a.t, out.floats)
 	}
 	return out, err
@@ -130,6 +130,16 @@ var floatOps = map[expr.Op]func(x, y, out []float64, xs, ys int){
 			out[i] = math.Mod(x[i&xs], y[i&ys])
 		}
 	},
+}
+
+// floatsAs returns numbers as floats of the type t, which is at least as wide
+// as theirs: an operation on a float32 and an integer is one on two float32.
+func floatsAs(t arrow.DataType, v *vec) []float64 {
+	values := floats(v)
+	if laneOf(v.typ) != laneFloat {
+		roundTo(t, values)
+	}
+	return values
 }
 
 // roundTo rounds values to the width of the float type t. For one operation

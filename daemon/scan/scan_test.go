@@ -112,6 +112,7 @@ func TestQuery(t *testing.T) {
 		{`SELECT price / 3, price + 1, price - 0.5, price * 1.5, price * f FROM t WHERE id = 1`, "0.4166666666666667|2.25|0.75|1.875|1.875"},
 		{`SELECT big + 1, big - 5, big * 2, big % 4 FROM t WHERE id = 3`, "8|2|14|3"},
 		{`SELECT g + g, qty * 1.5, qty + NULL FROM t WHERE id = 1`, "0.2|7.5|∅"},
+		{`SELECT (id + 16777216) - CAST(16777216 AS float32) FROM t WHERE id = 1`, "0.0"}, // 16777217 is no float32
 		{`SELECT big + qty, -big FROM t WHERE id = 3`, "14|-7"},
 
 		// Casts and functions.
