@@ -1,0 +1,120 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/tarnlake/tarn/client/sql"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/scan"
+	"github.com/tarnlake/tarn/format"
+	"github.com/tarnlake/tarn/index"
+	"github.com/tarnlake/tarn/schema"
+)
+
+// diffLake is the tables as segments in memory, one a batch, scanned without
+// a node: there pruning can be turned off.
+type diffLake struct {
+	tables  map[string]*catalog.Snapshot
+	readers map[catalog.SegmentID]*format.Reader
+
+	pruned int // queries that left blocks or segments out
+}
+
+func newDiffLake(t testing.TB, tables []*diffTable) *diffLake {
+	t.Helper()
+	l := &diffLake{tables: map[string]*catalog.Snapshot{}, readers: map[catalog.SegmentID]*format.Reader{}}
+	s := &schema.Schema{ID: 1, Fields: diffFields()}
+	for i, table := range tables {
+		snap := &catalog.Snapshot{ID: catalog.TableID(i + 1), Name: table.name, Version: 1, Schema: s, Schemas: map[int]*schema.Schema{1: s}}
+		for _, b := range table.batches {
+			var file bytes.Buffer
+			w, err := format.NewWriter(&file, s, format.Info{}, format.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Write(b); err != nil {
+				t.Fatal(err)
+			}
+			sum, err := w.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.add(t, snap, sum, file.Bytes())
+		}
+		l.tables[table.name] = snap
+	}
+	return l
+}
+
+func (l *diffLake) add(t testing.TB, snap *catalog.Snapshot, sum format.Summary, file []byte) {
+	t.Helper()
+	r, err := format.Open(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seg := &catalog.Segment{
+		ID: catalog.NewSegmentID(1, uint32(len(l.readers)+1)), SchemaID: 1, Rows: sum.Rows, Bytes: sum.Bytes, Zones: map[int32]index.Zone{},
+	}
+	for _, c := range sum.Columns {
+		seg.Zones[c.FieldID] = c.Zone
+	}
+	snap.Segments = append(snap.Segments, seg)
+	l.readers[seg.ID] = r
+}
+
+// OpenSegment implements scan.Opener.
+func (l *diffLake) OpenSegment(_ context.Context, seg *catalog.Segment) (*format.Reader, error) {
+	return l.readers[seg.ID], nil
+}
+
+// run answers a query, with or without pruning.
+func (l *diffLake) run(ctx context.Context, text string, noPrune bool) ([]cells, error) {
+	q, err := sql.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	p, err := scan.New(l.tables[q.Table], q, scan.Options{NoPrune: noPrune})
+	if err != nil {
+		return nil, err
+	}
+	if !noPrune {
+		if err := l.countPruned(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	out := []cells{}
+	for b, err := range p.Run(ctx, l) {
+		if err != nil {
+			return nil, err
+		}
+		out = appendRows(out, b)
+	}
+	return out, nil
+}
+
+func (l *diffLake) countPruned(ctx context.Context, p *scan.Plan) error {
+	x, err := p.Explain(ctx, l)
+	if err == nil && (x.BlocksRead < x.Blocks || x.SegmentsRead < x.Segments) {
+		l.pruned++
+	}
+	return err
+}
+
+// comparePruned holds the scan with pruning against the scan without: the
+// same rows in the same order, to the last digit. Pruning may only leave out
+// rows whose values cannot be computed, and so turn an error into rows.
+func (l *diffLake) comparePruned(t *testing.T, text string) {
+	t.Helper()
+	want, wantErr := l.run(t.Context(), text, true)
+	got, err := l.run(t.Context(), text, false)
+	switch {
+	case wantErr != nil:
+	case err != nil:
+		t.Errorf("with pruning: %v; without: %d rows", err, len(want))
+	case !slices.EqualFunc(got, want, slices.Equal):
+		t.Errorf("pruning changes the answer\n got %.800s\nwant %.800s", got, want)
+	}
+}
