@@ -202,10 +202,10 @@ func (g *guess) unit() arrow.TimeUnit {
 }
 
 // decideDecimal leaves room, for later rows are rarely as tame as the sample:
-// one more digit after the point (three at least), two more before it, and
-// then all that 64 or 128 bits hold.
+// three digits after the point at least, as SQL's DECIMAL(18,3) has, two more
+// than were seen before it, and then all that 64 or 128 bits hold.
 func (g *guess) decideDecimal(all string) (arrow.DataType, string) {
-	scale := max(3, g.frac+1)
+	scale := max(3, g.frac)
 	if g.frac == 0 && g.bigInt {
 		scale = 0
 	}
