@@ -75,37 +75,21 @@ func conformColumn(mem memory.Allocator, table string, f schema.Field, col arrow
 	return wide, nil
 }
 
-// validate checks what a batch from outside may get wrong: offsets that point
-// outside their buffers, and strings that are not UTF-8. Arrow's own check
-// reports most of it and panics on some.
+// validate checks what a batch from outside may get wrong: buffers that are
+// too short, offsets and indices that point outside, a null count that is
+// not true, strings that are not UTF-8. Arrow's own check reports most of it
+// and panics on some.
 func validate(a arrow.Array) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("its buffers contradict each other: %v", p)
 		}
 	}()
-	return validateTree(a)
-}
-
-func validateTree(a arrow.Array) error {
-	if v, ok := a.(interface{ ValidateFull() error }); ok && a.DataType().ID() != arrow.RUN_END_ENCODED {
-		if err := v.ValidateFull(); err != nil {
-			return err
-		}
+	if err := array.ValidateFull(a); err != nil {
+		return err
 	}
-	switch a := a.(type) {
-	case *array.Dictionary:
-		return validateTree(a.Dictionary())
-	case *array.RunEndEncoded: // whose own check refuses sound arrays
-		return validateTree(a.Values())
-	case *array.Struct:
-		for i := range a.NumField() {
-			if err := validateTree(a.Field(i)); err != nil {
-				return err
-			}
-		}
-	case array.ListLike:
-		return validateTree(a.ListValues())
+	if d, ok := a.(*array.Dictionary); ok {
+		return array.ValidateFull(d.Dictionary())
 	}
 	return nil
 }

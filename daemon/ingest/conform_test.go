@@ -72,6 +72,7 @@ func TestConformRefuses(t *testing.T) {
 		{"another type", batchOf(t, `[{"id":"1"}]`, arrow.Field{Name: "id", Type: arrow.BinaryTypes.String}), wire.SchemaMismatch, "string"},
 		{"not UTF-8", notUTF8(), wire.BadInput, "utf8"},
 		{"offsets outside their buffer", badOffsets(), wire.BadInput, "name"},
+		{"a validity bitmap that is too short", shortValidity(), wire.BadInput, "id"},
 	} {
 		_, err := conform(memory.DefaultAllocator, "t", s, tc.batch)
 		if !wire.IsCode(err, tc.code) || !strings.Contains(err.Error(), tc.says) {
@@ -97,4 +98,11 @@ func badOffsets() arrow.RecordBatch {
 	return array.NewRecordBatch(arrow.NewSchema([]arrow.Field{
 		{Name: "id", Type: arrow.PrimitiveTypes.Int32}, {Name: "name", Type: arrow.BinaryTypes.String}}, nil),
 		[]arrow.Array{ids.NewArray(), name}, 2)
+}
+
+// shortValidity has a bitmap of no bytes for a thousand rows.
+func shortValidity() arrow.RecordBatch {
+	values := memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(make([]int32, 1000)))
+	id := array.NewInt32Data(array.NewData(arrow.PrimitiveTypes.Int32, 1000, []*memory.Buffer{memory.NewBufferBytes(nil), values}, nil, array.UnknownNullCount, 0))
+	return array.NewRecordBatch(arrow.NewSchema([]arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int32}}, nil), []arrow.Array{id}, 1000)
 }

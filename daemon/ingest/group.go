@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -208,11 +209,7 @@ func (gr *group) prepare(view *catalog.State, t *catalog.Snapshot, all []*reques
 			gr.answer(r, wire.Receipt{Version: int64(v), Duplicate: true}, nil)
 			continue
 		}
-		cols, err := conform(memAllocator, t.Name, t.Schema, r.batch)
-		var cut []part
-		if err == nil {
-			cut, err = split(gr.g.ctx, t.Schema, t.PartitionBy, cols, int(r.batch.NumRows()))
-		}
+		cut, err := gr.cut(t, r.batch)
 		if err != nil || r.batch.NumRows() == 0 {
 			gr.answer(r, wire.Receipt{Version: int64(t.Version)}, err)
 			continue
@@ -228,6 +225,22 @@ func (gr *group) prepare(view *catalog.State, t *catalog.Snapshot, all []*reques
 		}
 	}
 	return fresh, parts
+}
+
+// cut fits a batch to the table and splits it. A panic on the way is a bug of
+// ours that this batch has met: it fails the batch, and the others go on.
+func (gr *group) cut(t *catalog.Snapshot, batch arrow.RecordBatch) (_ []part, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			gr.g.Logger.Error("panic while taking a batch", "table", t.Name, "panic", p, "stack", string(debug.Stack()))
+			err = wire.Errorf(wire.Internal, "the node met a bug of its own while taking this batch: %v", p)
+		}
+	}()
+	cols, err := conform(memAllocator, t.Name, t.Schema, batch)
+	if err != nil {
+		return nil, err
+	}
+	return split(gr.g.ctx, t.Schema, t.PartitionBy, cols, int(batch.NumRows()))
 }
 
 func (gr *group) write(t *catalog.Snapshot, parts map[string]*buffered) ([]catalog.Segment, error) {

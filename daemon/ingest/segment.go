@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -23,8 +24,15 @@ func MemberName(id catalog.SegmentID) string { return id.String() + ".seg" }
 
 // writeSegment writes the rows of batches, all of one partition, as one
 // durable segment, sorted by the table's sort key. The segment is not part of
-// the table until it is committed.
-func (g *Ingester) writeSegment(ctx context.Context, t *catalog.Snapshot, values []schema.PartitionValue, batches []arrow.RecordBatch) (*catalog.Segment, error) {
+// the table until it is committed. A panic on the way is a bug of ours that
+// these rows have met: it fails their commit, and the node goes on.
+func (g *Ingester) writeSegment(ctx context.Context, t *catalog.Snapshot, values []schema.PartitionValue, batches []arrow.RecordBatch) (_ *catalog.Segment, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			g.Logger.Error("panic while writing a segment", "table", t.Name, "panic", p, "stack", string(debug.Stack()))
+			err = wire.Errorf(wire.Internal, "the node met a bug of its own while writing these rows: %v", p)
+		}
+	}()
 	id, err := g.newSegmentID()
 	if err != nil {
 		return nil, err
