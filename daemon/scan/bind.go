@@ -248,8 +248,7 @@ func function(e *expr.Expr, x node) (node, error) {
 	t := x.typ()
 	switch e.Name {
 	case "year", "month", "day", "hour", "date":
-		isDate, isTimestamp := t.ID() == arrow.DATE32, t.ID() == arrow.TIMESTAMP
-		if !isTimestamp && (!isDate || e.Name == "hour") {
+		if t.ID() != arrow.DATE32 && t.ID() != arrow.TIMESTAMP {
 			return nil, wrongArgument(e, t, "a date or timestamp")
 		}
 		if err := checkZone(t); err != nil {

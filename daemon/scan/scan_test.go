@@ -81,6 +81,7 @@ func TestQuery(t *testing.T) {
 		{`SELECT id FROM t WHERE at > '12:00'`, "2"},
 		{`SELECT id FROM t WHERE zoned = '2020-07-01 00:30:00+02:00'`, "1"},
 		{`SELECT year(ts), month(ts), day(ts), hour(ts), date(ts) FROM t WHERE id = 5`, "1969|12|31|23|1969-12-31"},
+		{`SELECT hour(day), date(day) FROM t WHERE id = 1`, "0|2020-01-01"},
 		{`SELECT year(zoned), month(zoned), day(zoned), hour(zoned), date(zoned) FROM t WHERE id <= 2`, "2020|7|1|0|2020-07-01, 2021|1|1|0|2021-01-01"},
 		{`SELECT zoned, CAST(zoned AS string) FROM t WHERE id = 1`, "2020-07-01 00:30:00+02:00|2020-07-01 00:30:00+02:00"},
 		{`SELECT day + 31, day - 1, day - DATE '2020-01-01' FROM t WHERE id = 3`, "2020-03-03|2020-01-31|31"},
