@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,7 +102,7 @@ func (a *asker) item() term {
 	case 0:
 		return a.number(2)
 	case 1:
-		return term{sql: a.pick(a.text(), a.moment(), "("+a.condition(1)+")", a.castText())}
+		return term{sql: a.pick(a.text(), a.moment(), "("+a.condition(1)+")", a.castText(), a.roundTrip())}
 	}
 	return term{sql: a.column(diffAll)}
 }
@@ -120,6 +121,9 @@ func (a *asker) orderBy(sql string) string {
 
 func (a *asker) limit() string {
 	n := []int{0, 1, 5, 50, 1000}[a.IntN(5)]
+	if a.oneIn(20) && a.table.rows() < 10_000 {
+		return fmt.Sprintf(" OFFSET %d", a.IntN(200))
+	}
 	if a.oneIn(4) {
 		return fmt.Sprintf(" LIMIT %d OFFSET %d", n, a.IntN(200))
 	}
@@ -163,9 +167,16 @@ func (a *asker) groups() *diffQuery {
 	for range 1 + a.IntN(3) {
 		keys = append(keys, a.key())
 	}
-	for _, k := range keys {
+	by := slices.Clone(keys)
+	for i, k := range keys {
 		if !a.oneIn(4) {
 			items, q.approx = append(items, k), append(q.approx, false)
+			if a.oneIn(6) { // by position or by name
+				by[i] = strconv.Itoa(len(items))
+			} else if a.oneIn(6) {
+				by[i] = fmt.Sprintf("key%d", i)
+				items[len(items)-1] += " AS " + by[i]
+			}
 		}
 	}
 	for range 1 + a.IntN(4) {
@@ -175,12 +186,12 @@ func (a *asker) groups() *diffQuery {
 			order = append(order, a.orderBy(agg.sql))
 		}
 	}
-	q.sql = "SELECT " + strings.Join(items, ", ") + " FROM " + a.table.name + a.where() + " GROUP BY " + strings.Join(keys, ", ")
+	q.sql = "SELECT " + strings.Join(items, ", ") + " FROM " + a.table.name + a.where() + " GROUP BY " + strings.Join(by, ", ")
 	if a.oneIn(4) {
 		q.sql += " HAVING " + a.having()
 	}
-	for _, k := range keys {
-		order = append(order, a.orderBy(k))
+	for i, k := range keys {
+		order = append(order, a.orderBy(a.pick(k, by[i])))
 	}
 	q.ordered = true
 	q.sql += " ORDER BY " + strings.Join(order, ", ")
@@ -250,6 +261,10 @@ func (a *asker) having() string {
 		fmt.Sprintf("count(DISTINCT w) BETWEEN %d AND 5", a.IntN(5)),
 		"sum(n) IS NOT NULL AND NOT (count(b) = count(*))",
 		"max(k) > min(u8)",
+		"max(id) - min(id) >= count(*) * 2",
+		"min(s) LIKE 'long%'",
+		"max(w) IN ('yellow', '', 'red')",
+		"min(b) OR max(b) IS NULL",
 	)
 }
 
@@ -271,9 +286,11 @@ func (a *asker) condition(depth int) string {
 
 func (a *asker) predicate() string {
 	col := a.column(diffAll)
-	switch a.IntN(14) {
+	switch a.IntN(16) {
 	case 0:
 		return col + a.pick(" IS NULL", " IS NOT NULL")
+	case 11:
+		return a.unlikely()
 	case 1, 2:
 		return col + a.pick(" IN (", " NOT IN (") + a.literals(col) + ")"
 	case 3:
@@ -315,6 +332,29 @@ func (a *asker) computed() string {
 	return fmt.Sprintf("%s %s %s", a.castText(), a.comparison(), a.quoted(a.pick("1", "-5", "true", "2020-01-01", "")))
 }
 
+// unlikely is what people write less often.
+func (a *asker) unlikely() string {
+	switch a.IntN(9) {
+	case 0:
+		return fmt.Sprintf("%s%sBETWEEN %s AND %s", a.column(diffTame), a.pick(" ", " NOT "), a.column(diffTame), a.tame(1).sql)
+	case 1:
+		return fmt.Sprintf("%s%sIN (%d, %d, %s)", a.tame(1).sql, a.pick(" ", " NOT "), a.IntN(9), a.IntN(99), a.pick("NULL", "0", "2.5", "-1"))
+	case 2:
+		return fmt.Sprintf("%s%sIN (%s)", a.text(), a.pick(" ", " NOT "), a.literals("w"))
+	case 3:
+		return fmt.Sprintf("%s IS%sNULL", a.tame(2).sql, a.pick(" ", " NOT "))
+	case 4:
+		return fmt.Sprintf("(%s) %s (%s)", a.predicate(), a.pick("=", "<>", "<", ">="), a.predicate())
+	case 5:
+		return fmt.Sprintf("%s LIKE %s", a.pick("CAST(k AS VARCHAR)", "CAST(ts AS VARCHAR)", "lower(w)", "upper(s)"), a.quoted(a.pick("1%", "%0", "-%_", "2020-%-0_ %", "%É%", "r_d", "%:00")))
+	case 6: // text is read as what the column is
+		return fmt.Sprintf("%s %s %s", a.column("k i8 id u64 n"), a.comparison(), a.quoted(strconv.Itoa(a.IntN(300)-150)))
+	case 7:
+		return fmt.Sprintf("%s %s '%s'", a.column("dt ts tz"), a.comparison(), a.pick("2020-02-29", "1970-01-01", "0001-01-01", "2020-07-04"))
+	}
+	return fmt.Sprintf("coalesce(%s, %s) %s %s", a.column("dt"), a.literal("dt"), a.comparison(), a.literal("dt"))
+}
+
 // like makes a pattern from a value that is there.
 func (a *asker) like() string {
 	col := a.column("s s w p")
@@ -346,12 +386,21 @@ func (a *asker) quoted(s string) string { return "'" + strings.ReplaceAll(s, "'"
 // text makes an expression that is a string.
 func (a *asker) text() string {
 	col := a.column("s w p")
-	return a.pick(col, "lower("+col+")", "upper("+col+")", "coalesce("+col+", w)", "coalesce("+col+", 'x')")
+	return a.pick(col, "lower("+col+")", "upper("+col+")", "coalesce("+col+", w)", "coalesce(z, "+col+", 'x')")
 }
 
-// castText casts to a string what both spell alike.
+// castText casts to a string what both spell alike. Of a float32 Tarn gives
+// the shortest text that reads back as it; DuckDB's is sometimes a digit longer.
 func (a *asker) castText() string {
-	return "CAST(" + a.column("k n id i8 u64 b d10 d38 dt ts tm w f64 e f32 g") + " AS VARCHAR)"
+	return "CAST(" + a.column("k n id i8 u64 b d10 d38 dt ts tm w f64 e g") + " AS VARCHAR)"
+}
+
+// roundTrip casts there and back.
+func (a *asker) roundTrip() string {
+	return a.pick("CAST(CAST(k AS VARCHAR) AS BIGINT)", "CAST(CAST(d10 AS VARCHAR) AS DECIMAL(10,2))", "CAST(CAST(ts AS VARCHAR) AS TIMESTAMP)", "CAST(CAST(dt AS VARCHAR) AS DATE)",
+		"CAST(CAST(tm AS VARCHAR) AS TIME)", "CAST(CAST(f64 AS VARCHAR) AS DOUBLE)", "CAST(CAST(f32 AS VARCHAR) AS REAL)", "CAST(CAST(u64 AS VARCHAR) AS DECIMAL(20,0))",
+		"CAST(CAST(b AS VARCHAR) AS BOOLEAN)", "CAST(b AS BIGINT)", "CAST(k AS BOOLEAN)", "CAST(e AS BOOLEAN)", "CAST(CAST(d10 AS DECIMAL(12,1)) AS BIGINT)", "CAST(g AS BIGINT)",
+		"CAST(g AS DECIMAL(10,1))", "CAST(CAST(i8 AS SMALLINT) AS DOUBLE)", "CAST(d38 AS DECIMAL(38,2))")
 }
 
 // moment makes an expression that is a date or a timestamp.
@@ -518,7 +567,7 @@ func (a *asker) timestampLiteral(t time.Time) string {
 // near makes a number at, next to, or between values, or outside of the type.
 func (a *asker) near(n *big.Int, scale int) string {
 	n = new(big.Int).Add(n, big.NewInt(int64(a.nudge())))
-	if a.oneIn(6) { // a digit more than the type has
+	if a.oneIn(6) && len(n.String()) < 38 { // a digit more than the type has
 		n.Mul(n, big.NewInt(10)).Add(n, big.NewInt(int64(a.IntN(10))))
 		scale++
 	}
@@ -549,7 +598,11 @@ func (a *asker) floatLiteral(f float64, bits int) string {
 	case bits == 64:
 		return strconv.FormatFloat(f, 'e', -1, 64)
 	}
-	return strconv.FormatFloat(f, 'f', -1, 32)
+	text := strconv.FormatFloat(f, 'f', -1, 32)
+	if len(strings.TrimPrefix(text, "-")) > 8 { // more than 7 digits: see fractional
+		text = strconv.Itoa(int(f))
+	}
+	return text
 }
 
 func (a *asker) textLiteral(s string) string {
