@@ -8,12 +8,14 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/flight"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
 // DoPut takes rows in: see wire.Put for the two ways.
 func (s *service) DoPut(stream flight.FlightService_DoPutServer) error {
-	rows, err := flight.NewRecordReader(stream)
+	memory := wire.NewBudget()
+	rows, err := flight.NewRecordReader(verifiedStream{stream, memory}, ipc.WithAllocator(memory))
 	if err != nil {
 		return wire.Errorf(wire.BadInput, "the stream does not begin with a schema: %w", err)
 	}
@@ -26,6 +28,30 @@ func (s *service) DoPut(stream flight.FlightService_DoPutServer) error {
 		return s.append(stream, rows, put)
 	}
 	return s.load(stream, rows, put)
+}
+
+// verifiedStream refuses messages that Arrow's reader, which believes every
+// count in them, must not see, and gives each message a budget of its own.
+type verifiedStream struct {
+	flight.FlightService_DoPutServer
+	memory *wire.Budget
+}
+
+// Recv returns the next sound message.
+func (s verifiedStream) Recv() (*flight.FlightData, error) {
+	d, err := s.FlightService_DoPutServer.Recv()
+	if err != nil || len(d.GetDataHeader()) == 0 {
+		return d, err
+	}
+	s.memory.Renew()
+	body, err := wire.VerifyMessage(d.GetDataHeader())
+	if err != nil {
+		return nil, wire.Errorf(wire.BadInput, "%w", err)
+	}
+	if body > int64(len(d.GetDataBody())) {
+		return nil, wire.Errorf(wire.BadInput, "a message says that its body has %d bytes, and has %d", body, len(d.GetDataBody()))
+	}
+	return d, nil
 }
 
 func putOf(d *flight.FlightDescriptor) (*wire.Put, error) {

@@ -14,7 +14,7 @@ import (
 // arrowReader reads Arrow IPC, the file or the stream format.
 type arrowReader struct {
 	rows    *ipc.Reader
-	mem     *budget
+	mem     *wire.Budget
 	conform *conformer
 	done    int64
 	batch   arrow.RecordBatch // what next has not handed out yet
@@ -29,7 +29,7 @@ func (s *Source) startArrow(opts Options) error {
 	if bytes.HasPrefix(head, []byte("FEA1")) {
 		return wire.Errorf(wire.Unsupported, "%s: is Feather version 1; Tarn reads Arrow IPC files and streams (Feather version 2)", s.name)
 	}
-	r := &arrowReader{maxRows: int64(opts.BatchRows), mem: newBudget()}
+	r := &arrowReader{maxRows: int64(opts.BatchRows), mem: wire.NewBudget()}
 	messages, err := newIPCMessages(s.in.head, r.mem)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (r *arrowReader) close() error {
 
 func (r *arrowReader) next() (arrow.RecordBatch, error) {
 	for r.batch == nil || r.batch.NumRows() == 0 {
-		r.mem.renew()
+		r.mem.Renew()
 		if !r.rows.Next() {
 			if err := r.rows.Err(); err != nil {
 				return nil, err

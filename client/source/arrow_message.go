@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/client/wire"
 )
 
 // One IPC message is in memory whole: that is how the format works.
@@ -62,7 +63,7 @@ func (m *ipcMessages) Message() (*ipc.Message, error) {
 	if _, err := io.ReadFull(m.r, meta); err != nil {
 		return nil, noEOF(err)
 	}
-	bodyBytes, err := verifyMessage(meta)
+	bodyBytes, err := wire.VerifyMessage(meta)
 	if err != nil {
 		return nil, err
 	}

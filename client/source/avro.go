@@ -112,7 +112,7 @@ func (r *avroReader) next() (arrow.RecordBatch, error) {
 	if r.batch.rows == 0 {
 		return nil, io.EOF
 	}
-	r.conform.mem.renew()
+	r.conform.mem.Renew()
 	batch, err := r.batch.finish()
 	if err != nil {
 		return nil, err

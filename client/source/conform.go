@@ -13,7 +13,7 @@ import (
 // batches of the source's schema.
 type conformer struct {
 	name    string
-	mem     *budget
+	mem     *wire.Budget
 	schema  *arrow.Schema
 	columns []conformed // by field of the schema
 }
@@ -45,7 +45,7 @@ func (s *Source) conformTo(from *arrow.Schema, opts Options) (*conformer, error)
 	if err != nil {
 		return nil, err
 	}
-	c := &conformer{name: s.name, mem: newBudget(), schema: target.Arrow()}
+	c := &conformer{name: s.name, mem: wire.NewBudget(), schema: target.Arrow()}
 	for _, f := range target.Fields {
 		c.columns = append(c.columns, conformed{field: f, from: -1})
 	}

@@ -26,7 +26,7 @@ type parquetReader struct {
 	checked int   // row groups whose checksums are verified
 	ahead   int64 // rows in them
 	batch   int64
-	mem     *budget
+	mem     *wire.Budget
 }
 
 // maxParquetRows bounds a batch of rows whose size is only known from what the
@@ -38,7 +38,7 @@ func (s *Source) startParquet(opts Options) error {
 	if err != nil {
 		return err
 	}
-	budget := newBudget()
+	budget := wire.NewBudget()
 	props := parquet.NewReaderProperties(budget)
 	props.BufferedStreamEnabled = true
 	pf, err := file.NewParquetReader(io.NewSectionReader(at, 0, size), file.WithReadProps(props))
@@ -160,7 +160,7 @@ func (r *parquetReader) next() (arrow.RecordBatch, error) {
 	if err := r.verifyAhead(); err != nil {
 		return nil, err
 	}
-	r.mem.renew()
+	r.mem.Renew()
 	cols := make([]arrow.Array, len(r.columns))
 	for i, c := range r.columns {
 		var err error

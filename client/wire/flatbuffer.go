@@ -1,4 +1,4 @@
-package source
+package wire
 
 import (
 	"encoding/binary"
@@ -85,9 +85,10 @@ var (
 		{kind: unionRef, union: []*table{nil, schemaTable, dictionaryBatchTable, batchTable}}, flatLong, flatKeyValue}}
 )
 
-// verifyMessage checks the metadata of an IPC message and returns the length
-// that it gives its body.
-func verifyMessage(buf []byte) (bodyBytes int64, err error) {
+// VerifyMessage checks the metadata of an Arrow IPC message from outside,
+// whatever its bytes, and returns the length that it gives its body. After it
+// Arrow's own reader can be trusted with the message.
+func VerifyMessage(buf []byte) (bodyBytes int64, err error) {
 	v := &verifier{buf: buf, left: maxFlatTables}
 	root, ok := v.offset(0)
 	if !ok || !v.table(root, messageTable) {
