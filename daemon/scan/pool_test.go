@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"math"
 	"testing"
 
 	"github.com/tarnlake/tarn/client/wire"
@@ -41,5 +42,19 @@ func TestPipeUnderAFullPool(t *testing.T) {
 	}
 	if used := pool.used.Load(); got != 60 || used != 1000 {
 		t.Errorf("%d results, pool at %d; want 60 and the other's 1000", got, used)
+	}
+}
+
+// TestSorterWithoutAWindowSortsOnce: an ORDER BY without LIMIT keeps its
+// pieces as they come, and does not sort all of them again for each.
+func TestSorterWithoutAWindowSortsOnce(t *testing.T) {
+	s := &sorter{window: math.MaxInt64, budget: &budget{limit: 1 << 30}}
+	for range 5 {
+		if err := s.add(&piece{n: 10 * defaultBatchRows, bytes: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.pieces) != 5 {
+		t.Errorf("%d pieces are held; want the 5 that came", len(s.pieces))
 	}
 }

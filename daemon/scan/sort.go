@@ -104,7 +104,7 @@ func (s *sorter) add(p *piece) error {
 	if err := s.budget.take(p.bytes, "ORDER BY"); err != nil {
 		return err
 	}
-	if s.rows/2 > s.window+defaultBatchRows {
+	if s.rows/2-defaultBatchRows > s.window { // the window may be the largest integer
 		return s.compact()
 	}
 	return nil
