@@ -3,8 +3,11 @@ package scan
 import (
 	"context"
 	"iter"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
+
+	"github.com/tarnlake/tarn/client/wire"
 )
 
 // sized is a result that knows its memory.
@@ -111,12 +114,23 @@ func send[J any](ctx context.Context, to chan<- J, j J) bool {
 
 func (p *pipe[T, R]) serve(ctx context.Context, todo <-chan *job[T, R]) {
 	for j := range todo {
-		r, err := p.work(ctx, j.task)
+		r, err := p.try(ctx, j.task)
 		if err == nil {
 			p.hold(r.size())
 		}
 		j.out <- outcome[R]{r, err}
 	}
+}
+
+// try does one task. A panic is a bug of ours that this query has met: it
+// fails the query, and the node goes on.
+func (p *pipe[T, R]) try(ctx context.Context, task T) (r R, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = wire.Errorf(wire.Internal, "the scan met a bug of its own: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return p.work(ctx, task)
 }
 
 func (p *pipe[T, R]) deliver(ctx context.Context, ordered <-chan *job[T, R], yield func(R, error) bool) {

@@ -58,3 +58,14 @@ func TestSorterWithoutAWindowSortsOnce(t *testing.T) {
 		t.Errorf("%d pieces are held; want the 5 that came", len(s.pieces))
 	}
 }
+
+// TestPanicFailsTheQueryAlone: what one task meets is that query's error.
+func TestPanicFailsTheQueryAlone(t *testing.T) {
+	p := &pipe[int, weight]{workers: 2, heldBytes: 1 << 20,
+		work: func(context.Context, int) (weight, error) { panic("BUG: planted") }}
+	for _, err := range p.run(t.Context(), counting(3)) {
+		if !wire.IsCode(err, wire.Internal) {
+			t.Errorf("got %v; want INTERNAL", err)
+		}
+	}
+}
