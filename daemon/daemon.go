@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -90,7 +91,7 @@ type Node struct {
 // directory is new, and returns when it serves. ctx bounds the start only.
 func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	cfg = cfg.withDefaults()
-	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics(), scanMemory: scan.NewPool(cfg.MemoryLimit / 3)}
+	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics(), scanMemory: scan.NewPool(cfg.MemoryLimit/3, runtime.GOMAXPROCS(0))}
 	defer func() {
 		if err != nil {
 			n.release()

@@ -3,7 +3,6 @@ package scan
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -15,51 +14,36 @@ import (
 // mem makes the arrays of a scan: Go's own memory, freed by its collector.
 var mem = memory.NewGoAllocator()
 
-// Pool is the memory that the queries of one node share. A query that would
-// take it past its limit fails where it must remember (groups, rows to sort)
-// and waits for its consumer where it merely runs ahead. A nil Pool has no
-// limit. Safe for concurrent use.
-type Pool struct {
-	limit int64
-	used  atomic.Int64
-}
-
-// NewPool returns a pool of so many bytes.
-func NewPool(limit int64) *Pool { return &Pool{limit: limit} }
-
-// take adds bytes, which may be negative, and reports whether all fits.
-func (p *Pool) take(bytes int64) bool {
-	return p == nil || p.used.Add(bytes) <= p.limit
-}
-
-func (p *Pool) full() bool { return p != nil && p.used.Load() > p.limit }
-
 // budget counts the bytes that one query holds for longer than a block:
 // groups, distinct values, rows to sort.
 type budget struct {
 	limit int64
-	used  atomic.Int64
+	used  int64
 	pool  *Pool
 }
 
 // take adds bytes, or says that what the query holds is past its limit, or
 // what all queries hold past theirs.
 func (b *budget) take(bytes int64, what string) error {
+	b.used += bytes
 	fits := b.pool.take(bytes)
 	switch {
-	case b.used.Add(bytes) > b.limit:
+	case b.used > b.limit:
 		return wire.Errorf(wire.LimitExceeded, "the query needs more than its memory limit of %s for %s", sizeText(b.limit), what).
 			WithHint("narrow the filter, group by fewer values, or add a LIMIT to an ORDER BY; or raise the memory limit of the node")
-	case !fits:
+	case bytes > 0 && !fits:
 		return wire.Errorf(wire.LimitExceeded, "the queries under way need more than the %s that the node has for them; this one holds %s for %s",
-			sizeText(b.pool.limit), sizeText(b.used.Load()), what).
+			sizeText(b.pool.limit), sizeText(b.used), what).
 			WithHint("ask again when fewer queries run, or raise the memory limit of the node")
 	}
 	return nil
 }
 
 // release gives everything back.
-func (b *budget) release() { b.pool.take(-b.used.Swap(0)) }
+func (b *budget) release() {
+	b.pool.take(-b.used)
+	b.used = 0
+}
 
 func sizeText(n int64) string {
 	if n >= 1<<20 {

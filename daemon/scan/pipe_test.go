@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -39,7 +40,7 @@ func slowFirst(ctx context.Context, task int) (weight, error) {
 
 func TestPipeKeepsOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &pipe[int, weight]{workers: 4, heldBytes: 1 << 20, work: slowFirst}
+		p := &pipe[int, weight]{heldBytes: 1 << 20, pool: NewPool(math.MaxInt64, 4), work: slowFirst}
 		var got []int
 		for r, err := range p.run(t.Context(), counting(50)) {
 			if err != nil {
@@ -58,7 +59,7 @@ func TestPipeKeepsOrder(t *testing.T) {
 func TestPipeHoldsLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := 0
-		p := &pipe[int, weight]{workers: 1, heldBytes: 99}
+		p := &pipe[int, weight]{heldBytes: 99, pool: NewPool(math.MaxInt64, 1)}
 		p.work = func(context.Context, int) (weight, error) { begun++; return 100, nil }
 		taken := 0
 		for _, err := range p.run(t.Context(), counting(20)) {
@@ -137,7 +138,7 @@ func TestPipeStops(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n, err := test.run(t, &pipe[int, weight]{workers: 4, heldBytes: 1 << 20, work: slowFirst})
+				n, err := test.run(t, &pipe[int, weight]{heldBytes: 1 << 20, pool: NewPool(math.MaxInt64, 4), work: slowFirst})
 				if n != test.want || !errors.Is(err, test.err) {
 					t.Errorf("got %d results, %v; want %d, %v", n, err, test.want, test.err)
 				}

@@ -40,9 +40,8 @@ type Opener interface {
 
 // Options are the limits of one query. Zero means the default.
 type Options struct {
-	Parallel    int   // blocks read at once; default: the number of CPUs
 	MemoryBytes int64 // what the query may hold; default 256 MiB
-	Pool        *Pool // what all queries together may hold; default: no limit
+	Pool        *Pool // what all queries share; default: one without a limit, a worker for each CPU
 	BatchRows   int   // most rows of a batch of the result; default 16,384
 	NoPrune     bool  // read every block and use no zone: to test pruning against
 }
@@ -53,8 +52,8 @@ const (
 )
 
 func (o Options) withDefaults() Options {
-	if o.Parallel <= 0 {
-		o.Parallel = runtime.GOMAXPROCS(0)
+	if o.Pool == nil {
+		o.Pool = NewPool(math.MaxInt64, runtime.GOMAXPROCS(0))
 	}
 	if o.MemoryBytes <= 0 {
 		o.MemoryBytes = defaultMemoryBytes

@@ -32,7 +32,7 @@ func TestRandomQueries(t *testing.T) {
 		for n := range 20 {
 			q := g.query()
 			want := g.ref.query(q, g.rows)
-			for _, opts := range []Options{{Parallel: 1}, {Parallel: 4, BatchRows: 7}, {Parallel: 4, NoPrune: true}} {
+			for _, opts := range []Options{{Pool: NewPool(math.MaxInt64, 1)}, {Pool: NewPool(math.MaxInt64, 4), BatchRows: 7}, {Pool: NewPool(math.MaxInt64, 4), NoPrune: true}} {
 				got, err := g.lake.query(q, opts)
 				if err != nil || !slices.Equal(got, want) {
 					t.Fatalf("seed %d query %d %+v:\nselect %v\nwhere %v\ngroup %v having %v order %v limit %v offset %d\n got %q, %v\nwant %q",

@@ -79,7 +79,7 @@ func (p *Plan) run(ctx context.Context, o Opener, w *writer) error {
 
 // pieces works on the tasks in parallel and yields what they leave, in order.
 func (p *Plan) pieces(ctx context.Context, o Opener) iter.Seq2[*piece, error] {
-	line := &pipe[task, *piece]{workers: p.opts.Parallel, heldBytes: p.opts.MemoryBytes / 4, pool: p.opts.Pool, work: p.work}
+	line := &pipe[task, *piece]{heldBytes: p.opts.MemoryBytes / 4, pool: p.opts.Pool, work: p.work}
 	return func(yield func(*piece, error) bool) {
 		for piece, err := range line.run(ctx, p.tasks(ctx, o)) {
 			if piece == nil && err == nil {
@@ -102,11 +102,7 @@ func (p *Plan) runSorted(pieces iter.Seq2[*piece, error], b *budget, w *writer) 
 			return err
 		}
 	}
-	all, err := s.sorted()
-	if all == nil || err != nil {
-		return err
-	}
-	return w.write(all.arrays, all.n)
+	return s.emit(w)
 }
 
 // runGrouped merges the groups of all blocks, then treats them as the rows of
@@ -124,6 +120,9 @@ func (p *Plan) runGrouped(pieces iter.Seq2[*piece, error], b *budget, w *writer)
 		}
 		held = now
 	}
+	if err := b.take(held, "the groups' rows"); err != nil {
+		return err
+	}
 	rows, err := p.groupRows(total)
 	if err != nil {
 		return err
@@ -138,11 +137,12 @@ func (p *Plan) runGrouped(pieces iter.Seq2[*piece, error], b *budget, w *writer)
 	if len(p.order) == 0 {
 		return w.write(out.arrays, out.n)
 	}
-	s := &sorter{window: p.window(), budget: b, pieces: []*piece{out}}
-	if out, err = s.sorted(); err != nil {
+	out.measure()
+	s := &sorter{window: p.window(), budget: b}
+	if err := s.add(out); err != nil {
 		return err
 	}
-	return w.write(out.arrays, out.n)
+	return s.emit(w)
 }
 
 // groupRows returns the groups that HAVING keeps.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -62,7 +63,7 @@ func TestManyBlocks(t *testing.T) {
 		{`SELECT s FROM t WHERE id > 131000 LIMIT 1`, "text 131001"},
 	}
 	for _, test := range tests {
-		for _, opts := range []Options{{Parallel: 1}, {Parallel: 4}, {Parallel: 4, NoPrune: true}} {
+		for _, opts := range []Options{{Pool: NewPool(math.MaxInt64, 1)}, {Pool: NewPool(math.MaxInt64, 4)}, {Pool: NewPool(math.MaxInt64, 4), NoPrune: true}} {
 			rows, err := rowsOf(mustPlan(t, l, test.query, opts), l)
 			if got := strings.Join(rows, ", "); err != nil || got != test.want {
 				t.Errorf("%s %+v:\n got %s, %v\nwant %s", test.query, opts, got, err, test.want)
@@ -93,7 +94,7 @@ func TestBatchSizes(t *testing.T) {
 // TestLimitStopsReading: LIMIT opens no more segments than run ahead of it.
 func TestLimitStopsReading(t *testing.T) {
 	l := numbers(t, 100, 10)
-	if _, err := rowsOf(mustPlan(t, l, `SELECT id FROM t LIMIT 5`, Options{Parallel: 1}), l); err != nil {
+	if _, err := rowsOf(mustPlan(t, l, `SELECT id FROM t LIMIT 5`, Options{Pool: NewPool(math.MaxInt64, 1)}), l); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(l.opened); got > 10 {

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -165,7 +166,7 @@ func TestQuery(t *testing.T) {
 	}
 	l := shop(t)
 	for _, test := range tests {
-		for _, opts := range []Options{{}, {NoPrune: true, Parallel: 1}, {Parallel: 4, BatchRows: 1}} {
+		for _, opts := range []Options{{}, {NoPrune: true, Pool: NewPool(math.MaxInt64, 1)}, {Pool: NewPool(math.MaxInt64, 4), BatchRows: 1}} {
 			rows, err := l.query(parse(t, test.query), opts)
 			if err != nil {
 				t.Errorf("%s: %v", test.query, err)

@@ -110,40 +110,109 @@ func (s *sorter) add(p *piece) error {
 	return nil
 }
 
+// ref is a row of one of the sorter's pieces.
+type ref struct{ piece, row int32 }
+
+// refBytes is what a ref costs.
+const refBytes = 8
+
+// order returns the rows of the window in their order.
+func (s *sorter) order() ([]ref, error) {
+	if err := s.budget.take(refBytes*s.rows, "ORDER BY"); err != nil {
+		return nil, err
+	}
+	refs := make([]ref, 0, s.rows)
+	for i, p := range s.pieces {
+		for row := range p.n {
+			refs = append(refs, ref{int32(i), int32(row)})
+		}
+	}
+	slices.SortStableFunc(refs, func(a, b ref) int { return bytes.Compare(s.key(a), s.key(b)) })
+	return refs[:min(s.rows, s.window)], nil
+}
+
+func (s *sorter) key(r ref) []byte { return s.pieces[r.piece].keys[r.row] }
+
 // compact makes one sorted piece of all, cut to the window.
 func (s *sorter) compact() error {
-	all, err := joined(s.pieces)
+	refs, err := s.order()
 	if err != nil {
 		return err
 	}
-	order := firstRows(all.n)
-	slices.SortStableFunc(order, func(a, b int32) int { return bytes.Compare(all.keys[a], all.keys[b]) })
-	order = order[:min(int64(len(order)), s.window)]
-	out := &piece{n: len(order), keys: make([][]byte, len(order))}
-	for i, row := range order {
-		out.keys[i] = bytes.Clone(all.keys[row]) // lets go of the arenas
+	out := &piece{n: len(refs), keys: make([][]byte, len(refs))}
+	for i, r := range refs {
+		out.keys[i] = bytes.Clone(s.key(r)) // lets go of the arenas
 	}
-	for _, a := range all.arrays {
-		out.arrays = append(out.arrays, takeArray(a, order))
+	if out.arrays, err = s.gather(refs); err != nil {
+		return err
 	}
 	out.measure()
-	freed := s.held - out.bytes
+	freed := s.held - out.bytes + refBytes*s.rows
 	s.pieces, s.rows, s.held = []*piece{out}, int64(out.n), out.bytes
 	return s.budget.take(-freed, "ORDER BY")
 }
 
-// sorted returns all rows in order, or nil if there are none.
-func (s *sorter) sorted() (*piece, error) {
-	if len(s.pieces) == 0 {
-		return nil, nil
+// emit writes all rows in order, a batch at a time: a copy of all of them
+// would need their memory twice.
+func (s *sorter) emit(w *writer) error {
+	refs, err := s.order()
+	if err != nil {
+		return err
 	}
-	if err := s.compact(); err != nil {
-		return nil, err
+	for batch := range slices.Chunk(refs, w.p.opts.BatchRows) {
+		arrays, err := s.gather(batch)
+		if err != nil {
+			return err
+		}
+		if err := w.write(arrays, len(batch)); err != nil {
+			return err
+		}
 	}
-	return s.pieces[0], nil
+	return nil
 }
 
-// joined returns the rows of all pieces as one.
+// gather returns the columns of the rows that refs name, in that order.
+func (s *sorter) gather(refs []ref) ([]arrow.Array, error) {
+	rows := make([][]int32, len(s.pieces)) // by piece: the rows to take
+	for _, r := range refs {
+		rows[r.piece] = append(rows[r.piece], r.row)
+	}
+	next := make([]int32, len(s.pieces)) // by piece: where its next row will be
+	for i, at := 1, 0; i < len(rows); i++ {
+		at += len(rows[i-1])
+		next[i] = int32(at)
+	}
+	places := make([]int32, len(refs)) // by ref: where its row will be
+	for i, r := range refs {
+		places[i] = next[r.piece]
+		next[r.piece]++
+	}
+	parts := make([]*piece, 0, len(s.pieces))
+	for i, p := range s.pieces {
+		if len(rows[i]) > 0 {
+			parts = append(parts, p.take(rows[i]))
+		}
+	}
+	all, err := joined(parts)
+	if err != nil {
+		return nil, err
+	}
+	if len(parts) == 1 {
+		return all.arrays, nil
+	}
+	return all.take(places).arrays, nil
+}
+
+// take returns the given rows of a piece, without keys.
+func (p *piece) take(rows []int32) *piece {
+	out := &piece{n: len(rows), arrays: make([]arrow.Array, len(p.arrays))}
+	for i, a := range p.arrays {
+		out.arrays[i] = takeArray(a, rows)
+	}
+	return out
+}
+
+// joined returns the rows of all pieces as one, without keys.
 func joined(pieces []*piece) (*piece, error) {
 	if len(pieces) == 1 {
 		return pieces[0], nil
@@ -151,7 +220,6 @@ func joined(pieces []*piece) (*piece, error) {
 	out := &piece{}
 	for _, p := range pieces {
 		out.n += p.n
-		out.keys = append(out.keys, p.keys...)
 	}
 	for col := range pieces[0].arrays {
 		parts := make([]arrow.Array, len(pieces))
