@@ -32,6 +32,7 @@ type Config struct {
 	HTTP        string        // host:port of health and metrics; empty: none
 	MemoryLimit int64         // bytes the process should stay under; default DefaultMemoryLimit
 	TrashFor    time.Duration // how long deleted files can be brought back; default 24 hours
+	SendTimeout time.Duration // how long a scan waits for its client to take rows; default 5 minutes
 	Version     string        // of this build, for status
 	Logger      *slog.Logger  // default: slog.Default()
 	Fatal       func(error)   // called when the node must not go on; default: log and exit with status 1
@@ -49,6 +50,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.TrashFor <= 0 {
 		c.TrashFor = 24 * time.Hour
+	}
+	if c.SendTimeout <= 0 {
+		c.SendTimeout = 5 * time.Minute
 	}
 	if c.Fatal == nil {
 		log := c.Logger

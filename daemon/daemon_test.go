@@ -33,11 +33,16 @@ import (
 // start runs a node in dir until the test ends, and a client of it.
 func start(t *testing.T, dir string) (*daemon.Node, *client.Client) {
 	t.Helper()
-	n, err := daemon.Start(t.Context(), daemon.Config{
-		Dir: dir, Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0",
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Fatal:  func(err error) { t.Errorf("fatal: %v", err) },
-	})
+	return startWith(t, daemon.Config{Dir: dir})
+}
+
+// startWith runs a node on free ports of loopback.
+func startWith(t *testing.T, cfg daemon.Config) (*daemon.Node, *client.Client) {
+	t.Helper()
+	cfg.Listen, cfg.HTTP = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	cfg.Fatal = func(err error) { t.Errorf("fatal: %v", err) }
+	n, err := daemon.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,6 +342,33 @@ func TestDropMovesFilesToTrash(t *testing.T) {
 	wantRows(t, c, "SELECT count(*) FROM orders", "0")
 }
 
+// TestAClientThatDoesNotReadIsLetGo: its scan ends, and says so.
+func TestAClientThatDoesNotReadIsLetGo(t *testing.T) {
+	n, c := startWith(t, daemon.Config{Dir: t.TempDir(), SendTimeout: 10 * time.Millisecond})
+	createOrders(t, c)
+	if _, err := c.Append(t.Context(), "orders", orders(0, 300_000)); err != nil {
+		t.Fatal(err)
+	}
+	fc, err := flight.NewClientWithMiddleware(n.Addr(), nil, nil, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fc.Close()
+	stream, err := fc.DoGet(t.Context(), &flight.Ticket{Ticket: []byte("SELECT * FROM orders")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for !strings.Contains(get(t, n, "/metrics"), `DEADLINE_EXCEEDED"} 1`) { // read nothing until the node has given up
+		time.Sleep(time.Millisecond)
+	}
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	if err = wire.FromError(err); !wire.IsCode(err, wire.DeadlineExceeded) {
+		t.Errorf("got %v; want DEADLINE_EXCEEDED", err)
+	}
+}
+
 // TestGenericFlightClient uses nothing of ours: arrow-go's client, a path and
 // bare SQL.
 func TestGenericFlightClient(t *testing.T) {
@@ -404,16 +436,24 @@ func countFlight(t *testing.T, fc flight.Client, d *flight.FlightDescriptor) (n 
 func TestHTTP(t *testing.T) {
 	n, _ := start(t, t.TempDir())
 	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready", "/metrics": "tarn_tables 0"} {
-		res, err := http.Get("http://" + n.HTTPAddr() + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, _ := io.ReadAll(res.Body)
-		res.Body.Close()
-		if res.StatusCode != 200 || !strings.Contains(string(body), want) {
-			t.Errorf("%s: status %d, body %.100q; want %q in it", path, res.StatusCode, body, want)
+		if body := get(t, n, path); !strings.Contains(body, want) {
+			t.Errorf("%s: body %.100q; want %q in it", path, body, want)
 		}
 	}
+}
+
+func get(t *testing.T, n *daemon.Node, path string) string {
+	t.Helper()
+	res, err := http.Get("http://" + n.HTTPAddr() + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != 200 {
+		t.Fatalf("%s: status %d, %v; want 200", path, res.StatusCode, err)
+	}
+	return string(body)
 }
 
 func TestOneNodePerDirectory(t *testing.T) {

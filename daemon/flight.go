@@ -188,17 +188,19 @@ func (s *service) DoGet(t *flight.Ticket, stream flight.FlightService_DoGetServe
 		return err
 	}
 	s.n.metrics.scans.Inc()
-	w := flight.NewRecordWriter(stream, ipc.WithSchema(p.Schema()))
-	for batch, err := range p.Run(ctx, s.n.readers) {
-		if err != nil {
-			return scanError(ctx, err)
+	return watched(ctx, s.n.cfg.SendTimeout, func(ctx context.Context, out *sender) error {
+		w := flight.NewRecordWriter(stream, ipc.WithSchema(p.Schema()))
+		for batch, err := range p.Run(ctx, s.n.readers) {
+			if err != nil {
+				return scanError(ctx, err)
+			}
+			if err := out.send(func() error { return sendBatch(w, batch) }); err != nil {
+				return err
+			}
+			s.n.metrics.rowsOut.Add(float64(batch.NumRows()))
 		}
-		if err := sendBatch(w, batch); err != nil {
-			return err
-		}
-		s.n.metrics.rowsOut.Add(float64(batch.NumRows()))
-	}
-	return w.Close() // sends the schema if there was no batch
+		return out.send(w.Close) // sends the schema if there was no batch
+	})
 }
 
 func ticketQuery(t *flight.Ticket) (*expr.Query, error) {

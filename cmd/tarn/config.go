@@ -20,17 +20,18 @@ type serverFile struct {
 	HTTP        string `toml:"http"`
 	MemoryLimit string `toml:"memory_limit"`
 	TrashFor    string `toml:"trash_for"`
+	SendTimeout string `toml:"send_timeout"`
 	LogLevel    string `toml:"log_level"`
 }
 
 // serverKeys are the keys of serverFile.
-var serverKeys = []string{"dir", "listen", "http", "memory_limit", "trash_for", "log_level"}
+var serverKeys = []string{"dir", "listen", "http", "memory_limit", "trash_for", "send_timeout", "log_level"}
 
 // value returns the value of a key.
 func (f *serverFile) value(key string) string {
 	return map[string]string{
 		"dir": f.Dir, "listen": f.Listen, "http": f.HTTP,
-		"memory_limit": f.MemoryLimit, "trash_for": f.TrashFor, "log_level": f.LogLevel,
+		"memory_limit": f.MemoryLimit, "trash_for": f.TrashFor, "send_timeout": f.SendTimeout, "log_level": f.LogLevel,
 	}[key]
 }
 

@@ -32,6 +32,7 @@ beats the file.`,
 	flags.String("http", "127.0.0.1:7461", "`HOST:PORT` of health and metrics, or none")
 	flags.String("memory-limit", "512MiB", "`SIZE` of memory that the process should stay under")
 	flags.String("trash-for", "24h", "`TIME` for which deleted files can be brought back")
+	flags.String("send-timeout", "5m", "`TIME` that a scan waits for its client to take rows")
 	flags.String("log-level", "info", "`LEVEL`: debug, info, warn or error")
 	flags.String("config", a.getenv("TARN_CONFIG"), "configuration `FILE`, TOML (TARN_CONFIG)")
 	_ = c.MarkFlagDirname("dir")
@@ -67,6 +68,9 @@ func (a *app) serverConfig(c *cobra.Command) (cfg daemon.Config, err error) {
 	}
 	if cfg.TrashFor, err = parseSpan(get("trash_for")); err != nil {
 		return cfg, about("trash_for", err)
+	}
+	if cfg.SendTimeout, err = parseSpan(get("send_timeout")); err != nil {
+		return cfg, about("send_timeout", err)
 	}
 	cfg.Logger, err = a.logger(get("log_level"))
 	return cfg, err
