@@ -33,6 +33,7 @@ func (b *batchBuilder) finish() (arrow.RecordBatch, error) {
 			builder.AppendNulls(b.rows)
 		}
 		cols[i] = builder.NewArray()
+		builder.Reserve(b.rows) // the next batch is likely as large
 	}
 	good := b.rows - len(b.bad)
 	if len(b.bad) > 0 {

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/tarnlake/tarn/schema"
 )
 
 // testData returns a folder of the shared test data, which is no part of the
@@ -54,4 +56,25 @@ func countRows(batches []arrow.RecordBatch) (n int64) {
 		n += b.NumRows()
 	}
 	return n
+}
+
+// drainCount reads all rows and keeps none.
+func drainCount(s *Source) (n int64, err error) {
+	for b, err := range s.Batches() {
+		if err != nil {
+			return n, err
+		}
+		n += b.NumRows()
+	}
+	return n, nil
+}
+
+func schemaOf(t testing.TB, name string, data []byte) *schema.Schema {
+	t.Helper()
+	s, err := OpenReader(context.Background(), bytes.NewReader(data), name, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	return s.Schema()
 }

@@ -66,6 +66,19 @@ func (a *asker) query() *diffQuery {
 	return a.groups()
 }
 
+// pruned makes a query that zones can say much about: few conditions, and
+// extremes that zones may answer by themselves.
+func (a *asker) pruned() string {
+	items := "id"
+	if a.oneIn(3) {
+		items = fmt.Sprintf("min(%s), max(%s), count(%s), count(*)", a.column("s x "+diffAll), a.column("s x "+diffAll), a.column(diffAll))
+		if a.oneIn(3) {
+			return "SELECT " + items + " FROM " + a.table.name
+		}
+	}
+	return "SELECT " + items + " FROM " + a.table.name + " WHERE " + a.condition(a.IntN(3))
+}
+
 func (a *asker) where() string {
 	switch a.IntN(25) {
 	case 0, 1, 2:

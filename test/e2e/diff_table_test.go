@@ -51,13 +51,18 @@ func diffTables(rng *rand.Rand) []*diffTable {
 	many := &diffTable{name: "many", partitionBy: []string{"p"}, sortBy: []string{"seq"}}
 	many.batches = m.batches(10, 100_000, 700, 300) // more than a block in one partition
 	parts := &diffTable{name: "parts", partitionBy: []string{"truncate(100, k)", "bucket(3, s)"}}
-	parts.batches = m.batches(6, 900, 1, 500, 700)
+	parts.batches = m.batches(6, 900, 500)
+	small := &diffTable{name: "small", partitionBy: []string{"p"}} // segments of which most values are the bounds
+	small.batches = m.batches(6, 1, 2, 1, 3, 1, 4, 2, 1, 5, 2, 1, 3, 7, 1, 2, 9, 30)
+	m.long = true
+	long := &diffTable{name: "long", batches: m.batches(20, 50, 30, 2, 1)} // bounds that zones cut short
+	m.long = false
 	plain := &diffTable{name: "plain", sortBy: []string{"dt desc", "w"}}
 	plain.batches = m.batches(3, 400, 100)
 	few := &diffTable{name: "few", batches: m.batches(4, 9)}
 	gone := &diffTable{name: "gone", batches: m.batches(1, 60)} // nulls but for the id
 	none := &diffTable{name: "none", batches: m.batches(5, 0)}
-	return []*diffTable{many, parts, plain, few, gone, none}
+	return []*diffTable{many, parts, small, long, plain, few, gone, none}
 }
 
 func (t *diffTable) rows() (n int) {
@@ -72,6 +77,7 @@ type rowMaker struct {
 	*rand.Rand
 	schema *schema.Schema
 	row    int
+	long   bool // all strings and bytes are longer than what zones keep
 }
 
 // batches makes batches of so many rows; one value in nullRate is null.
@@ -218,7 +224,11 @@ func (m *rowMaker) text(name string) string {
 	case "w":
 		return diffWords[m.IntN(len(diffWords))]
 	}
-	switch m.IntN(4) {
+	kind := m.IntN(4)
+	if m.long {
+		kind = 0
+	}
+	switch kind {
 	case 0: // differs only behind what zones keep
 		return strings.Repeat("long ", 14) + diffTexts[m.IntN(len(diffTexts))]
 	case 1:
@@ -228,6 +238,9 @@ func (m *rowMaker) text(name string) string {
 }
 
 func (m *rowMaker) bytes() string {
+	if m.long {
+		return strings.Repeat(string([]byte{byte(m.IntN(2) * 255)}), 70+m.IntN(10))
+	}
 	switch m.IntN(4) {
 	case 0:
 		return ""

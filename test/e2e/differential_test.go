@@ -36,7 +36,7 @@ func TestDifferential(t *testing.T) {
 			continue
 		}
 		rng := rand.New(rand.NewPCG(uint64(seed), uint64(i+1)))
-		q := (&asker{Rand: rng, table: tables[[]int{0, 0, 1, 1, 2, 2, 3, 3, 4, 5}[rng.IntN(10)]]}).query()
+		q := (&asker{Rand: rng, table: tables[[]int{0, 0, 0, 1, 1, 2, 2, 2, 3, 4, 4, 5, 6, 7}[rng.IntN(14)]]}).query()
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			d.compare(t, q)
 			if t.Failed() {
@@ -48,6 +48,30 @@ func TestDifferential(t *testing.T) {
 	if only < 0 && d.lake.pruned*10 < queries {
 		t.Errorf("pruning left out something in %d of %d queries; want a tenth", d.lake.pruned, queries)
 	}
+}
+
+// TestPruning asks ten times as many questions of the scan alone, with and
+// without pruning.
+func TestPruning(t *testing.T) {
+	seed, queries, only := envInt(t, "TARN_DIFF_SEED", 1), 10*envInt(t, "TARN_DIFF_QUERIES", 400), envInt(t, "TARN_DIFF_ONLY", -1)
+	tables := diffTables(rand.New(rand.NewPCG(uint64(seed), 0)))
+	lake := newDiffLake(t, tables)
+	for i := range queries {
+		if only >= 0 && i != only {
+			continue
+		}
+		rng := rand.New(rand.NewPCG(uint64(seed), uint64(i+1)))
+		table := tables[1+rng.IntN(5)]
+		if i%50 == 0 {
+			table = tables[0]
+		}
+		query := (&asker{Rand: rng, table: table}).pruned()
+		lake.comparePruned(t, query)
+		if t.Failed() {
+			t.Fatalf("TARN_DIFF_SEED=%d TARN_DIFF_ONLY=%d TARN_DIFF_QUERIES=%d\n%s", seed, i, queries/10, query)
+		}
+	}
+	t.Logf("pruning at work in %d of %d", lake.pruned, queries)
 }
 
 func envInt(t *testing.T, name string, n int) int {
