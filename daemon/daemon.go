@@ -77,6 +77,7 @@ type Node struct {
 	started time.Time
 
 	scanMemory *scan.Pool // what all queries together may hold
+	puts       *putMemory
 
 	grpc     *grpc.Server
 	listener net.Listener
@@ -95,7 +96,8 @@ type Node struct {
 // directory is new, and returns when it serves. ctx bounds the start only.
 func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	cfg = cfg.withDefaults()
-	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics(), scanMemory: scan.NewPool(cfg.MemoryLimit/3, runtime.GOMAXPROCS(0))}
+	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics(),
+		scanMemory: scan.NewPool(cfg.MemoryLimit/3, runtime.GOMAXPROCS(0)), puts: newPutMemory(cfg.MemoryLimit / 4)}
 	defer func() {
 		if err != nil {
 			n.release()

@@ -342,6 +342,38 @@ func TestDropMovesFilesToTrash(t *testing.T) {
 	wantRows(t, c, "SELECT count(*) FROM orders", "0")
 }
 
+// TestPutsThatSayMoreThanTheyHold: a dictionary, or a column left out, is a
+// few bytes that mean many. What fits is taken piece by piece; what cannot be
+// is refused; the node goes on.
+func TestPutsThatSayMoreThanTheyHold(t *testing.T) {
+	_, c := startWith(t, daemon.Config{Dir: t.TempDir(), MemoryLimit: 128 << 20})
+	_, err := c.CreateTable(t.Context(), wire.CreateTable{Name: "wide", Fields: []schema.Field{field("a", "string"), field("b", "int64")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := array.NewStringBuilder(memory.DefaultAllocator)
+	texts.Append(strings.Repeat("x", 1<<20))
+	picks := array.NewInt8Builder(memory.DefaultAllocator)
+	picks.AppendValues(make([]int8, 300), nil)
+	typ := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.BinaryTypes.String}
+	column := array.NewDictionaryArray(typ, picks.NewArray(), texts.NewArray())
+	s := arrow.NewSchema([]arrow.Field{{Name: "a", Type: typ, Nullable: true}}, nil)
+	long := array.NewRecordBatch(s, []arrow.Array{column}, 300) // 300 MiB in the table
+	if _, err := c.Append(t.Context(), "wide", long); !wire.IsCode(err, wire.LimitExceeded) {
+		t.Errorf("append: %v; want LIMIT_EXCEEDED", err)
+	}
+	if _, err := c.Load(t.Context(), "wide", "", seq(long)); err != nil {
+		t.Errorf("load: %v", err)
+	}
+	for _, rows := range []int64{1<<26 + 1, 1 << 60} {
+		none := array.NewRecordBatch(arrow.NewSchema(nil, nil), nil, rows)
+		if _, err := c.Load(t.Context(), "wide", "", seq(none)); !wire.IsCode(err, wire.LimitExceeded) {
+			t.Errorf("load of %d rows: %v; want LIMIT_EXCEEDED", rows, err)
+		}
+	}
+	wantRows(t, c, "SELECT count(*), count(a), count(b) FROM wide", "300|300|0")
+}
+
 // TestAClientThatDoesNotReadIsLetGo: its scan ends, and says so.
 func TestAClientThatDoesNotReadIsLetGo(t *testing.T) {
 	n, c := startWith(t, daemon.Config{Dir: t.TempDir(), SendTimeout: 10 * time.Millisecond})

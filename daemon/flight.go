@@ -27,16 +27,17 @@ type service struct {
 	n *Node
 }
 
-// Limits of one message. We take what a peer sends up to maxReceive and send
-// what every client takes: many stop at 4 MiB.
-const (
-	maxReceive = 256 << 20
-	maxSend    = 3 << 20
-)
+// maxSend is the limit of one message that we send, which every client takes:
+// many stop at 4 MiB.
+const maxSend = 3 << 20
+
+// maxReceive is the limit of one message that we take: a stream holds one
+// before we see it.
+func (n *Node) maxReceive() int { return int(min(max(n.cfg.MemoryLimit/8, 16<<20), 256<<20)) }
 
 func (n *Node) newGRPC() *grpc.Server {
 	s := grpc.NewServer(
-		grpc.MaxRecvMsgSize(maxReceive),
+		grpc.MaxRecvMsgSize(n.maxReceive()),
 		grpc.ChainUnaryInterceptor(n.guardUnary),
 		grpc.ChainStreamInterceptor(n.guardStream),
 	)

@@ -5,17 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/flight"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/tarnlake/tarn/client/wire"
+	"golang.org/x/sync/semaphore"
 )
 
 // DoPut takes rows in: see wire.Put for the two ways.
 func (s *service) DoPut(stream flight.FlightService_DoPutServer) error {
-	memory := wire.NewBudget()
-	rows, err := flight.NewRecordReader(verifiedStream{stream, memory}, ipc.WithAllocator(memory))
+	in := s.n.puts.stream(stream)
+	defer in.close()
+	rows, err := flight.NewRecordReader(in, ipc.WithAllocator(in.memory))
 	if err != nil {
 		return wire.Errorf(wire.BadInput, "the stream does not begin with a schema: %w", err)
 	}
@@ -30,28 +33,87 @@ func (s *service) DoPut(stream flight.FlightService_DoPutServer) error {
 	return s.load(stream, rows, put)
 }
 
-// verifiedStream refuses messages that Arrow's reader, which believes every
-// count in them, must not see, and gives each message a budget of its own.
-type verifiedStream struct {
-	flight.FlightService_DoPutServer
-	memory *wire.Budget
+// putMemory is what all puts of a node share: room for messages, as they come,
+// and for what is decoded from them.
+type putMemory struct {
+	limit    int64
+	messages *semaphore.Weighted
+	decoded  atomic.Int64 // bytes left
 }
 
-// Recv returns the next sound message.
-func (s verifiedStream) Recv() (*flight.FlightData, error) {
+func newPutMemory(limit int64) *putMemory {
+	m := &putMemory{limit: limit, messages: semaphore.NewWeighted(limit)}
+	m.decoded.Store(limit)
+	return m
+}
+
+func (m *putMemory) stream(from flight.FlightService_DoPutServer) *verifiedStream {
+	return &verifiedStream{FlightService_DoPutServer: from, node: m, memory: wire.NewSharedBudget(m.limit, &m.decoded), kept: map[int64]int64{}}
+}
+
+// verifiedStream refuses messages that Arrow's reader, which believes every
+// count in them, must not see. It gives each message a budget of its own, and
+// hands it on when the node has room for it.
+type verifiedStream struct {
+	flight.FlightService_DoPutServer
+	node   *putMemory
+	memory *wire.Budget
+	held   int64           // bytes of the last message
+	kept   map[int64]int64 // bytes of each dictionary, which Arrow's reader keeps
+}
+
+// Recv returns the next sound message. The one before it is done with.
+func (s *verifiedStream) Recv() (*flight.FlightData, error) {
+	s.done()
 	d, err := s.FlightService_DoPutServer.Recv()
 	if err != nil || len(d.GetDataHeader()) == 0 {
 		return d, err
 	}
-	s.memory.Renew()
-	body, err := wire.VerifyMessage(d.GetDataHeader())
+	size := min(int64(len(d.GetDataHeader())+len(d.GetDataBody())), s.node.limit)
+	if err := s.node.messages.Acquire(s.Context(), size); err != nil {
+		return nil, err
+	}
+	s.held = size
+	m, err := wire.VerifyMessage(d.GetDataHeader())
 	if err != nil {
 		return nil, wire.Errorf(wire.BadInput, "%w", err)
 	}
-	if body > int64(len(d.GetDataBody())) {
-		return nil, wire.Errorf(wire.BadInput, "a message says that its body has %d bytes, and has %d", body, len(d.GetDataBody()))
+	if m.BodyBytes < 0 || m.BodyBytes > int64(len(d.GetDataBody())) {
+		return nil, wire.Errorf(wire.BadInput, "a message says that its body has %d bytes, and has %d", m.BodyBytes, len(d.GetDataBody()))
 	}
-	return d, nil
+	if m.IsDictionary {
+		err = s.keep(m, size)
+	}
+	return d, err
+}
+
+// keep counts a dictionary for as long as the stream lives.
+func (s *verifiedStream) keep(m wire.Message, size int64) error {
+	if !m.IsDelta {
+		s.node.messages.Release(s.kept[m.DictionaryID])
+		s.kept[m.DictionaryID] = 0
+	}
+	if !s.node.messages.TryAcquire(size) {
+		return wire.Errorf(wire.LimitExceeded, "the node has no room for a dictionary of %d bytes beside the streams under way", size).
+			WithHint("send plain columns, or fewer streams at once")
+	}
+	s.kept[m.DictionaryID] += size
+	return nil
+}
+
+// close gives back all that the stream took.
+func (s *verifiedStream) close() {
+	s.done()
+	for _, size := range s.kept {
+		s.node.messages.Release(size)
+	}
+}
+
+// done gives back what the last message took.
+func (s *verifiedStream) done() {
+	s.memory.Renew()
+	s.node.messages.Release(s.held)
+	s.held = 0
 }
 
 func putOf(d *flight.FlightDescriptor) (*wire.Put, error) {

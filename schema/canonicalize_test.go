@@ -47,6 +47,9 @@ func checkCanonical(t fataler, in, want arrow.Array) {
 	if !array.Equal(got, want) {
 		t.Fatalf("%s %v:\n got %v\nwant %v", in.DataType(), in, got, want)
 	}
+	if said, is := schema.PlainBytes(in, math.MaxInt64), schema.Bytes(got); 2*said+64 < is || said > 4*is+64*int64(got.Len())+64 {
+		t.Fatalf("%s: PlainBytes says %d; it is %d", in.DataType(), said, is)
+	}
 	if again := array.MakeFromData(got.Data()); !array.Equal(again, got) {
 		t.Fatalf("%s: Go type %T of the result is not that of its data", in.DataType(), got)
 	}

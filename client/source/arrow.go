@@ -29,7 +29,7 @@ func (s *Source) startArrow(opts Options) error {
 	if bytes.HasPrefix(head, []byte("FEA1")) {
 		return wire.Errorf(wire.Unsupported, "%s: is Feather version 1; Tarn reads Arrow IPC files and streams (Feather version 2)", s.name)
 	}
-	r := &arrowReader{maxRows: int64(opts.BatchRows), mem: wire.NewBudget()}
+	r := &arrowReader{maxRows: int64(opts.BatchRows), mem: wire.NewBudget(wire.MaxBatchMemory)}
 	messages, err := newIPCMessages(s.in.head, r.mem)
 	if err != nil {
 		return err

@@ -63,14 +63,14 @@ func (m *ipcMessages) Message() (*ipc.Message, error) {
 	if _, err := io.ReadFull(m.r, meta); err != nil {
 		return nil, noEOF(err)
 	}
-	bodyBytes, err := wire.VerifyMessage(meta)
+	message, err := wire.VerifyMessage(meta)
 	if err != nil {
 		return nil, err
 	}
-	if bodyBytes < 0 || bodyBytes > maxIPCBody {
-		return nil, fmt.Errorf("a message of %d bytes; at most %d are read: write smaller batches", bodyBytes, maxIPCBody)
+	if message.BodyBytes < 0 || message.BodyBytes > maxIPCBody {
+		return nil, fmt.Errorf("a message of %d bytes; at most %d are read: write smaller batches", message.BodyBytes, maxIPCBody)
 	}
-	body, err := m.body(bodyBytes)
+	body, err := m.body(message.BodyBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (s *Source) conformTo(from *arrow.Schema, opts Options) (*conformer, error)
 	if err != nil {
 		return nil, err
 	}
-	c := &conformer{name: s.name, mem: wire.NewBudget(), schema: target.Arrow()}
+	c := &conformer{name: s.name, mem: wire.NewBudget(wire.MaxBatchMemory), schema: target.Arrow()}
 	for _, f := range target.Fields {
 		c.columns = append(c.columns, conformed{field: f, from: -1})
 	}

@@ -121,7 +121,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(file[8:])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if n, err := wire.VerifyMessage(data); err == nil && len(data) < 8 {
-			t.Errorf("%x: taken as a message with a body of %d", data, n)
+			t.Errorf("%x: taken as the message %+v", data, n)
 		}
 	})
 }

@@ -38,7 +38,7 @@ func (s *Source) startParquet(opts Options) error {
 	if err != nil {
 		return err
 	}
-	budget := wire.NewBudget()
+	budget := wire.NewBudget(wire.MaxBatchMemory)
 	props := parquet.NewReaderProperties(budget)
 	props.BufferedStreamEnabled = true
 	pf, err := file.NewParquetReader(io.NewSectionReader(at, 0, size), file.WithReadProps(props))

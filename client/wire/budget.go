@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"math"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -12,24 +13,38 @@ import (
 // enough: an Arrow allocator has no other way out. Its user recovers.
 type Budget struct {
 	memory.GoAllocator
-	left atomic.Int64
+	limit int64
+	left  atomic.Int64
+	all   *atomic.Int64 // what the batches of all budgets may still take
 }
 
-const maxBatchMemory = 1 << 30
+// MaxBatchMemory is enough for the batches of any file that is meant well.
+const MaxBatchMemory = 1 << 30
 
-// NewBudget returns a Budget for the first batch.
-func NewBudget() *Budget {
-	b := &Budget{}
-	b.Renew()
+// NewBudget returns a Budget of so many bytes for each batch.
+func NewBudget(limit int64) *Budget {
+	all := &atomic.Int64{}
+	all.Store(math.MaxInt64)
+	return NewSharedBudget(limit, all)
+}
+
+// NewSharedBudget returns a Budget of so many bytes for each batch, and for
+// all batches under way of what is left in all. End it with Renew.
+func NewSharedBudget(limit int64, all *atomic.Int64) *Budget {
+	b := &Budget{limit: limit, all: all}
+	b.left.Store(limit)
 	return b
 }
 
-// Renew begins a new batch.
-func (b *Budget) Renew() { b.left.Store(maxBatchMemory) }
+// Renew begins a new batch: what was taken for the last one is free again.
+func (b *Budget) Renew() { b.all.Add(b.limit - b.left.Swap(b.limit)) }
 
 func (b *Budget) take(n int) {
 	if b.left.Add(-int64(n)) < 0 {
-		panic(fmt.Sprintf("a batch needs more than %d MiB of memory", maxBatchMemory>>20))
+		panic(fmt.Sprintf("a batch needs more than %d MiB of memory", b.limit>>20))
+	}
+	if b.all.Add(-int64(n)) < 0 {
+		panic("the batches under way need more memory than there is for them: send smaller ones, or fewer at once")
 	}
 }
 
@@ -46,4 +61,7 @@ func (b *Budget) Reallocate(size int, old []byte) []byte {
 }
 
 // Free implements memory.Allocator.
-func (b *Budget) Free(old []byte) { b.left.Add(int64(len(old))) }
+func (b *Budget) Free(old []byte) {
+	b.left.Add(int64(len(old)))
+	b.all.Add(int64(len(old)))
+}

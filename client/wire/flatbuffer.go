@@ -85,23 +85,48 @@ var (
 		{kind: unionRef, union: []*table{nil, schemaTable, dictionaryBatchTable, batchTable}}, flatLong, flatKeyValue}}
 )
 
+// Message is what the metadata of an Arrow IPC message says of it.
+type Message struct {
+	BodyBytes    int64
+	IsDictionary bool  // its values stay with the reader of the stream
+	DictionaryID int64 // which dictionary it replaces
+	IsDelta      bool  // or adds to
+}
+
+// dictionaryBatch is the kind of a message, in Arrow's union of them.
+const dictionaryBatch = 2
+
 // VerifyMessage checks the metadata of an Arrow IPC message from outside,
-// whatever its bytes, and returns the length that it gives its body. After it
-// Arrow's own reader can be trusted with the message.
-func VerifyMessage(buf []byte) (bodyBytes int64, err error) {
+// whatever its bytes, and returns what it says. After it Arrow's own reader
+// can be trusted with the message.
+func VerifyMessage(buf []byte) (Message, error) {
 	v := &verifier{buf: buf, left: maxFlatTables}
 	root, ok := v.offset(0)
 	if !ok || !v.table(root, messageTable) {
-		return 0, errFlat
+		return Message{}, errFlat
 	}
-	at, ok := v.field(root, 3)
-	if !ok {
-		return 0, errFlat
+	m := Message{BodyBytes: v.number(root, 3, 8)}
+	if v.number(root, 1, 1) == dictionaryBatch {
+		at, _ := v.field(root, 2)
+		if at, ok = v.offset(at); !ok {
+			return Message{}, errFlat
+		}
+		m.IsDictionary, m.DictionaryID, m.IsDelta = true, v.number(at, 0, 8), v.number(at, 2, 1) != 0
 	}
-	if at == 0 {
-		return 0, nil
+	return m, nil
+}
+
+// number returns the scalar of that size in slot i of a sound table, or 0
+// where it is left out.
+func (v *verifier) number(table, i, size int) int64 {
+	at, ok := v.field(table, i)
+	switch {
+	case !ok || at == 0:
+		return 0
+	case size == 1:
+		return int64(v.buf[at])
 	}
-	return int64(binary.LittleEndian.Uint64(buf[at:])), nil
+	return int64(binary.LittleEndian.Uint64(v.buf[at:]))
 }
 
 // inside reports whether n bytes at a position lie in the buffer.

@@ -10,10 +10,23 @@ import (
 	"github.com/tarnlake/tarn/schema"
 )
 
-// conform returns the columns of batch as the table wants them: in the order
-// of s, of its types, with nulls for columns that the batch leaves out. A
-// batch that does not fit is refused with wire.SchemaMismatch; one whose
-// buffers contradict each other with wire.BadInput.
+// check refuses, with wire.BadInput, a batch whose buffers contradict each
+// other.
+func check(batch arrow.RecordBatch) error {
+	if n := batch.NumRows(); n > maxBatchRows {
+		return wire.Errorf(wire.LimitExceeded, "a batch of %d rows; a batch has at most %d", n, maxBatchRows).WithHint("send smaller batches")
+	}
+	for i, col := range batch.Columns() {
+		if err := validate(col); err != nil {
+			return wire.Errorf(wire.BadInput, "column %q: %w", batch.ColumnName(i), err)
+		}
+	}
+	return nil
+}
+
+// conform returns the columns of a sound batch as the table wants them: in
+// the order of s, of its types, with nulls for columns that the batch leaves
+// out. A batch that does not fit is refused with wire.SchemaMismatch.
 func conform(mem memory.Allocator, table string, s *schema.Schema, batch arrow.RecordBatch) ([]arrow.Array, error) {
 	from, err := sourceColumns(table, s, batch.Schema())
 	if err != nil {
@@ -56,9 +69,6 @@ func sourceColumns(table string, s *schema.Schema, batch *arrow.Schema) ([]int, 
 }
 
 func conformColumn(mem memory.Allocator, table string, f schema.Field, col arrow.Array) (arrow.Array, error) {
-	if err := validate(col); err != nil {
-		return nil, wire.Errorf(wire.BadInput, "column %q: %w", f.Name, err)
-	}
 	plain, err := schema.Canonicalize(mem, col)
 	if err != nil {
 		return nil, wire.Errorf(wire.SchemaMismatch, "column %q: %w", f.Name, err)

@@ -74,7 +74,10 @@ func TestConformRefuses(t *testing.T) {
 		{"offsets outside their buffer", badOffsets(), wire.BadInput, "name"},
 		{"a validity bitmap that is too short", shortValidity(), wire.BadInput, "id"},
 	} {
-		_, err := conform(memory.DefaultAllocator, "t", s, tc.batch)
+		err := check(tc.batch)
+		if err == nil {
+			_, err = conform(memory.DefaultAllocator, "t", s, tc.batch)
+		}
 		if !wire.IsCode(err, tc.code) || !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("%s: got %v; want %s that says %s", tc.name, err, tc.code, tc.says)
 		}

@@ -236,6 +236,13 @@ func (gr *group) cut(t *catalog.Snapshot, batch arrow.RecordBatch) (_ []part, er
 			err = wire.Errorf(wire.Internal, "the node met a bug of its own while taking this batch: %v", p)
 		}
 	}()
+	if err := check(batch); err != nil {
+		return nil, err
+	}
+	if plainBytes(t.Schema, batch, maxAppend) > maxAppend {
+		return nil, wire.Errorf(wire.LimitExceeded, "an append of more than %d MiB of rows", maxAppend>>20).
+			WithHint("append smaller batches, or load them: a load has no limit and is one commit")
+	}
 	cols, err := conform(memAllocator, t.Name, t.Schema, batch)
 	if err != nil {
 		return nil, err

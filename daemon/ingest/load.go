@@ -73,6 +73,25 @@ func (l *Load) Write(ctx context.Context, batch arrow.RecordBatch) error {
 	if err := l.wctx.Err(); err != nil {
 		return l.writers.Wait() // a writer failed: say why
 	}
+	if err := check(batch); err != nil {
+		return err
+	}
+	if batch.NumRows() == 0 { // its columns may still not fit
+		return l.take(ctx, batch)
+	}
+	for part, err := range slices(l.table.Schema, batch) {
+		if err != nil {
+			return err
+		}
+		if err := l.take(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take takes the rows of a batch of bounded size.
+func (l *Load) take(ctx context.Context, batch arrow.RecordBatch) error {
 	cols, err := conform(memAllocator, l.table.Name, l.table.Schema, batch)
 	if err != nil {
 		return err
