@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // zones of timestamps, on machines that have none
 
 	"golang.org/x/term"
 )
