@@ -141,7 +141,13 @@ func (c *Client) AlterTable(ctx context.Context, req wire.AlterTable) (wire.Tabl
 
 // DropTable removes a table and all of its versions.
 func (c *Client) DropTable(ctx context.Context, name string) error {
-	_, err := call[struct{}](ctx, c, wire.ActionDropTable, wire.GetTable{Name: name})
+	return c.DropTableIf(ctx, wire.DropTable{Name: name})
+}
+
+// DropTableIf removes a table as DropTable does, unless it has changed since
+// the version that req names: then it fails with CONFLICT.
+func (c *Client) DropTableIf(ctx context.Context, req wire.DropTable) error {
+	_, err := call[struct{}](ctx, c, wire.ActionDropTable, req)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -103,8 +104,16 @@ func (s *service) alterTable(ctx context.Context, req wire.AlterTable) (wire.Tab
 	return tableInfo(r.Table), nil
 }
 
-func (s *service) dropTable(ctx context.Context, req wire.GetTable) (struct{}, error) {
-	_, err := s.propose(ctx, catalog.Command{DropTable: &catalog.DropTable{Name: req.Name}})
+func (s *service) dropTable(ctx context.Context, req wire.DropTable) (struct{}, error) {
+	drop := catalog.DropTable{Name: req.Name, IfVersion: catalog.Version(req.IfVersion)}
+	if req.IfVersion != 0 {
+		id, err := strconv.ParseInt(req.ID, 10, 64)
+		if err != nil {
+			return struct{}{}, wire.Errorf(wire.InvalidArgument, "table id %q is no number", req.ID)
+		}
+		drop.ID = catalog.TableID(id)
+	}
+	_, err := s.propose(ctx, catalog.Command{DropTable: &drop})
 	if err == nil {
 		s.n.sweep(context.WithoutCancel(ctx))
 	}

@@ -374,6 +374,26 @@ func TestPutsThatSayMoreThanTheyHold(t *testing.T) {
 	wantRows(t, c, "SELECT count(*), count(a), count(b) FROM wide", "300|300|0")
 }
 
+// TestNullColumns: what other clients send for columns without a value.
+func TestNullColumns(t *testing.T) {
+	_, c := start(t, t.TempDir())
+	_, err := c.CreateTable(t.Context(), wire.CreateTable{Name: "n", Fields: []schema.Field{field("a", "int64"), field("s", "struct<x: string, y: int64>")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := array.NewInt64Builder(memory.DefaultAllocator)
+	y.AppendValues([]int64{1, 2}, nil)
+	inner, err := array.NewStructArray([]arrow.Array{array.NewNull(2), y.NewArray()}, []string{"x", "y"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := arrow.NewSchema([]arrow.Field{{Name: "a", Type: arrow.Null, Nullable: true}, {Name: "s", Type: inner.DataType(), Nullable: true}}, nil)
+	if _, err := c.Append(t.Context(), "n", array.NewRecordBatch(s, []arrow.Array{array.NewNull(2), inner}, 2)); err != nil {
+		t.Fatal(err)
+	}
+	wantRows(t, c, "SELECT * FROM n", `(null)|{"x":null,"y":1}`, `(null)|{"x":null,"y":2}`)
+}
+
 // TestAClientThatDoesNotReadIsLetGo: its scan ends, and says so.
 func TestAClientThatDoesNotReadIsLetGo(t *testing.T) {
 	n, c := startWith(t, daemon.Config{Dir: t.TempDir(), SendTimeout: 10 * time.Millisecond})

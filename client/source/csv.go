@@ -1,11 +1,13 @@
 package source
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/client/wire"
@@ -47,17 +49,14 @@ func (s *Source) startCSV(format string, opts Options) error {
 	if len(first) == 0 {
 		return s.startEmpty(opts)
 	}
-	names := s.columnNames(first[0], d.header && opts.Want == nil)
-	if opts.Want != nil && d.header {
-		names = headerNames(first[0])
-	}
+	names := s.columnNames(first[0], d.header)
 	target, err := s.csvSchema(names, sample, whole, d, opts)
 	if err != nil {
 		return err
 	}
 	r := &csvReader{batch: newBatchBuilder(target), maxRows: opts.BatchRows, rejects: s.rejects}
 	if r.columns, err = csvColumns(s.name, names, target, r.batch, opts, d); err != nil {
-		return err
+		return s.calledInFile(err)
 	}
 	r.split = newSplitter(newWindow(io.MultiReader(bytes.NewReader(sample), s.in.head), maxRowBytes), d.delim, d.quote)
 	s.schema, s.rows = target, r
@@ -65,6 +64,20 @@ func (s *Source) startCSV(format string, opts Options) error {
 		return r.skipHeader()
 	}
 	return nil
+}
+
+// crReader turns the carriage returns that end the lines of old files into
+// line feeds.
+type crReader struct{ r io.Reader }
+
+func (c crReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	for i, b := range p[:n] {
+		if b == '\r' {
+			p[i] = '\n'
+		}
+	}
+	return n, err
 }
 
 // sample reads the first bytes of a text file, without a byte order mark, and
@@ -76,6 +89,10 @@ func (in *input) sample() (sample []byte, whole bool, err error) {
 	sample, err = io.ReadAll(io.LimitReader(in.head, sampleBytes))
 	if err != nil {
 		return nil, false, fmt.Errorf("read: %w", err)
+	}
+	if bytes.IndexByte(sample, '\n') < 0 && bytes.IndexByte(sample, '\r') >= 0 {
+		in.head = bufio.NewReaderSize(crReader{in.head}, 64<<10)
+		sample = bytes.ReplaceAll(sample, []byte{'\r'}, newline)
 	}
 	_, err = in.head.Peek(1)
 	return sample, errors.Is(err, io.EOF), nil
@@ -92,12 +109,20 @@ func (s *Source) startEmpty(opts Options) error {
 	return nil
 }
 
-func headerNames(first []field) []string {
-	names := make([]string, len(first))
-	for i, f := range first {
-		names[i] = string(bytes.TrimSpace(f.text))
+// calledInFile adds to an error about names which of them the file has
+// otherwise.
+func (s *Source) calledInFile(err error) error {
+	var mended []string
+	for _, f := range s.findings {
+		if f.Found == foundName {
+			mended = append(mended, fmt.Sprintf("column %q has that name here; %s", f.Column, f.Why))
+		}
 	}
-	return names
+	if len(mended) == 0 {
+		return err
+	}
+	e := wire.FromError(err)
+	return e.WithHint("%s", strings.Join(append(mended[:min(len(mended), 3)], e.Hint), "\n"))
 }
 
 // csvSchema returns the schema of the batches: the one wanted, or one
@@ -208,7 +233,7 @@ func matchColumns(file string, names []string, target *schema.Schema, byName boo
 		}
 		if p < 0 {
 			return nil, wire.Errorf(wire.SchemaMismatch, "%s: column %q is not in the table%s", file, name, wire.DidYouMean(name, target.Names())).
-				WithHint("tarn table alter TABLE add '%s TYPE', or leave the column out of the file", name)
+				WithHint("add the column (tarn table alter … add '%s TYPE'), or leave it out of the file", name)
 		}
 		if filled[p] {
 			return nil, wire.Errorf(wire.SchemaMismatch, "%s: two columns are called %q", file, target.Fields[p].Name)

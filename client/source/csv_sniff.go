@@ -139,7 +139,7 @@ func commonWidth(rows [][]field) (width int, share float64) {
 }
 
 // sniffHeader tells whether the first row is names: it is unless a cell of it
-// is empty (the first cell may be), doubled, or looks like a value.
+// is empty (the first cell may be) or looks like a value.
 func sniffHeader(rows [][]field, opts Options) (bool, string) {
 	if opts.CSV.Header != nil {
 		return *opts.CSV.Header, "as asked"
@@ -147,7 +147,6 @@ func sniffHeader(rows [][]field, opts Options) (bool, string) {
 	if len(rows) == 0 {
 		return false, "no rows"
 	}
-	seen := map[string]bool{}
 	for i, f := range rows[0] {
 		if opts.Want != nil && opts.Want.Index(strings.TrimSpace(string(f.text))) >= 0 {
 			return true, fmt.Sprintf("column %q is in the table", f.text)
@@ -159,10 +158,7 @@ func sniffHeader(rows [][]field, opts Options) (bool, string) {
 			return false, fmt.Sprintf("cell %d of the first row is empty", i+1)
 		case k != kindText && k != kindNull && k != kindToken:
 			return false, fmt.Sprintf("the first row has %s %s", article(kindNames[k]), quoted(f.text))
-		case seen[string(f.text)]:
-			return false, fmt.Sprintf("the first row has %s twice", quoted(f.text))
 		}
-		seen[string(f.text)] = true
 	}
 	return true, "all cells of the first row look like names"
 }
@@ -196,12 +192,15 @@ func (s *Source) mendNames(names []string) []string {
 			mended = fmt.Sprintf("%s_%d", mendName(name, i), n)
 		}
 		if mended != name {
-			s.found(mended, "name", fmt.Sprintf("the file calls it %q", name))
+			s.found(mended, foundName, fmt.Sprintf("the file calls it %s", quoted([]byte(name))))
 		}
 		names[i], seen[strings.ToLower(mended)] = mended, true
 	}
 	return names
 }
+
+// foundName is what was found of a column whose name is mended.
+const foundName = "name"
 
 func mendName(name string, i int) string {
 	name = strings.ReplaceAll(name, "\x00", `\u0000`)

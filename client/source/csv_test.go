@@ -63,6 +63,9 @@ func TestCSVDialects(t *testing.T) {
 		"no line end":          {"a,b\n1,\"x\"", []string{"1|x"}},
 		"no line end, CR":      {"a,b\r\n1,\"x\"\r", []string{"1|x"}},
 		"byte order mark":      {"\xef\xbb\xbfa,b\n1,x\n", []string{"1|x"}},
+		"CR alone":             {"a,b\r1,x\r2,\"y\rz\"\r", []string{"1|x", "2|y\nz"}},
+		"doubled names":        {"a,A,a\n1,x,2\n", []string{"1|x|2"}},
+		"long name":            {strings.Repeat("n", 5000) + ",b\n1,x\n", []string{"1|x"}},
 		"semicolon":            {"a;b\n1,5;x\n2,5;y\n", []string{"1,5|x", "2,5|y"}},
 		"tab":                  {"a\tb\n1\tx, y\n", []string{"1|x, y"}},
 		"pipe":                 {"a|b\n1|x\n2|y\n", []string{"1|x", "2|y"}},
@@ -110,7 +113,11 @@ func TestCSVTypes(t *testing.T) {
 		{"1 NA 3", "int64"},
 		{"x NA", "string"},
 		{"1 x", "string"},
-		{"123456789012345678901234567890123456789.5", "float64"},
+		{"123456789012345678901234567890123456789.5", "string"},
+		{"123456789012345678901234567890123456789", "string"},
+		{"1.1234567890123456 1e-7", "float64"},
+		{"1.1234567890123456789 1e-7", "string"},
+		{"0.00000000000001234567890123456 1e-7", "float64"},
 		{"- -", "string"},
 	} {
 		text := "v,w\n" + strings.ReplaceAll(c.values, " ", ",\n") + ",\n"

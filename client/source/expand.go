@@ -11,8 +11,8 @@ import (
 
 // Expand returns the files that the patterns name, in order and each one
 // once: a file is itself, "-" is standard input, a directory stands for all
-// files below it, and a glob for what it matches, both sorted by path and
-// without names that begin with a dot. A pattern that names nothing is an
+// files below it but those whose names begin with an underscore, and a glob for
+// what it matches, both sorted by path and without names that begin with a dot. A pattern that names nothing is an
 // error.
 func Expand(patterns []string) ([]string, error) {
 	var files []string
@@ -69,9 +69,9 @@ func walk(dir string) ([]string, error) {
 		switch {
 		case err != nil:
 			return err
-		case path != dir && hidden(path) && d.IsDir():
+		case path != dir && (hidden(path) || marker(path)) && d.IsDir():
 			return fs.SkipDir
-		case isFile(path, d) && !hidden(path):
+		case isFile(path, d) && !hidden(path) && !marker(path):
 			files = append(files, path)
 		}
 		return nil
@@ -94,5 +94,9 @@ func isFile(path string, d fs.DirEntry) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
 }
+
+// marker reports whether path is none of the data of a directory by the
+// custom of those who write them: _SUCCESS, _delta_log.
+func marker(path string) bool { return strings.HasPrefix(filepath.Base(path), "_") }
 
 func hidden(path string) bool { return strings.HasPrefix(filepath.Base(path), ".") }

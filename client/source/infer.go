@@ -38,6 +38,7 @@ type guess struct {
 	seen       [kinds]int64
 	first      [kinds]sighting
 	whole      int  // most digits before the point
+	digits     int  // most digits of a number, without leading zeros
 	frac       int  // most digits after it
 	nanosecond bool // some timestamp has more than six digits of fraction
 	bigInt     bool // some integer is beyond int64
@@ -106,6 +107,7 @@ func (g *guess) classifyNumber(text []byte) (kind, bool) {
 		return 0, false
 	}
 	g.whole, g.frac = max(g.whole, len(n.whole)), max(g.frac, len(n.frac))
+	g.digits = max(g.digits, n.digits())
 	if len(n.frac) == 1 && n.frac[0] == '0' {
 		if _, ok := parseInt64(text); ok {
 			return kindWhole, true
@@ -156,6 +158,9 @@ func (g *guess) typed() (n int64) {
 	return n
 }
 
+// floatDigits is how many digits programs write at most to carry a float.
+const floatDigits = 17
+
 // NoValue is the Why of a column that has no value in the sample, and is a
 // string for want of anything better.
 const NoValue = "no value in the sample"
@@ -183,6 +188,9 @@ func (g *guess) decide() (arrow.DataType, string) {
 		return g.decideDecimal(all)
 	case g.only(kindInt, kindWhole, kindDecimal, kindFloat):
 		f := g.first[kindFloat]
+		if g.digits > floatDigits {
+			return arrow.BinaryTypes.String, fmt.Sprintf("line %d has %s, and other numbers have %d digits: more than a float holds", f.line, f.text, g.digits)
+		}
 		return arrow.PrimitiveTypes.Float64, fmt.Sprintf("line %d has %s", f.line, f.text)
 	case g.only(kindDate):
 		return arrow.FixedWidthTypes.Date32, all
@@ -218,7 +226,7 @@ func (g *guess) decideDecimal(all string) (arrow.DataType, string) {
 	if g.whole+g.frac <= 38 {
 		return &arrow.Decimal128Type{Precision: 38, Scale: int32(g.frac)}, why
 	}
-	return arrow.PrimitiveTypes.Float64, why + ": more than a decimal holds; string keeps them exactly"
+	return arrow.BinaryTypes.String, why + ": more than a decimal holds"
 }
 
 // whyText names the first text that stands in the way of a narrower type.

@@ -208,8 +208,25 @@ func (in *input) unpack(packer string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", packer, err)
 	}
-	in.head, in.at = bufio.NewReaderSize(r, 64<<10), nil
+	in.head, in.at = bufio.NewReaderSize(unpacked{r, packer}, 64<<10), nil
 	return in.peek()
+}
+
+// unpacked says of an error that it is the compressed stream's.
+type unpacked struct {
+	r      io.Reader
+	packer string
+}
+
+func (u unpacked) Read(p []byte) (int, error) {
+	n, err := u.r.Read(p)
+	switch {
+	case err == nil || err == io.EOF || errors.Is(err, context.Canceled):
+		return n, err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return n, fmt.Errorf("the %s stream is cut short: %w", u.packer, err)
+	}
+	return n, fmt.Errorf("the %s stream is damaged: %w", u.packer, err)
 }
 
 func (in *input) decompressor(packer string) (io.Reader, error) {

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"math"
 	"math/bits"
 	"strconv"
@@ -32,6 +33,14 @@ func splitNumeral(b []byte) (n numeral, ok bool) {
 		i += 1 + digits(n.frac)
 	}
 	return n, i == len(b) && len(n.whole)+len(n.frac) > 0
+}
+
+// digits counts the digits from the first that is not zero.
+func (n numeral) digits() int {
+	if whole := bytes.TrimLeft(n.whole, "0"); len(whole) > 0 {
+		return len(whole) + len(n.frac)
+	}
+	return len(bytes.TrimLeft(n.frac, "0"))
 }
 
 // digits counts the digits that b begins with.

@@ -293,7 +293,7 @@ func (r *rejects) add(x Reject) error {
 	hint := "--max-rejects N sets up to N bad rows aside and goes on"
 	if x.Column != "" {
 		where += fmt.Sprintf(", column %q", x.Column)
-		hint = fmt.Sprintf("--types '%s=string' gives the column another type where the table does not exist yet; %s", x.Column, hint)
+		hint = fmt.Sprintf("--types '%s=string' gives the column another type; %s", x.Column, hint)
 	}
 	if r.max > 0 {
 		where = fmt.Sprintf("more than %d rejects; the last is at %s", r.max, where)

@@ -23,7 +23,9 @@ import (
 //	FROM t AS OF VERSION n           → FROM t AS OF TIMESTAMP ?
 //	OFFSET m without LIMIT           → LIMIT ? OFFSET m
 //	LIMIT ALL                        → LIMIT ?
+//	FROM t AS OF VERSION n AS x      → FROM t x AS OF …
 //	key, rank, change …              → "key", "rank", "change" …
+//	SELECT left, dec, row …          → SELECT "left", "dec", "row" …
 //
 // Nothing the user typed reaches the parser but words, names, operators and
 // brackets. The rewritten text is one line, so a column is a byte of it.
@@ -100,6 +102,8 @@ func (r *rewritten) step() error {
 		return r.escape()
 	case (t.is("TRY_CAST") || t.is("CONVERT")) && r.at(1).is("("):
 		return unsupported(upper(t.text)).WithHint("CAST(x AS type)")
+	case t.is("IS") && (r.at(1).is("DISTINCT") || r.at(1).is("NOT") && r.at(2).is("DISTINCT")):
+		return unsupported("IS DISTINCT FROM").WithHint("x = y OR (x IS NULL AND y IS NULL) for NOT DISTINCT, NOT (…) for the other")
 	case t.is("||"):
 		return unsupported("||").WithHint("the operators are + - * / and %%")
 	default:
@@ -141,10 +145,42 @@ func (r *rewritten) afterDot() bool { return len(r.out) > 0 && r.out[len(r.out)-
 // dialect reserves and that nobody needs here but as a name.
 func (r *rewritten) isNameInDisguise() bool {
 	t := r.at(0)
+	if t.kind != word || r.at(1).is("(") || len(r.out) == 0 || !r.out[0].is("SELECT") || r.sawLimit {
+		return false
+	}
 	mysql := reserved[upper(t.text)] || strings.HasPrefix(upper(t.text), "SQL_")
-	return t.kind == word && mysql && !expr.IsKeyword(t.text) && !r.at(1).is("(") &&
-		len(r.out) > 0 && r.out[0].is("SELECT") && !r.sawLimit
+	return mysql && !expr.IsKeyword(t.text) || r.standsAsName()
 }
+
+// standsAsName reports whether the next word, whatever it means elsewhere,
+// stands where only a name makes sense: behind what an operand follows and
+// before what follows an operand.
+func (r *rewritten) standsAsName() bool {
+	before, t, after := r.out[len(r.out)-1].token, r.at(0), r.at(1)
+	if n := len(r.out); before.is("(") && n > 1 && r.out[n-2].is("EXTRACT") {
+		return false
+	}
+	return !always[upper(t.text)] &&
+		(before.kind == punct && !before.is(")") && !before.is("?") && !before.is("*") || before.kind == word && beforeOperand[upper(before.text)]) &&
+		(after.kind == punct && !after.is("(") && !after.is(".") || after.kind == word && afterOperand[upper(after.text)])
+}
+
+func wordSet(words string) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		set[w] = true
+	}
+	return set
+}
+
+var (
+	// always are the words that are never a name without quotes.
+	always = wordSet(`SELECT DISTINCT ALL FROM WHERE GROUP HAVING ORDER LIMIT OFFSET BY AND OR NOT IN IS LIKE ILIKE BETWEEN AS ON
+		NULL TRUE FALSE ASC DESC CASE WHEN THEN ELSE END UNION EXCEPT INTERSECT EXISTS JOIN
+		CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER CURRENT_ROLE LOCALTIME LOCALTIMESTAMP UTC_DATE UTC_TIME UTC_TIMESTAMP`)
+	beforeOperand = wordSet(`SELECT DISTINCT WHERE HAVING BY AND OR NOT BETWEEN`)
+	afterOperand  = wordSet(`FROM AS AND OR NOT IS IN LIKE ILIKE BETWEEN ASC DESC NULLS GROUP HAVING ORDER LIMIT OFFSET`)
+)
 
 // copy takes n tokens over as they are.
 func (r *rewritten) copy(n int) {
@@ -190,6 +226,9 @@ func (r *rewritten) limitAll(n int) {
 
 func (r *rewritten) asOf() {
 	version := r.at(2).is("VERSION")
+	if n := 5; r.at(n - 1).is("AS") && r.at(n).isName() || r.at(n-1).isName() && !afterTable[upper(r.at(n-1).text)] {
+		r.aliasFirst()
+	}
 	r.copy(2)
 	if version {
 		r.insert(r.at(0), "TIMESTAMP")
@@ -197,6 +236,23 @@ func (r *rewritten) asOf() {
 		return
 	}
 	r.copy(1) // or TIMESTAMP and the string behind it would become one literal
+}
+
+// afterTable are the words that may follow a table and are not its alias.
+var afterTable = wordSet(`WHERE GROUP HAVING ORDER LIMIT OFFSET FETCH UNION EXCEPT INTERSECT JOIN LEFT RIGHT INNER CROSS NATURAL ON AS`)
+
+// aliasFirst moves the alias behind AS OF VERSION n before it, where the
+// grammar wants it.
+func (r *rewritten) aliasFirst() {
+	n := 4
+	if r.at(n).is("AS") {
+		n++
+	}
+	alias := r.at(n)
+	alias.kind = quoted
+	rest := append(slices.Clone(r.in[:4]), r.in[n+1:]...)
+	r.out = append(r.out, piece{token: alias})
+	r.in = rest
 }
 
 // castType reads the type between AS and the bracket that closes the CAST.

@@ -23,6 +23,11 @@ func TestParse(t *testing.T) {
 		{`SELECT "say ""hi""" FROM t`, `SELECT "say ""hi""" FROM t`},
 		{"SELECT größe FROM t", `SELECT "größe" FROM t`},
 
+		{"SELECT dec, match, rows AS r, schema FROM t WHERE partition = 1 AND row IS NULL GROUP BY left ORDER BY window DESC, values",
+			`SELECT dec, "match", "rows" AS r, schema FROM t WHERE ("partition" = 1) AND ("row" IS NULL) GROUP BY "left" ORDER BY "window" DESC, "values"`},
+		{"SELECT y.a FROM tt AS OF VERSION 3 AS y WHERE y.a = 1", "SELECT a FROM tt AS OF VERSION 3 WHERE a = 1"},
+		{"SELECT y.a FROM tt AS OF TIMESTAMP '2024-01-02' y", "SELECT a FROM tt AS OF TIMESTAMP '2024-01-02T00:00:00Z'"},
+
 		// Literals keep their text.
 		{"SELECT 1.50, 12345678901234567890123456789.10, 1e400, .5, 00.10", "SELECT 1.50, 12345678901234567890123456789.10, 1e400, .5, 00.10"},
 		{"SELECT -5, - 5, -(5), -x, +x, - -5", "SELECT -5, -5, -(5), -x, x, 5"},
@@ -162,6 +167,7 @@ func TestRefused(t *testing.T) {
 		{"SELECT a FROM t WHERE a <=> b", wire.Unsupported, "IS NULL"},
 		{"SELECT a FROM t WHERE a XOR b", wire.Unsupported, "XOR"},
 		{"SELECT a FROM t WHERE a IS TRUE", wire.Unsupported, "IS TRUE"},
+		{"SELECT a FROM t WHERE a IS NOT DISTINCT FROM 1", wire.Unsupported, "IS DISTINCT FROM"},
 		{"SELECT a FROM t WHERE a REGEXP 'x'", wire.Unsupported, "REGEXP"},
 		{"SELECT a FROM t WHERE a LIKE 'x' ESCAPE '|'", wire.Unsupported, "ESCAPE"},
 		{"SELECT a FROM t WHERE (a, b) IN ((1, 2))", wire.Unsupported, "several values"},

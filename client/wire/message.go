@@ -15,7 +15,7 @@ const (
 	ActionGetTable    = "tarn.table.get"      // GetTable → TableInfo
 	ActionHistory     = "tarn.table.history"  // GetTable → History
 	ActionAlterTable  = "tarn.table.alter"    // AlterTable → TableInfo
-	ActionDropTable   = "tarn.table.drop"     // GetTable → {}
+	ActionDropTable   = "tarn.table.drop"     // DropTable → {}
 	ActionSegments    = "tarn.segment.list"   // GetTable → SegmentList
 	ActionSegment     = "tarn.segment.verify" // VerifySegments → SegmentReport
 	ActionExplain     = "tarn.query.explain"  // expr.Query → Explanation
@@ -43,6 +43,14 @@ type TableOptions struct {
 type GetTable struct {
 	Name string  `json:"name"`
 	At   expr.At `json:"at,omitzero"`
+}
+
+// DropTable drops a table; with ID and IfVersion only if that is still its
+// newest version, else it fails with Conflict.
+type DropTable struct {
+	Name      string `json:"name"`
+	ID        string `json:"id,omitempty"`
+	IfVersion int64  `json:"if_version,omitempty"`
 }
 
 // TableInfo describes one snapshot of a table.

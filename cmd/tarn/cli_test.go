@@ -314,6 +314,39 @@ func TestRejects(t *testing.T) {
 	}
 }
 
+// TestFailedCreateLeavesNothing: a table that a failed command made is gone
+// again, so that the corrected command makes it as asked.
+func TestFailedCreateLeavesNothing(t *testing.T) {
+	c := newCLI(t)
+	c.write("1.csv", "a,b\n1,x\n2,y,z\n")
+	c.run("ingest", "t", "@1.csv", "--create").fails(7, "line 3", "nothing was committed")
+	c.run("table", "describe", "t").fails(4)
+	c.write("1.csv", "a,b\n1,x\n2,y\n")
+	again := []string{"ingest", "t", "@1.csv", "--create", "--types", "a=string", "--partition-by", "b", "--sort-by", "a DESC", "--key", "k"}
+	c.run(again...).matches("^t: 2 rows")
+	c.run("table", "describe", "t").matches("^1,a,string")
+	c.run(again...).matches("there already")
+	c.run("ingest", "t", "@1.csv", "--create", "--types", "a=int64").fails(6, "a=string", "only for a new table")
+	c.run("ingest", "t", "@1.csv", "--create", "--partition-by", "a").fails(6, "has b")
+	c.run("ingest", "t", "@1.csv", "--max-rejects", "-1").fails(2, "-1")
+
+	c.write("2.csv", "a,b\n1,x\n") // the first file is in, so the table stays
+	c.write("3.csv", "a,b\n1\n")
+	c.run("ingest", "u", "@2.csv", "@3.csv", "--create").fails(7, "committed: [@2.csv]")
+	c.run("query", "SELECT count(*) AS n FROM u").ok("n\n1")
+}
+
+// TestNamesAsInTheFile: names that a table cannot have are mended alike when
+// the table is made and when it is filled.
+func TestNamesAsInTheFile(t *testing.T) {
+	c := newCLI(t)
+	c.write("1.csv", "a,A,a,"+strings.Repeat("n", 3000)+",\n1,2,3,4,5\n")
+	c.run("ingest", "t", "@1.csv", "--create", "--header").matches("^t: 1 row")
+	c.run("query", "SELECT a, A_2, a_3, column5 FROM t").ok("a,A_2,a_3,column5\n1,2,3,5")
+	c.write("2.csv", "a,zz\n1,2\n")
+	c.run("ingest", "t", "@2.csv").fails(6, `"zz"`, "tarn table alter")
+}
+
 func TestInterrupted(t *testing.T) {
 	c := newCLI(t)
 	c.run("table", "create", "t", "--schema", "a int64")

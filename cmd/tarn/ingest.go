@@ -12,7 +12,6 @@ import (
 	"github.com/tarnlake/tarn/client"
 	"github.com/tarnlake/tarn/client/source"
 	"github.com/tarnlake/tarn/client/wire"
-	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/schema"
 )
 
@@ -102,6 +101,9 @@ to put it aside into the reject file.`,
 
 // check refuses flags that would count for nothing.
 func (f ingestFlags) check(c *cobra.Command) error {
+	if f.maxRejects < 0 {
+		return wire.Errorf(wire.InvalidArgument, "--max-rejects %d: want a number of rows", f.maxRejects)
+	}
 	for _, name := range []string{"partition-by", "sort-by", "types"} {
 		if c.Flags().Changed(name) && !f.create && !f.explain {
 			return wire.Errorf(wire.InvalidArgument, "--%s counts only for a new table", name).WithHint("add --create, or leave it out")
@@ -149,6 +151,7 @@ func (a *app) ingest(ctx context.Context, n *client.Client, f ingestFlags, files
 	err := in.loadAll(ctx)
 	in.meter.stop()
 	if err != nil {
+		in.unmake(ctx)
 		in.reportFailure()
 		return err
 	}
@@ -163,8 +166,9 @@ type ingest struct {
 	files   []string
 	started time.Time
 
-	want    *schema.Schema // the table's
-	first   *source.Source // standard input, already open because the table was made from it
+	want    *schema.Schema  // the table's
+	made    *wire.DropTable // undoes the making of the table; nil: it was there
+	first   *source.Source  // standard input, already open because the table was made from it
 	rejects *rejectFile
 	meter   *meter
 
@@ -184,61 +188,6 @@ func (in *ingest) close() {
 		in.first.Close()
 	}
 	in.rejects.close()
-}
-
-// settleTable finds the table's schema, making the table if it may.
-func (in *ingest) settleTable(ctx context.Context) error {
-	info, err := in.node.Table(ctx, in.flags.table, expr.At{})
-	if wire.IsCode(err, wire.TableNotFound) && in.flags.create {
-		info, err = in.createTable(ctx)
-	}
-	if wire.IsCode(err, wire.TableNotFound) && !in.flags.create {
-		e := *wire.FromError(err)
-		e.Hint = joinHints(e.Hint, "add --create to make the table from the files")
-		return &e
-	}
-	if err != nil {
-		return err
-	}
-	in.want = info.Schema.Schema()
-	return nil
-}
-
-func joinHints(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a + "\n" + b
-}
-
-// createTable makes a table with the schema that fits all files.
-func (in *ingest) createTable(ctx context.Context) (wire.TableInfo, error) {
-	s, err := in.inferAll(ctx)
-	if err != nil {
-		return wire.TableInfo{}, err
-	}
-	return in.node.CreateTable(ctx, wire.CreateTable{
-		Name: in.flags.table, Fields: s.Fields, IfNotExists: true,
-		PartitionBy: splitLists(in.flags.partitionBy), SortBy: splitLists(in.flags.sortBy),
-	})
-}
-
-// inferAll looks at the beginning of each file. Standard input can be opened
-// only once, so it is kept for loading.
-func (in *ingest) inferAll(ctx context.Context) (*schema.Schema, error) {
-	opts, err := in.flags.options()
-	if err != nil {
-		return nil, err
-	}
-	if len(in.files) == 1 && in.files[0] == "-" {
-		in.limitRejects(&opts, "-")
-		in.first, err = source.Open(ctx, "-", opts)
-		if err != nil {
-			return nil, err
-		}
-		return in.first.Schema(), nil
-	}
-	return inferSchema(ctx, in.files, opts)
 }
 
 // options are the ones for a file whose table is not there yet.
@@ -274,7 +223,7 @@ func (in *ingest) load(ctx context.Context, path string) error {
 	in.meter.watch(path, src)
 	receipt, err := in.node.Load(ctx, in.flags.table, in.keyOf(path), src.Batches())
 	if err != nil {
-		return err
+		return in.hinted(err)
 	}
 	_, read, _ := src.Progress()
 	in.rejects.count += src.Rejects()
@@ -287,6 +236,10 @@ func (in *ingest) load(ctx context.Context, path string) error {
 		return nil
 	}
 	in.rows += receipt.Rows
+	if receipt.Rows == 0 {
+		in.meter.print("%s: 0 rows, nothing to commit%s", path, rejectedText(src.Rejects()))
+		return nil
+	}
 	in.meter.print("%s: %d rows, version %d%s", path, receipt.Rows, receipt.Version, rejectedText(src.Rejects()))
 	return nil
 }
@@ -305,6 +258,16 @@ func (in *ingest) limitRejects(opts *source.Options, path string) {
 	if in.flags.maxRejects > 0 {
 		opts.OnReject = func(r source.Reject) { in.rejects.add(path, r) }
 	}
+}
+
+// hinted takes hints for new tables from an error about a table that was
+// there before.
+func (in *ingest) hinted(err error) error {
+	e := wire.FromError(err)
+	if in.made == nil && strings.HasPrefix(e.Hint, "--types ") {
+		return e.WithHint("mend the file, change the column (tarn table alter %s --help), or set up to N bad rows aside with --max-rejects N", in.flags.table)
+	}
+	return e
 }
 
 // keyOf is the idempotency key of one file of the run.

@@ -39,7 +39,7 @@ func TestEpochsRunOut(t *testing.T) {
 func TestCommandsHoldOneChange(t *testing.T) {
 	w := newWorld(t)
 	w.refuse(Command{}, wire.InvalidArgument)
-	w.refuse(Command{OpenEpoch: &OpenEpoch{"n"}, DropTable: &DropTable{"t"}}, wire.InvalidArgument)
+	w.refuse(Command{OpenEpoch: &OpenEpoch{"n"}, DropTable: &DropTable{Name: "t"}}, wire.InvalidArgument)
 }
 
 func TestCreateTable(t *testing.T) {

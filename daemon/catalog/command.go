@@ -38,8 +38,12 @@ type OpenEpoch struct {
 }
 
 // DropTable drops a table with all its versions; its segments become garbage.
+// With ID and IfVersion it does so only if that is still the table's newest
+// version.
 type DropTable struct {
-	Name string `json:"name"`
+	Name      string  `json:"name"`
+	ID        TableID `json:"id,omitempty"`
+	IfVersion Version `json:"if_version,omitempty"`
 }
 
 // CommitSegments makes one version of a table: all of it or nothing.

@@ -3,6 +3,8 @@ package catalog
 import (
 	"sort"
 	"time"
+
+	"github.com/tarnlake/tarn/client/wire"
 )
 
 // Expirable reports whether ExpireVersions at that time would let a version go.
@@ -77,6 +79,9 @@ func (s *State) dropTable(c DropTable) (Result, error) {
 	t, err := s.named(c.Name)
 	if err != nil {
 		return Result{}, err
+	}
+	if c.IfVersion != 0 && (t.id != c.ID || t.newest.Version != c.IfVersion) {
+		return Result{}, wire.Errorf(wire.Conflict, "table %q has changed since version %d", t.name, c.IfVersion)
 	}
 	edit(&s.names).Delete(t.name)
 	edit(&s.tables).Delete(t.id)

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -95,11 +96,38 @@ func validate(a arrow.Array) (err error) {
 			err = fmt.Errorf("its buffers contradict each other: %v", p)
 		}
 	}()
-	if err := array.ValidateFull(a); err != nil {
+	if err := array.ValidateFull(withNullBuffers(a)); err != nil {
 		return err
 	}
 	if d, ok := a.(*array.Dictionary); ok {
-		return array.ValidateFull(d.Dictionary())
+		return validate(d.Dictionary())
 	}
 	return nil
+}
+
+// withNullBuffers returns a with the empty buffer that Arrow's check wants of
+// null arrays, and that its reader does not give them.
+func withNullBuffers(a arrow.Array) arrow.Array {
+	if !holdsNull(a.DataType()) {
+		return a
+	}
+	return array.MakeFromData(nullBuffers(a.Data()))
+}
+
+func holdsNull(t arrow.DataType) bool {
+	if nested, ok := t.(arrow.NestedType); ok {
+		return slices.ContainsFunc(nested.Fields(), func(f arrow.Field) bool { return holdsNull(f.Type) })
+	}
+	return t.ID() == arrow.NULL
+}
+
+func nullBuffers(d arrow.ArrayData) arrow.ArrayData {
+	if d.DataType().ID() == arrow.NULL {
+		return array.NewData(d.DataType(), d.Len(), []*memory.Buffer{nil}, nil, d.Len(), d.Offset())
+	}
+	children := make([]arrow.ArrayData, len(d.Children()))
+	for i, c := range d.Children() {
+		children[i] = nullBuffers(c)
+	}
+	return array.NewData(d.DataType(), d.Len(), d.Buffers(), children, d.NullN(), d.Offset())
 }

@@ -79,7 +79,7 @@ func (l *Load) Write(ctx context.Context, batch arrow.RecordBatch) error {
 	if batch.NumRows() == 0 { // its columns may still not fit
 		return l.take(ctx, batch)
 	}
-	for part, err := range slices(l.table.Schema, batch) {
+	for part, err := range pieces(l.table.Schema, batch) {
 		if err != nil {
 			return err
 		}

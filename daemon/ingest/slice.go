@@ -33,8 +33,8 @@ func plainBytes(s *schema.Schema, batch arrow.RecordBatch, limit int64) (total i
 	return total
 }
 
-// slices cuts a batch into parts that take about sliceBytes in the table.
-func slices(s *schema.Schema, batch arrow.RecordBatch) iter.Seq2[arrow.RecordBatch, error] {
+// pieces cuts a batch into parts that take about sliceBytes in the table.
+func pieces(s *schema.Schema, batch arrow.RecordBatch) iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) { cut(s, batch, yield) }
 }
 

@@ -44,8 +44,11 @@ func bindAggregate(e *expr.Expr, b *binder) (*aggSpec, error) {
 		return nil, err
 	}
 	if s.out = aggregateType(e, s.arg.typ()); s.out == nil {
-		return nil, wire.Errorf(wire.InvalidArgument, "%s: no %s of type %s", e, e.Op, schema.TypeText(s.arg.typ())).
-			WithHint("cast the argument, as in %s(CAST(x AS int64))", e.Op)
+		err := wire.Errorf(wire.InvalidArgument, "%s: no %s of type %s", e, e.Op, schema.TypeText(s.arg.typ()))
+		if family(s.arg.typ()) != "" {
+			err = err.WithHint("cast the argument, as in %s(CAST(x AS int64))", e.Op)
+		}
+		return nil, err
 	}
 	if e.Distinct && (e.Op == expr.Sum || e.Op == expr.Avg) {
 		return nil, wire.Errorf(wire.Unsupported, "%s: DISTINCT is supported in count only", e)

@@ -335,7 +335,7 @@ func (c *compiler) outer(all []*expr.Expr) (*binder, error) {
 			return nil, err
 		}
 		if !index.Bounded(n.typ()) {
-			return nil, wire.Errorf(wire.Unsupported, "GROUP BY %s: values of type %s are not compared", e, schema.TypeText(n.typ()))
+			return nil, wire.Errorf(wire.Unsupported, "GROUP BY or DISTINCT over %s: values of type %s are not compared", e, schema.TypeText(n.typ()))
 		}
 		outer.known[e.String()] = &colNode{t: n.typ(), slot: len(c.p.keys)}
 		c.p.keys = append(c.p.keys, n)
