@@ -226,7 +226,7 @@ func (r *rewritten) limitAll(n int) {
 
 func (r *rewritten) asOf() {
 	version := r.at(2).is("VERSION")
-	if n := 5; r.at(n - 1).is("AS") && r.at(n).isName() || r.at(n-1).isName() && !afterTable[upper(r.at(n-1).text)] {
+	if n := 5; r.at(n-1).is("AS") && r.at(n).isName() || r.at(n-1).isName() && !afterTable[upper(r.at(n-1).text)] {
 		r.aliasFirst()
 	}
 	r.copy(2)
