@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"encoding/binary"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 )
@@ -8,39 +10,60 @@ import (
 // distinct is count(DISTINCT x): the exact set of values of each group.
 type distinct[T comparable] struct {
 	values func(*vec) []T
-	seen   map[member[T]]struct{}
-	counts []int64
+	sets   []keySet[T] // by group
+	new    func() keySet[T]
 	held   int64
 }
 
-// member is a value of a group.
-type member[T comparable] struct {
-	group int32
-	value T
+// keySet is a set of values.
+type keySet[T comparable] interface {
+	number(T) (int32, bool)
+	members() []T
+	bytes() int64
 }
+
+func (t *intKeys) members() []int64   { return t.keys }
+func (t *textKeys) members() []string { return t.keys }
 
 func newDistinct(t arrow.DataType) aggregate {
 	switch laneOf(t) {
 	case laneUint:
-		return newDistinctOf(func(v *vec) []uint64 { return v.uints })
+		return distinctInts(func(v *vec) []int64 { return convert(v.uints, func(x uint64) int64 { return int64(x) }) })
 	case laneFloat:
-		return newDistinctOf(func(v *vec) []int64 { return ranks(v.floats) })
-	case laneDec:
-		return newDistinctOf(func(v *vec) []decimal128.Num { return v.decs })
-	case laneStr:
-		return newDistinctOf(func(v *vec) []string { return v.strs })
+		return distinctInts(func(v *vec) []int64 { return ranks(v.floats) })
 	case laneBool:
-		return newDistinctOf(bytesOf)
+		return distinctInts(func(v *vec) []int64 { return convert(bytesOf(v), func(x uint8) int64 { return int64(x) }) })
+	case laneDec:
+		return distinctTexts(func(v *vec) []string { return convert(v.decs, decimalBytes) })
+	case laneStr:
+		return distinctTexts(func(v *vec) []string { return v.strs })
 	}
-	return newDistinctOf(func(v *vec) []int64 { return v.ints })
+	return distinctInts(func(v *vec) []int64 { return v.ints })
 }
 
-func newDistinctOf[T comparable](values func(*vec) []T) aggregate {
-	return &distinct[T]{values: values, seen: map[member[T]]struct{}{}}
+func distinctInts(values func(*vec) []int64) aggregate {
+	return &distinct[int64]{values: values, new: func() keySet[int64] { return &intKeys{} }}
 }
 
-func (d *distinct[T]) grow(n int)   { d.counts = extend(d.counts, n) }
-func (d *distinct[T]) bytes() int64 { return d.held + int64(len(d.counts))*8 }
+func distinctTexts(values func(*vec) []string) aggregate {
+	return &distinct[string]{values: values, new: func() keySet[string] { return &textKeys{} }}
+}
+
+func decimalBytes(d decimal128.Num) string {
+	b := binary.LittleEndian.AppendUint64(make([]byte, 0, 16), d.LowBits())
+	return viewString(binary.LittleEndian.AppendUint64(b, uint64(d.HighBits())))
+}
+
+func (d *distinct[T]) grow(n int) {
+	for len(d.sets) < n {
+		d.sets = append(d.sets, d.new())
+	}
+}
+
+// setBytes is about what a group's empty set costs.
+const setBytes = 160
+
+func (d *distinct[T]) bytes() int64 { return d.held + int64(len(d.sets))*setBytes }
 
 func (d *distinct[T]) add(groups []int32, n int, v *vec) {
 	values := d.values(v)
@@ -48,21 +71,24 @@ func (d *distinct[T]) add(groups []int32, n int, v *vec) {
 }
 
 func (d *distinct[T]) put(g int32, v T) {
-	if _, ok := d.seen[member[T]{g, v}]; ok {
-		return
-	}
-	v = own(v)
-	d.seen[member[T]{g, v}] = struct{}{}
-	d.counts[g]++
-	d.held += mapEntryBytes + textBytes(v)
+	set := d.sets[g]
+	before := set.bytes()
+	set.number(v)
+	d.held += set.bytes() - before
 }
 
 func (d *distinct[T]) merge(into []int32, from aggregate) {
-	for m := range from.(*distinct[T]).seen {
-		d.put(at(into, int(m.group)), m.value)
+	for g, set := range from.(*distinct[T]).sets {
+		for _, v := range set.members() {
+			d.put(at(into, g), v)
+		}
 	}
 }
 
 func (d *distinct[T]) result() (*vec, error) {
-	return &vec{typ: arrow.PrimitiveTypes.Int64, n: len(d.counts), ints: d.counts}, nil
+	counts := make([]int64, len(d.sets))
+	for i, set := range d.sets {
+		counts[i] = int64(len(set.members()))
+	}
+	return &vec{typ: arrow.PrimitiveTypes.Int64, n: len(counts), ints: counts}, nil
 }

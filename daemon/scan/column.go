@@ -61,6 +61,19 @@ func (g *growing) appendAt(v *vec, i int) {
 	}
 }
 
+// appendText appends a string that is kept elsewhere.
+func (g *growing) appendText(s string) {
+	at := g.v.n
+	g.v.n++
+	if at&63 == 0 {
+		g.valid = append(g.valid, 0)
+		g.v.bools = append(g.v.bools, 0)
+	}
+	g.valid.set(at)
+	g.v.strs = append(g.v.strs, s)
+	g.bytes += 16
+}
+
 // vec returns what was appended so far; it is good until the next append.
 func (g *growing) vec() *vec {
 	out := g.v

@@ -1,8 +1,6 @@
 package scan
 
 import (
-	"strings"
-
 	"github.com/apache/arrow-go/v18/arrow"
 )
 
@@ -11,14 +9,13 @@ import (
 type groups struct {
 	keys  []*growing
 	n     int
-	ints  map[int64]int32  // one key of 64 bits: by value
-	texts map[string]int32 // one string key: by value; otherwise by sort key
-	null  int32            // the group of the single null key; -1: none yet
-	bytes int64            // of the maps, about
+	ints  intKeys  // one key of 64 bits: by value
+	texts textKeys // one string key: by value; several, or wider ones: by sort key
+	null  int32    // the group of the single null key; -1: none yet
 }
 
 func newGroups(types []arrow.DataType) *groups {
-	g := &groups{ints: map[int64]int32{}, texts: map[string]int32{}, null: -1}
+	g := &groups{null: -1}
 	for _, t := range types {
 		g.keys = append(g.keys, newColumn(t))
 	}
@@ -28,11 +25,8 @@ func newGroups(types []arrow.DataType) *groups {
 	return g
 }
 
-// mapEntryBytes is about what a group costs beside its key and its sums.
-const mapEntryBytes = 48
-
 func (g *groups) size() int64 {
-	n := g.bytes
+	n := g.ints.bytes() + g.texts.bytes()
 	for _, k := range g.keys {
 		n += k.bytes
 	}
@@ -50,35 +44,36 @@ func (g *groups) of(keys []*vec, n int) []int32 {
 	}
 	out := make([]int32, n)
 	if len(keys) > 1 {
-		byKey(g, out, g.texts, encoded(keys, n), nil, keys)
+		byKey(g, out, g.texts.number, encoded(keys, n), nil, keys)
 		return out
 	}
 	k := keys[0]
 	switch laneOf(k.typ) {
 	case laneInt:
-		byKey(g, out, g.ints, k.ints, k.valid, keys)
+		byKey(g, out, g.ints.number, k.ints, k.valid, keys)
 	case laneUint:
-		byKey(g, out, g.ints, convert(k.uints, func(v uint64) int64 { return int64(v) }), k.valid, keys)
+		byKey(g, out, g.ints.number, convert(k.uints, func(v uint64) int64 { return int64(v) }), k.valid, keys)
 	case laneFloat:
-		byKey(g, out, g.ints, ranks(k.floats), k.valid, keys)
+		byKey(g, out, g.ints.number, ranks(k.floats), k.valid, keys)
 	case laneBool:
-		byKey(g, out, g.ints, convert(bytesOf(k), func(v uint8) int64 { return int64(v) }), k.valid, keys)
+		byKey(g, out, g.ints.number, convert(bytesOf(k), func(v uint8) int64 { return int64(v) }), k.valid, keys)
 	case laneStr:
-		byKey(g, out, g.texts, k.strs, k.valid, keys)
+		byKey(g, out, g.texts.number, k.strs, k.valid, keys)
 	default:
-		byKey(g, out, g.texts, encoded(keys, n), nil, keys)
+		byKey(g, out, g.texts.number, encoded(keys, n), nil, keys)
 	}
 	return out
 }
 
-// byKey looks up values, of which those outside of valid are null, in index.
-// Rows often come in runs of one key, which cost no look-up.
-func byKey[K comparable](g *groups, out []int32, index map[K]int32, values []K, valid bits, keys []*vec) {
+// byKey numbers values, of which those outside of valid are null. Rows often
+// come in runs of one key, which cost no look-up.
+func byKey[K comparable](g *groups, out []int32, number func(K) (int32, bool), values []K, valid bits, keys []*vec) {
 	last := int32(-1)
 	for i, v := range values {
 		if valid != nil && !valid.has(i) {
 			if g.null < 0 {
-				g.null = g.add(keys, i)
+				g.null = int32(g.n)
+				g.add(keys, i)
 			}
 			out[i], last = g.null, -1
 			continue
@@ -87,30 +82,28 @@ func byKey[K comparable](g *groups, out []int32, index map[K]int32, values []K, 
 			out[i] = last
 			continue
 		}
-		id, ok := index[v]
-		if !ok {
-			id = g.add(keys, i)
-			index[own(v)] = id
+		id, fresh := number(v)
+		if g.null >= 0 && id >= g.null { // the null has a number of its own
+			id++
+		}
+		if fresh {
+			g.add(keys, i)
 		}
 		out[i], last = id, id
 	}
 }
 
-// own returns v with memory of its own.
-func own[K comparable](v K) K {
-	if s, ok := any(v).(string); ok {
-		return any(strings.Clone(s)).(K)
-	}
-	return v
-}
-
-func (g *groups) add(keys []*vec, row int) int32 {
-	for i, k := range keys {
-		g.keys[i].appendAt(k, row)
+// add makes a group of the keys of a row. A single string is in the table
+// already, which keeps it.
+func (g *groups) add(keys []*vec, row int) {
+	if len(keys) == 1 && laneOf(keys[0].typ) == laneStr && !keys[0].null(row) {
+		g.keys[0].appendText(g.texts.keys[len(g.texts.keys)-1])
+	} else {
+		for i, k := range keys {
+			g.keys[i].appendAt(k, row)
+		}
 	}
 	g.n++
-	g.bytes += mapEntryBytes
-	return int32(g.n - 1)
 }
 
 // encoded returns the sort keys of n rows, which tell keys apart.

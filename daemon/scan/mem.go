@@ -28,10 +28,10 @@ func (b *budget) take(bytes int64, what string) error {
 	b.used += bytes
 	fits := b.pool.take(bytes)
 	switch {
-	case b.used > b.limit:
-		return wire.Errorf(wire.LimitExceeded, "the query needs more than its memory limit of %s for %s", sizeText(b.limit), what).
+	case b.used > b.limit || !fits && bytes > 0 && 2*b.used > b.pool.limit: // it would not fit alone, or hardly
+		return wire.Errorf(wire.LimitExceeded, "the query needs more than the %s that the node has for queries, for %s", sizeText(b.limit), what).
 			WithHint("narrow the filter, group by fewer values, or add a LIMIT to an ORDER BY; or raise the memory limit of the node")
-	case bytes > 0 && !fits:
+	case !fits && bytes > 0:
 		return wire.Errorf(wire.LimitExceeded, "the queries under way need more than the %s that the node has for them; this one holds %s for %s",
 			sizeText(b.pool.limit), sizeText(b.used), what).
 			WithHint("ask again when fewer queries run, or raise the memory limit of the node")
