@@ -144,6 +144,9 @@ func (n *Node) openStorage(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err = n.catalog.KeepBallast(); err != nil {
+		return err
+	}
 	r, err := n.catalog.Propose(ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: n.id.Node}})
 	if err != nil {
 		return fmt.Errorf("opening an epoch: %w", err)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/tarnlake/tarn/client/wire"
@@ -67,7 +68,7 @@ func newIdentity(dir string) (identity, error) {
 		return identity{}, err
 	}
 	for _, e := range entries {
-		if e.Name() != lockName && e.Name() != "lost+found" {
+		if !slices.Contains([]string{lockName, "node.json.tmp", "lost+found"}, e.Name()) { // of a first start that was cut off
 			return identity{}, wire.Errorf(wire.InvalidArgument, "%s is not a node's directory and not empty (it holds %q)", dir, e.Name()).
 				WithHint("give --dir an empty or new directory")
 		}

@@ -25,6 +25,9 @@ func (n *Node) maintain(ctx context.Context) {
 		case <-tick.C:
 		}
 		n.expire(ctx)
+		if err := n.catalog.KeepBallast(); err != nil {
+			n.cfg.Logger.Warn("keeping room for deletes on a full disk", "error", err)
+		}
 		if err := n.medium.EmptyTrash(trash.olderThan(n.cfg.TrashFor)); err != nil {
 			n.cfg.Logger.Warn("emptying the trash", "error", err)
 		}

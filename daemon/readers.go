@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 
 	"github.com/tarnlake/tarn/client/wire"
@@ -11,10 +12,18 @@ import (
 	"github.com/tarnlake/tarn/daemon/ingest"
 	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/tiering"
+	"golang.org/x/sys/unix"
 )
 
-// maxReaders bounds how many segments are kept open.
-const maxReaders = 1024
+// maxReaders bounds how many segments are kept open: a quarter of the files
+// that the process may have, for the rest are connections and writes.
+var maxReaders = func() int {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return 256
+	}
+	return int(min(max(l.Cur/4, 8), 1024))
+}()
 
 // readers keeps the readers of the segments used last, so that a second scan
 // need not read footers again. It is safe for concurrent use.
@@ -43,11 +52,29 @@ func (rs *readers) OpenSegment(_ context.Context, s *catalog.Segment) (*format.R
 		return r, nil
 	}
 	r, err := openSegment(rs.medium, s)
+	for try := 0; noFilesLeft(err) && try < 5; try++ {
+		rs.letGo()
+		r, err = openSegment(rs.medium, s)
+	}
+	if noFilesLeft(err) {
+		return nil, wire.Errorf(wire.Unavailable, "segment %s: %w", s.ID, err).WithHint("raise the limit of open files (ulimit -n) of the node")
+	}
 	if err != nil {
 		return nil, err
 	}
 	rs.keep(s.ID, r)
 	return r, nil
+}
+
+func noFilesLeft(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
+
+// letGo closes the files of all readers that no scan holds.
+func (rs *readers) letGo() {
+	rs.mu.Lock()
+	clear(rs.open)
+	rs.recent.Init()
+	rs.mu.Unlock()
+	runtime.GC() // files close with their last user, soon after
 }
 
 func openSegment(m *tiering.Medium, s *catalog.Segment) (*format.Reader, error) {

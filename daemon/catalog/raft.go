@@ -28,7 +28,8 @@ type Config struct {
 	// If Fatal returns, the catalog answers nothing from then on. Default: panic.
 	Fatal func(error)
 
-	wrap func(backend) backend // tests put a failing store here
+	wrap func(backend) backend           // tests put a failing store here
+	free func(dir string) (int64, error) // tests fill the disk here
 }
 
 func (c Config) withDefaults() Config {
@@ -43,6 +44,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Transport == nil {
 		_, c.Transport = raft.NewInmemTransport(raft.ServerAddress(c.Node))
+	}
+	if c.free == nil {
+		c.free = freeBytes
 	}
 	if c.wrap == nil {
 		c.wrap = func(b backend) backend { return b }
@@ -118,6 +122,9 @@ func raftConfig(cfg Config) *raft.Config {
 // waitReady returns when this node, a single voter, leads and has applied
 // everything in its log.
 func (c *Catalog) waitReady() error {
+	if err := c.checkVoter(); err != nil {
+		return err
+	}
 	for leads := false; !leads; {
 		select {
 		case leads = <-c.raft.LeaderCh():
@@ -135,10 +142,25 @@ func (c *Catalog) waitReady() error {
 	}
 }
 
+// checkVoter refuses a configuration that does not have this node as its one
+// voter: it would wait for ever to be elected.
+func (c *Catalog) checkVoter() error {
+	f := c.raft.GetConfiguration()
+	if err := f.Error(); err != nil {
+		return err
+	}
+	servers := f.Configuration().Servers
+	if len(servers) != 1 || servers[0].ID != raft.ServerID(c.cfg.Node) || servers[0].Suffrage != raft.Voter {
+		return damagedLog(c.cfg.Dir, fmt.Errorf("its members are %v; want the voter %s", servers, c.cfg.Node))
+	}
+	return nil
+}
+
 // Propose puts a command through Raft and returns when it is applied here and
 // durable. A rejection is in Result.Err. The error is for a command that was
 // not judged: wire.InvalidArgument and wire.LimitExceeded when it cannot be
-// written down, and wire.Unavailable when its outcome is unknown: it may have
+// written down and wire.DiskFull when there is no room for it, so that it has
+// not been applied and never will; and wire.Unavailable when its outcome is unknown: it may have
 // been applied, or may yet be. A CommitSegments is then proposed again as it
 // is, under the same Txn, until there is an answer.
 func (c *Catalog) Propose(ctx context.Context, cmd Command) (Result, error) {
@@ -149,6 +171,9 @@ func (c *Catalog) Propose(ctx context.Context, cmd Command) (Result, error) {
 	}
 	if err := c.ended(); err != nil {
 		return Result{}, unknownOutcome(err)
+	}
+	if err := c.checkSpace(cmd); err != nil {
+		return Result{}, err
 	}
 	answer := make(chan raft.ApplyFuture, 1)
 	go func() { // Apply itself waits while the queue is full

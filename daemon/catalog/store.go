@@ -21,6 +21,7 @@ import (
 //	store/log.db      bbolt: the Raft log, votes and terms, and whose they are
 //	store/snapshots/  the two newest snapshots
 //	store.tmp/        a bootstrap that was cut off
+//	ballast           takes room until the disk is full, see KeepBallast
 func storeDir(dir string) string { return filepath.Join(dir, "store") }
 
 // prepareDir makes sure that there is a store, and makes one only when it is
@@ -112,6 +113,9 @@ const lockWait = time.Second
 
 func openDisk(cfg Config, dir string) (*disk, error) {
 	at := filepath.Join(dir, "log.db")
+	if err := checkMetas(at); err != nil {
+		return nil, err
+	}
 	bolt, err := raftboltdb.New(raftboltdb.Options{
 		Path: at,
 		BoltOptions: &bbolt.Options{

@@ -31,7 +31,8 @@ func (g *Ingester) commit(cmd catalog.CommitSegments) (catalog.Result, error) {
 			return r, nil
 		case err == nil:
 			return r, nil
-		case !wire.FromError(err).Retryable():
+		case !wire.FromError(err).Retryable(): // never proposed
+			g.discard(cmd.Segments, g.Catalog.View().Index())
 			return r, err
 		}
 		g.Logger.Warn("commit without an answer; trying again", "txn", cmd.Txn, "error", err)

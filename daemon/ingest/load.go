@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -35,6 +36,7 @@ type Load struct {
 	wctx    context.Context
 	mu      sync.Mutex
 	written []catalog.Segment
+	command int // bytes that the segments will take in the commit
 }
 
 // buffered is the rows of one partition that have not been written yet.
@@ -155,11 +157,25 @@ func (l *Load) flush(key string) {
 			return err
 		}
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.written = append(l.written, *s)
-		l.mu.Unlock()
-		return nil
+		return l.checkCommand(s)
 	})
 }
+
+// checkCommand ends a load whose commit would not fit one command, before all
+// of its segments are written.
+func (l *Load) checkCommand(s *catalog.Segment) error {
+	b, err := json.Marshal(s)
+	if l.command += len(b) + 1; err == nil && l.command > catalog.MaxCommandBytes-commandRoom {
+		err = wire.Errorf(wire.LimitExceeded, "the load has %d segments, more than one commit can name", len(l.written)).
+			WithHint("load fewer partitions at a time, or partition more coarsely")
+	}
+	return err
+}
+
+// commandRoom is what a command has beside its segments.
+const commandRoom = 64 << 10
 
 // Rows returns how many rows the load has taken.
 func (l *Load) Rows() int64 { return l.rows }
