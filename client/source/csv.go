@@ -49,6 +49,10 @@ func (s *Source) startCSV(format string, opts Options) error {
 	if len(first) == 0 {
 		return s.startEmpty(opts)
 	}
+	if first[0] == nil {
+		return wire.Errorf(wire.BadInput, "%s: the first row is broken: with %s there is text after a closing quote", s.name, delimText(d.delim)).
+			WithHint("give --delimiter or --quote if they are others; a quote inside quotes is written twice")
+	}
 	names := s.columnNames(first[0], d.header)
 	target, err := s.csvSchema(names, sample, whole, d, opts)
 	if err != nil {
@@ -250,8 +254,7 @@ func matchColumns(file string, names []string, target *schema.Schema, byName boo
 
 func (r *csvReader) skipHeader() error {
 	for {
-		_, err := r.split.row()
-		if _, broken := err.(errBroken); err == nil && len(r.split.raw) > 0 || err != nil && !broken {
+		if _, err := r.split.row(); err != nil || len(r.split.raw) > 0 { // blank lines may stand before it
 			return err
 		}
 	}

@@ -73,13 +73,18 @@ func asciiOption(name string, r rune, ifZero byte) (byte, error) {
 	return byte(r), nil
 }
 
-// firstRows returns copies of up to n sound rows.
+// firstRows returns copies of up to n rows. A row that is broken in this
+// dialect is nil.
 func firstRows(sample []byte, whole bool, d dialect, n int) [][]field {
 	sp := newSampleSplitter(sample, whole, d)
 	var rows [][]field
 	for len(rows) < n {
 		row, err := sp.row()
-		if _, broken := err.(errBroken); broken || err == nil && len(sp.raw) == 0 {
+		if _, broken := err.(errBroken); broken {
+			rows = append(rows, nil)
+			continue
+		}
+		if err == nil && len(sp.raw) == 0 {
 			continue
 		}
 		if err != nil {
@@ -124,11 +129,14 @@ func sniffDelimiter(sample []byte, whole bool, quote byte) (byte, string) {
 	return best, fmt.Sprintf("%.0f%% of the first %s rows have %d fields", 100*bestShare, count(int64(rows)), bestFields)
 }
 
-// commonWidth returns the most frequent number of fields and its share.
+// commonWidth returns the most frequent number of fields and its share of all
+// rows, broken ones included.
 func commonWidth(rows [][]field) (width int, share float64) {
 	seen, most := map[int]int{}, 0
 	for _, r := range rows {
-		seen[len(r)]++
+		if r != nil {
+			seen[len(r)]++
+		}
 	}
 	for n, times := range seen {
 		if times > most || times == most && n > width {

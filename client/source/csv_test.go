@@ -64,6 +64,7 @@ func TestCSVDialects(t *testing.T) {
 		"no line end, CR":      {"a,b\r\n1,\"x\"\r", []string{"1|x"}},
 		"byte order mark":      {"\xef\xbb\xbfa,b\n1,x\n", []string{"1|x"}},
 		"CR alone":             {"a,b\r1,x\r2,\"y\rz\"\r", []string{"1|x", "2|y\nz"}},
+		"texts with bars":      {"\"id\",\"t\"\n\"1\",\"a\"\n\"2\",\"x; y\nfoo|bar|baz\"\n", []string{"1|a", "2|x; y\nfoo|bar|baz"}},
 		"doubled names":        {"a,A,a\n1,x,2\n", []string{"1|x|2"}},
 		"long name":            {strings.Repeat("n", 5000) + ",b\n1,x\n", []string{"1|x"}},
 		"semicolon":            {"a;b\n1,5;x\n2,5;y\n", []string{"1,5|x", "2,5|y"}},
@@ -86,6 +87,18 @@ func TestCSVDialects(t *testing.T) {
 			}
 			wantRows(t, batches, c.want...)
 		})
+	}
+}
+
+// TestCSVBrokenFirstRow: what stands before the first sound row is not passed
+// over.
+func TestCSVBrokenFirstRow(t *testing.T) {
+	want := &schema.Schema{ID: 1, Fields: []schema.Field{
+		{ID: 1, Name: "id", Type: arrow.PrimitiveTypes.Int64, Nullable: true}, {ID: 2, Name: "name", Type: arrow.BinaryTypes.String, Nullable: true}}}
+	for _, opts := range []Options{{}, {Want: want}, {Want: want, MaxRejects: 5}} {
+		if _, _, err := readText(t, "x.csv", "\"1\"lost,row\nid,name\n1,a\n", opts); !wire.IsCode(err, wire.BadInput) {
+			t.Errorf("%+v: got %v; want BAD_INPUT", opts, err)
+		}
 	}
 }
 
