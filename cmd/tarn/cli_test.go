@@ -283,6 +283,11 @@ func TestTypesFitAllFiles(t *testing.T) {
 	c.run("ingest", "u", "@in", "--create", "--types", "a=string,b=string,d=string").matches("^u: 2 rows")
 	c.run("table", "describe", "u").matches(`^1,a,string`, `^4,d,string`)
 	c.run("ingest", "v", "@in", "--create", "--types", "a").fails(2, "COLUMN=TYPE")
+
+	c.write("big/1.csv", "v\n99999999999999999999\n")
+	c.write("big/2.csv", "v\n1e3\n")
+	c.run("ingest", "w", "@big", "--create").matches("^w: 2 rows")
+	c.run("query", "SELECT v FROM w").ok("v\n99999999999999999999\n1e3")
 }
 
 func TestDialect(t *testing.T) {
@@ -305,6 +310,9 @@ func TestRejects(t *testing.T) {
 	c.run("ingest", "t", "@1.csv", "@2.csv", "@3.csv", "--key", "k", "--max-rejects", "1", "--reject-file", "@bad.csv").
 		matches(`1.csv: was there already`, `2.csv: 2 rows, version 3, 1 rejected`, `1 rejected row in @bad.csv`)
 	c.run("query", "SELECT count(*) AS n, sum(a) AS s FROM t").ok("n,s\n5,17")
+	c.write("4.csv", "a,b\n7,x\nseven,w\n")
+	c.run("ingest", "t", "@4.csv", "--max-rejects", "1", "--reject-file", "@no/such/dir.csv").fails(2, "dir.csv", "nothing was committed")
+	c.run("query", "SELECT count(*) AS n FROM t").ok("n\n5")
 	got, err := os.ReadFile(filepath.Join(c.dir, "bad.csv"))
 	if err != nil {
 		t.Fatal(err)

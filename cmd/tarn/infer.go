@@ -122,10 +122,21 @@ func isPlain(t arrow.DataType) bool {
 	return isNumber(t) || isTime(t) || t.ID() == arrow.BOOL || t.ID() == arrow.STRING || t.ID() == arrow.TIME32 || t.ID() == arrow.TIME64
 }
 
+// manyDigits reports whether values of t may have more digits than a float
+// carries, as they have where inference took the wider kind of decimal.
+func manyDigits(t arrow.DataType) bool {
+	d, ok := t.(*arrow.Decimal128Type)
+	return ok && d.Precision > 18
+}
+
 // unifyNumbers keeps exact numbers exact: an integer and a decimal make a
-// decimal with room for both, and only a float makes a float.
+// decimal with room for both, and only a float makes a float; where that would
+// lose digits, text keeps them.
 func unifyNumbers(a, b arrow.DataType) arrow.DataType {
 	if arrow.IsFloating(a.ID()) || arrow.IsFloating(b.ID()) {
+		if manyDigits(a) || manyDigits(b) {
+			return arrow.BinaryTypes.String
+		}
 		return arrow.PrimitiveTypes.Float64
 	}
 	whole := max(wholeDigits(a), wholeDigits(b))

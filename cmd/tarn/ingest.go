@@ -221,7 +221,7 @@ func (in *ingest) load(ctx context.Context, path string) error {
 	}
 	defer src.Close()
 	in.meter.watch(path, src)
-	receipt, err := in.node.Load(ctx, in.flags.table, in.keyOf(path), src.Batches())
+	receipt, err := in.node.Load(ctx, in.flags.table, in.keyOf(path), in.rejects.before(src.Batches()))
 	if err != nil {
 		return in.hinted(err)
 	}

@@ -3,10 +3,13 @@ package main
 import (
 	"encoding/csv"
 	"errors"
+	"iter"
 	"os"
 	"strconv"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/client/source"
+	"github.com/tarnlake/tarn/client/wire"
 )
 
 // rejectFile collects the rows that were put aside, as CSV. It is made at the
@@ -48,6 +51,24 @@ func (r *rejectFile) write(fields ...string) error {
 	err := w.Write(fields)
 	w.Flush()
 	return errors.Join(err, w.Error())
+}
+
+// before yields the rows of a file, and then an error if those put aside are
+// not on disk: rows that are in no table and in no file are lost.
+func (r *rejectFile) before(batches iter.Seq2[arrow.RecordBatch, error]) iter.Seq2[arrow.RecordBatch, error] {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		for b, err := range batches {
+			if !yield(b, err) {
+				return
+			}
+		}
+		if r.err == nil && r.file != nil {
+			r.err = r.file.Sync()
+		}
+		if r.err != nil {
+			yield(nil, wire.Errorf(wire.InvalidArgument, "the reject file %s cannot be written: %w", r.path, r.err).WithHint("--reject-file FILE"))
+		}
+	}
 }
 
 // close returns the first error of all writes.
