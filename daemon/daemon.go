@@ -151,7 +151,7 @@ func (n *Node) openStorage(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening an epoch: %w", err)
 	}
-	n.readers = newReaders(n.medium)
+	n.readers = newReaders(n.medium, func(id catalog.SegmentID) bool { return n.catalog.View().Verdict(id) == catalog.Keep })
 	n.ingest = ingest.New(ingest.Config{
 		Catalog: n.catalog, Medium: n.medium, Epoch: r.Epoch, Cluster: n.id.Cluster,
 		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 8,

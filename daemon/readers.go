@@ -32,6 +32,7 @@ var maxReaders = func() int {
 // it, and the file closes when the last of them has.
 type readers struct {
 	medium *tiering.Medium
+	lives  func(catalog.SegmentID) bool // whether a version of a table still refers to it
 	mu     sync.Mutex
 	open   map[catalog.SegmentID]*list.Element
 	recent *list.List // of *openReader, newest first
@@ -42,8 +43,8 @@ type openReader struct {
 	reader *format.Reader
 }
 
-func newReaders(m *tiering.Medium) *readers {
-	return &readers{medium: m, open: map[catalog.SegmentID]*list.Element{}, recent: list.New()}
+func newReaders(m *tiering.Medium, lives func(catalog.SegmentID) bool) *readers {
+	return &readers{medium: m, lives: lives, open: map[catalog.SegmentID]*list.Element{}, recent: list.New()}
 }
 
 // OpenSegment returns the reader of a segment (see scan.Opener).
@@ -58,6 +59,10 @@ func (rs *readers) OpenSegment(_ context.Context, s *catalog.Segment) (*format.R
 	}
 	if noFilesLeft(err) {
 		return nil, wire.Errorf(wire.Unavailable, "segment %s: %w", s.ID, err).WithHint("raise the limit of open files (ulimit -n) of the node")
+	}
+	if tiering.IsNotExist(err) && !rs.lives(s.ID) {
+		return nil, wire.Errorf(wire.VersionNotFound, "segment %s is gone: its table was dropped, or its version was let go, while the scan ran", s.ID).
+			WithHint("scan again; a table keeps its versions for its retain-for time")
 	}
 	if err != nil {
 		return nil, err
