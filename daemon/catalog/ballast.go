@@ -44,7 +44,7 @@ func (c *Catalog) checkSpace(cmd Command) error {
 			return nil
 		}
 	}
-	return wire.Errorf(wire.DiskFull, "the disk of the catalog has %d bytes free: nothing is changed", free).
+	return wire.Errorf(wire.DiskFull, "disk full: that of the catalog has %d bytes free, and nothing is changed", free).
 		WithHint("free space on the disk that holds %s; reads still work", c.cfg.Dir)
 }
 

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -164,8 +165,27 @@ func TestFullDisk(t *testing.T) {
 	}
 	n.wantQuery("SELECT count(*), count(distinct id) FROM t", fmt.Sprintf("%d,%d", rows, rows))
 	n.tarn("segment", "verify", "t")
+	fillUp(t, filepath.Join(dir, "of somebody else"))
+	if r := n.try("table", "create", "u", "--schema", "id int64"); r.status != 10 {
+		t.Errorf("create on a disk without room: status %d; want 10: %s", r.status, r.err)
+	}
 	n.tarn("table", "drop", "t", "--yes")
 	n.tarn("status")
+}
+
+// fillUp takes all room of a disk.
+func fillUp(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for chunk := make([]byte, 1<<20); len(chunk) > 0; {
+		if _, err := f.Write(chunk); err != nil {
+			chunk = chunk[:len(chunk)/2]
+		}
+	}
 }
 
 // noise is 20,000 rows that do not compress.
