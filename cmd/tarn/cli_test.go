@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/tarnlake/tarn/client/wire"
@@ -342,6 +343,20 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 	c.write("3.csv", "a,b\n1\n")
 	c.run("ingest", "u", "@2.csv", "@3.csv", "--create").fails(7, "committed: [@2.csv]")
 	c.run("query", "SELECT count(*) AS n FROM u").ok("n\n1")
+}
+
+// TestPipe: what can be read only once is read once.
+func TestPipe(t *testing.T) {
+	c := newCLI(t)
+	pipe := filepath.Join(c.dir, "pipe.csv")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go os.WriteFile(pipe, []byte("a,b\n1,x\n"), 0)
+	c.run("ingest", "t", pipe, "--create").matches("^t: 1 row")
+	c.run("query", "SELECT * FROM t").ok("a,b\n1,x")
+	c.write("1.csv", "a,b\n2,y\n")
+	c.run("ingest", "u", "@1.csv", pipe, "--create").fails(3, "read only once")
 }
 
 // TestNamesAsInTheFile: names that a table cannot have are mended alike when

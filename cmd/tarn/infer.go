@@ -22,9 +22,9 @@ func cutType(text string) (column, typ string, ok bool) {
 func inferSchema(ctx context.Context, files []string, opts source.Options) (*schema.Schema, error) {
 	fit := &fitting{}
 	for _, path := range files {
-		if path == "-" {
-			return nil, wire.Errorf(wire.Unsupported, "standard input beside other files cannot be used to make a table").
-				WithHint("tarn table create first, or ingest standard input alone")
+		if readOnce(path) && len(files) > 1 {
+			return nil, wire.Errorf(wire.Unsupported, "%s can be read only once: beside other files it cannot be used to make a table", path).
+				WithHint("tarn table create first, or ingest it alone")
 		}
 		src, err := source.Open(ctx, path, opts)
 		if err != nil {

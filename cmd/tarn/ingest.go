@@ -168,7 +168,7 @@ type ingest struct {
 
 	want    *schema.Schema  // the table's
 	made    *wire.DropTable // undoes the making of the table; nil: it was there
-	first   *source.Source  // standard input, already open because the table was made from it
+	first   *source.Source  // of what can be read only once: open since the table was made from it
 	rejects *rejectFile
 	meter   *meter
 
@@ -245,7 +245,7 @@ func (in *ingest) load(ctx context.Context, path string) error {
 }
 
 func (in *ingest) open(ctx context.Context, path string) (*source.Source, error) {
-	if path == "-" && in.first != nil {
+	if in.first != nil { // the only file
 		return in.first, nil
 	}
 	opts := source.Options{Format: in.flags.format, Want: in.want, CSV: in.flags.dialect}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -125,16 +126,23 @@ func plainList(parts []string) string {
 	return strings.Join(out, ", ")
 }
 
-// inferAll looks at the beginning of each file. Standard input can be opened
-// only once, so it is kept for loading.
+// readOnce reports whether what path names can be read only once: standard
+// input and pipes.
+func readOnce(path string) bool {
+	info, err := os.Stat(path)
+	return path == "-" || err == nil && !info.Mode().IsRegular() && !info.IsDir()
+}
+
+// inferAll looks at the beginning of each file. What can be read only once is
+// kept for loading.
 func (in *ingest) inferAll(ctx context.Context) (*schema.Schema, error) {
 	opts, err := in.flags.options()
 	if err != nil {
 		return nil, err
 	}
-	if len(in.files) == 1 && in.files[0] == "-" {
-		in.limitRejects(&opts, "-")
-		in.first, err = source.Open(ctx, "-", opts)
+	if len(in.files) == 1 && readOnce(in.files[0]) {
+		in.limitRejects(&opts, in.files[0])
+		in.first, err = source.Open(ctx, in.files[0], opts)
 		if err != nil {
 			return nil, err
 		}
