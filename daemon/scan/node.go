@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"iter"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/index"
 )
@@ -56,6 +58,25 @@ func (b *batch) take(rows []int32) *batch {
 		}
 	}
 	return out
+}
+
+// chunks yields the rows of b in batches of at most size.
+func (b *batch) chunks(size int) iter.Seq[*batch] {
+	return func(yield func(*batch) bool) {
+		if b.n <= size {
+			yield(b)
+			return
+		}
+		for from := 0; from < b.n; from += size {
+			rows := make([]int32, min(size, b.n-from))
+			for i := range rows {
+				rows[i] = int32(from + i)
+			}
+			if !yield(b.take(rows)) {
+				return
+			}
+		}
+	}
 }
 
 // arrayOf returns the values of n over b as an Arrow array. A bare column

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
@@ -120,29 +121,45 @@ func (p *Plan) runGrouped(pieces iter.Seq2[*piece, error], b *budget, w *writer)
 		}
 		held = now
 	}
-	if err := b.take(held, "the groups' rows"); err != nil {
-		return err
-	}
 	rows, err := p.groupRows(total)
 	if err != nil {
 		return err
 	}
-	out := &piece{n: rows.n}
-	if out.keys, err = p.sortKeys(rows); err != nil {
-		return err
-	}
-	if out.arrays, err = p.project(rows); err != nil {
-		return err
-	}
-	if len(p.order) == 0 {
-		return w.write(out.arrays, out.n)
-	}
-	out.measure()
 	s := &sorter{window: p.window(), budget: b}
-	if err := s.add(out); err != nil {
-		return err
+	for part := range rows.chunks(groupChunk) {
+		out, err := p.groupPiece(part)
+		if err != nil {
+			return err
+		}
+		if len(p.order) == 0 {
+			err = w.write(out.arrays, out.n)
+		} else {
+			err = s.add(out)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return s.emit(w)
+}
+
+// groupChunk is how many groups become rows of the result at a time.
+const groupChunk = 64 << 10
+
+// groupPiece turns groups into rows, only those that can be in the result.
+func (p *Plan) groupPiece(rows *batch) (out *piece, err error) {
+	out = &piece{}
+	if out.keys, err = p.sortKeys(rows); err != nil {
+		return nil, err
+	}
+	if len(p.order) > 0 && int64(rows.n) > p.window() {
+		top := smallest(out.keys, int(p.window()))
+		rows, out.keys = rows.take(top), convert(gather(out.keys, top), bytes.Clone)
+	}
+	out.n = rows.n
+	out.arrays, err = p.project(rows)
+	out.measure()
+	return out, err
 }
 
 // groupRows returns the groups that HAVING keeps.
