@@ -230,30 +230,36 @@ func (s *Source) startJSON(format string, opts Options) error {
 	return nil
 }
 
-// sampleShape gathers the shape of the rows in the sample.
-func sampleShape(sample []byte, whole, lines bool) (*shape, error) {
+// sampleShape gathers the shape of the rows in the sample. bad is the first
+// line that is not JSON.
+func sampleShape(sample []byte, whole, lines bool) (root *shape, bad, err error) {
 	scan := &jsonScanner{w: &window{buf: sample, end: len(sample), eof: whole}, lines: lines, line: 1}
-	root := &shape{}
+	root = &shape{}
 	for {
 		err := scan.next()
-		var bad errLine
+		var line errLine
 		switch {
-		case errors.As(err, &bad):
-			continue
+		case errors.As(err, &line) && bad == nil:
+			bad = fmt.Errorf("line %d: %w", scan.start, line.err)
+		case errors.As(err, &line):
 		case err == io.EOF, err != nil && !whole: // the sample cuts a value off; the reader meets other errors again
-			return root, nil
+			return root, bad, nil
 		case err != nil:
-			return root, err
+			return root, bad, err
+		default:
+			root.see(&scan.v, 0, scan.start, 0)
 		}
-		root.see(&scan.v, 0, scan.start, 0)
 	}
 }
 
 // jsonSchema infers the schema, and which column each key goes to.
 func (s *Source) jsonSchema(sample []byte, whole, lines bool, opts Options) (*schema.Schema, map[string]int, error) {
-	root, err := sampleShape(sample, whole, lines)
+	root, bad, err := sampleShape(sample, whole, lines)
 	if err != nil {
 		return nil, nil, err
+	}
+	if root.typed()+root.seen[nodeNull] == 0 && bad != nil {
+		return nil, nil, fmt.Errorf("no line is JSON; %w", bad)
 	}
 	if root.typed()+root.seen[nodeNull] == 0 && (lines || len(bytes.TrimSpace(sample)) == 0) {
 		return nil, nil, s.startEmpty(opts)
@@ -297,7 +303,7 @@ func (s *Source) jsonSchema(sample []byte, whole, lines bool, opts Options) (*sc
 // later must be exact. A key that cannot name a column is that of the column
 // it would be called by inference.
 func (s *Source) wantedKeys(sample []byte, whole, lines bool, want *schema.Schema) (map[string]int, error) {
-	root, err := sampleShape(sample, whole, lines)
+	root, _, err := sampleShape(sample, whole, lines)
 	if err != nil {
 		return nil, err
 	}
@@ -310,16 +316,14 @@ func (s *Source) wantedKeys(sample []byte, whole, lines bool, want *schema.Schem
 	for i, f := range want.Fields {
 		byKey[f.Name] = i
 	}
+	keys := exactFirst(root.keys, byKey)
 	of := map[int]string{}
-	names := s.mendNames(slices.Clone(root.keys))
-	for k, key := range root.keys {
-		i := want.Index(key)
-		if i < 0 {
-			i = want.Index(names[k])
-		}
+	names := s.mendNames(slices.Clone(keys)) // as they were by inference
+	for k, key := range keys {
+		i := want.Index(names[k])
 		if i < 0 {
 			return nil, wire.Errorf(wire.SchemaMismatch, "%s: line %d: key %q is not a column of the table%s", s.name, root.fields[key].line(), key, wire.DidYouMean(key, want.Names())).
-				WithHint("tarn table alter TABLE add '%s TYPE', or leave the key out of the file", key)
+				WithHint("add the column (tarn table alter … add '%s TYPE'), or leave the key out of the file", key)
 		}
 		if other, ok := of[i]; ok {
 			return nil, wire.Errorf(wire.SchemaMismatch, "%s: keys %q and %q are both column %q", s.name, other, key, want.Fields[i].Name)
@@ -327,6 +331,24 @@ func (s *Source) wantedKeys(sample []byte, whole, lines bool, want *schema.Schem
 		byKey[key], of[i] = i, key
 	}
 	return byKey, nil
+}
+
+// exactFirst returns keys with those before that are columns by their exact
+// name, so that of "a" and "A" the column a is never the other's.
+func exactFirst(keys []string, byKey map[string]int) []string {
+	out := slices.Clone(keys)
+	slices.SortStableFunc(out, func(a, b string) int {
+		_, okA := byKey[a]
+		_, okB := byKey[b]
+		switch {
+		case okA == okB:
+			return 0
+		case okA:
+			return -1
+		}
+		return 1
+	})
+	return out
 }
 
 // areRows reports whether most of the values are objects; the others are then

@@ -106,6 +106,44 @@ func TestJSONRejects(t *testing.T) {
 	}
 }
 
+// TestJSONKeysInCase wants keys that differ in case in the columns that
+// inference made of them, in whichever order they come.
+func TestJSONKeysInCase(t *testing.T) {
+	s, _, err := readText(t, "x.ndjson", "{\"A\":3,\"a\":4,\"\":5}\n", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(s.Schema().Names()); got != "[A a_2 column3]" {
+		t.Errorf("names: got %s", got)
+	}
+	for _, text := range []string{"{\"A\":3,\"a\":4,\"\":5}\n", "{\"a\":4,\"A\":3,\"\":5}\n"} {
+		_, batches, err := readText(t, "y.ndjson", text, Options{Want: s.Schema()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantRows(t, batches, "3|4|5")
+	}
+}
+
+// TestJSONNoLine wants the first bad line where there is nothing else.
+func TestJSONNoLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"\n{\"a\":1,}\n{\"a\":2,}\n": "x.ndjson: no line is JSON; line 2: ",
+		"{\"a\":1}garbage":           "text behind the value",
+		"{\"a\":NaN}":                "line 1: ",
+		"\n\n":                       "is empty",
+	} {
+		_, _, err := readText(t, "x.ndjson", text, Options{})
+		if !wire.IsCode(err, wire.BadInput) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v; want %s", text, err, want)
+		}
+	}
+	want := &schema.Schema{ID: 1, Fields: []schema.Field{{ID: 1, Name: "a", Type: arrow.PrimitiveTypes.Int64}}}
+	if _, _, err := readText(t, "x.ndjson", "{\"a\":1,}\n", Options{Want: want, MaxRejects: 1}); err != nil {
+		t.Errorf("one reject of a known table: %v", err)
+	}
+}
+
 // TestJSONKeyAfterSample wants a reject for a key that was not in the sample.
 func TestJSONKeyAfterSample(t *testing.T) {
 	line := `{"a":"` + strings.Repeat("x", 1000) + `"}` + "\n"

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -84,13 +85,22 @@ func literalNode(e *expr.Expr) (node, error) {
 	lit := literalOf(e)
 	t, err := naturalType(lit)
 	if err != nil {
-		return nil, wire.Errorf(wire.InvalidArgument, "%w", err)
+		return nil, badLiteral(err)
 	}
 	v, err := exactValue(lit, t)
 	if err != nil {
 		return nil, wire.Errorf(wire.InvalidArgument, "%w", err)
 	}
 	return &constNode{v}, nil
+}
+
+// badLiteral makes err the user's, unless it says so itself.
+func badLiteral(err error) error {
+	var e *wire.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return wire.Errorf(wire.InvalidArgument, "%w", err)
 }
 
 // fold computes n now if its operands are constants.
@@ -110,7 +120,7 @@ func fold(n node, operands ...node) (node, error) {
 }
 
 func (b *binder) arithmetic(e *expr.Expr) (node, error) {
-	x, y, err := b.operands(e.Args[0], e.Args[1])
+	x, y, err := b.operands(e.Op, e.Args[0], e.Args[1])
 	if err != nil {
 		return nil, err
 	}
@@ -124,11 +134,15 @@ func (b *binder) arithmetic(e *expr.Expr) (node, error) {
 
 // operands binds the two sides of an arithmetic operation; a literal takes a
 // type from the other side.
-func (b *binder) operands(xe, ye *expr.Expr) (x, y node, err error) {
+func (b *binder) operands(op expr.Op, xe, ye *expr.Expr) (x, y node, err error) {
 	xl, yl := literalOf(xe), literalOf(ye)
-	if xl != nil && yl == nil {
-		y, x, err = b.operands(ye, xe)
+	if xl != nil && (yl == nil || isNull(xl) && !isNull(yl)) {
+		y, x, err = b.operands(op, ye, xe)
 		return x, y, err
+	}
+	if isNull(xl) {
+		null := &constNode{nulls(arrow.PrimitiveTypes.Int64, 1)}
+		return null, null, nil
 	}
 	if x, err = b.bind(xe); err != nil {
 		return nil, nil, err
@@ -137,9 +151,9 @@ func (b *binder) operands(xe, ye *expr.Expr) (x, y node, err error) {
 		y, err = b.bind(ye)
 		return x, y, err
 	}
-	t, err := literalTypeBeside(yl, x.typ())
+	t, err := literalTypeBeside(op, yl, x.typ())
 	if err != nil {
-		return nil, nil, wire.Errorf(wire.InvalidArgument, "%w", err)
+		return nil, nil, badLiteral(err)
 	}
 	y, err = b.bindAs(ye, t)
 	return x, y, err
@@ -147,9 +161,12 @@ func (b *binder) operands(xe, ye *expr.Expr) (x, y node, err error) {
 
 // literalTypeBeside returns the type of a literal in arithmetic with a value
 // of type t: t's own where it holds the literal, else the literal's natural one.
-func literalTypeBeside(lit *expr.Value, t arrow.DataType) (arrow.DataType, error) {
-	if lit.Kind == expr.Null && family(t) == "number" {
+func literalTypeBeside(op expr.Op, lit *expr.Value, t arrow.DataType) (arrow.DataType, error) {
+	switch {
+	case isNull(lit) && (family(t) == "number" || t.ID() == arrow.DATE32 && op == expr.Sub):
 		return t, nil
+	case isNull(lit) && t.ID() == arrow.DATE32:
+		return arrow.PrimitiveTypes.Int64, nil
 	}
 	if lit.Kind != expr.Number {
 		return naturalType(lit)
@@ -171,7 +188,12 @@ func literalTypeBeside(lit *expr.Value, t arrow.DataType) (arrow.DataType, error
 	return naturalType(lit)
 }
 
+func isNull(lit *expr.Value) bool { return lit != nil && lit.Kind == expr.Null }
+
 func (b *binder) negative(e *expr.Expr) (node, error) {
+	if isNull(literalOf(e.Args[0])) {
+		return &constNode{nulls(arrow.PrimitiveTypes.Int64, 1)}, nil
+	}
 	if lit := literalOf(e); lit != nil {
 		return literalNode(e)
 	}
@@ -233,6 +255,9 @@ func (b *binder) call(e *expr.Expr) (node, error) {
 	if e.Name == "coalesce" {
 		return b.coalesce(e)
 	}
+	if isNull(literalOf(e.Args[0])) {
+		return &constNode{nulls(functionType(e.Name), 1)}, nil
+	}
 	x, err := b.bind(e.Args[0])
 	if err != nil {
 		return nil, err
@@ -244,12 +269,23 @@ func (b *binder) call(e *expr.Expr) (node, error) {
 	return fold(n, x)
 }
 
+// functionType is the type of a function of NULL.
+func functionType(name string) arrow.DataType {
+	switch name {
+	case "date":
+		return arrow.FixedWidthTypes.Date32
+	case "lower", "upper":
+		return arrow.BinaryTypes.String
+	}
+	return arrow.PrimitiveTypes.Int64
+}
+
 func function(e *expr.Expr, x node) (node, error) {
 	t := x.typ()
 	switch e.Name {
 	case "year", "month", "day", "hour", "date":
 		if t.ID() != arrow.DATE32 && t.ID() != arrow.TIMESTAMP {
-			return nil, wrongArgument(e, t, "a date or timestamp")
+			return nil, wrongArgument(e, t, "a date or timestamp", "date")
 		}
 		if err := checkZone(t); err != nil {
 			return nil, err
@@ -261,12 +297,12 @@ func function(e *expr.Expr, x node) (node, error) {
 		return &partNode{x, e.Name, zone}, nil
 	case "lower", "upper", "length":
 		if t.ID() != arrow.STRING {
-			return nil, wrongArgument(e, t, "a string")
+			return nil, wrongArgument(e, t, "a string", "string")
 		}
 		return &textNode{x, e.Name}, nil
 	}
 	if family(t) != "number" {
-		return nil, wrongArgument(e, t, "a number")
+		return nil, wrongArgument(e, t, "a number", "float64")
 	}
 	if laneOf(t) == laneInt {
 		x = &castNode{x, arrow.PrimitiveTypes.Int64}
@@ -274,9 +310,9 @@ func function(e *expr.Expr, x node) (node, error) {
 	return &negNode{x: x, onlyNegative: true, text: e.String()}, nil
 }
 
-func wrongArgument(e *expr.Expr, t arrow.DataType, want string) error {
-	return wire.Errorf(wire.InvalidArgument, "%s: the argument is a %s, not %s", e, schema.TypeText(t), want).
-		WithHint("cast the argument, as in CAST(x AS string)")
+func wrongArgument(e *expr.Expr, t arrow.DataType, want, as string) error {
+	return wire.Errorf(wire.InvalidArgument, "%s: the argument is of type %s, not %s", e, schema.TypeText(t), want).
+		WithHint("cast the argument, as in CAST(%s AS %s)", e.Args[0], as)
 }
 
 func (b *binder) coalesce(e *expr.Expr) (node, error) {

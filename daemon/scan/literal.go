@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
+	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/schema"
 )
@@ -177,7 +178,8 @@ var bigBillion = big.NewInt(1e9)
 func bigInt(v int64) *big.Int { return big.NewInt(v) }
 
 // naturalType returns the type of a literal that meets no column: the
-// smallest of int64, decimal and float64 that holds a number as written.
+// smaller of int64 and decimal that holds a number as written, and float64 for
+// one with an exponent.
 func naturalType(lit *expr.Value) (arrow.DataType, error) {
 	switch lit.Kind {
 	case expr.Bool:
@@ -207,9 +209,16 @@ func numberType(lit *expr.Value) (arrow.DataType, error) {
 	}
 	precision, scale := n.shape()
 	if precision > maxDigits {
-		return arrow.PrimitiveTypes.Float64, nil
+		return nil, errLongNumber(lit.Text)
 	}
 	return decimalType(precision, scale), nil
+}
+
+// errLongNumber is about a number that no type but a float has room for, which
+// would round it.
+func errLongNumber(text string) error {
+	return wire.Errorf(wire.InvalidArgument, "%.60s has more digits than the %d of a decimal", text, maxDigits).
+		WithHint("write it with an exponent, such as 1.5e40, to mean a float64")
 }
 
 func timestampTypeOf(lit *expr.Value) (arrow.DataType, error) {

@@ -43,7 +43,11 @@ func (n *namer) column(e *expr.Expr) (*expr.Expr, error) {
 	if out, ok := n.alias[strings.ToLower(e.Name)]; ok {
 		return out, nil
 	}
-	known := n.schema.Names()
-	return nil, wire.Errorf(wire.ColumnNotFound, "no column %q in table %s%s", e.Name, n.table, wire.DidYouMean(e.Name, known)).
-		WithHint("tarn table describe %s", n.table)
+	near := wire.DidYouMean(e.Name, n.schema.Names())
+	err := wire.Errorf(wire.ColumnNotFound, "no column %q in table %s%s", e.Name, n.table, near)
+	if near != "" {
+		return nil, err.WithHint("tarn table describe %s", n.table)
+	}
+	return nil, err.
+		WithHint("tarn table describe %s; if a text is meant, write it in single quotes: '%s'", n.table, strings.ReplaceAll(e.Name, "'", "''"))
 }

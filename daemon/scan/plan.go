@@ -18,6 +18,7 @@ package scan
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -398,13 +399,14 @@ func orderText(e *expr.Expr, o expr.Order) string {
 
 func (c *compiler) output(b *binder) error {
 	fields := make([]arrow.Field, len(c.items))
+	names := unique(c.as)
 	for i, e := range c.items {
 		n, err := b.bind(e)
 		if err != nil {
 			return err
 		}
 		c.p.items = append(c.p.items, n)
-		fields[i] = arrow.Field{Name: c.as[i], Type: n.typ(), Nullable: true}
+		fields[i] = arrow.Field{Name: names[i], Type: n.typ(), Nullable: true}
 		if col, ok := n.(*colNode); ok && col.field != 0 {
 			f := c.p.snap.Schema.Fields[c.p.snap.Schema.ByID(col.field)]
 			fields[i].Nullable = f.Nullable
@@ -412,6 +414,29 @@ func (c *compiler) output(b *binder) error {
 	}
 	c.p.schema = arrow.NewSchema(fields, nil)
 	return nil
+}
+
+// unique returns names with a number behind those that were there before, in
+// whatever case: of two columns of one name most readers keep one.
+func unique(names []string) []string {
+	taken := map[string]bool{}
+	for _, name := range names {
+		taken[strings.ToLower(name)] = true
+	}
+	out := make([]string, len(names))
+	seen := map[string]int{}
+	for i, name := range names {
+		key := strings.ToLower(name)
+		out[i] = name
+		for seen[key]++; seen[key] > 1; seen[key]++ {
+			out[i] = fmt.Sprintf("%s_%d", name, seen[key])
+			if low := strings.ToLower(out[i]); !taken[low] {
+				taken[low] = true
+				break
+			}
+		}
+	}
+	return out
 }
 
 func fieldNames(s *arrow.Schema) []string {

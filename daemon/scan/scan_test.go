@@ -68,6 +68,12 @@ func TestQuery(t *testing.T) {
 		{`SELECT id FROM t WHERE ok = true`, "1, 5"},
 		{`SELECT id FROM t WHERE raw = x'00ff'`, "1"},
 
+		{`SELECT id FROM t WHERE qty < 1234567890123456789012345678901234567890 AND qty > 4`, "1, 3"},
+		{`SELECT id FROM t WHERE price > -0.0000000000000000000000000000000000000001 AND id < 3`, "1, 2"},
+		{`SELECT id FROM t WHERE f < 1234567890123456789012345678901234567890 AND id < 3`, "1, 2"},
+		{`SELECT 1234567890123456789012345678901234567890e0 FROM t LIMIT 1`, "1.2345678901234568e+39"},
+		{`SELECT NULL + 1, 1.5 - NULL, NULL * NULL, -NULL, day - NULL, NULL + day, year(NULL), lower(NULL), abs(NULL), qty + NULL FROM t LIMIT 1`, "∅|∅|∅|∅|∅|∅|∅|∅|∅|∅"},
+
 		// Dates and times.
 		{`SELECT id FROM t WHERE day = '2020-01-02'`, "2"},
 		{`SELECT id FROM t WHERE day >= DATE '2020-01-02'`, "2, 3"},
@@ -189,17 +195,23 @@ func TestRefused(t *testing.T) {
 		{`SELECT contry FROM t`, `did you mean "country"`, wire.ColumnNotFound},
 		{`SELECT id FROM t WHERE country = 5`, `country (string) cannot be compared with 5`, wire.InvalidArgument},
 		{`SELECT id FROM t WHERE country > qty`, `cannot be compared`, wire.InvalidArgument},
-		{`SELECT id FROM t WHERE day = 'soon'`, `"soon" is not a timestamp`, wire.InvalidArgument},
+		{`SELECT id FROM t WHERE day = 'soon'`, `"soon" is not a date or timestamp`, wire.InvalidArgument},
 		{`SELECT id FROM t WHERE qty = 'many'`, `'many' is a string, not a value of type int32`, wire.InvalidArgument},
 		{`SELECT id FROM t WHERE qty`, `not a condition`, wire.InvalidArgument},
 		{`SELECT id FROM t WHERE tags = 'a'`, `lists, structs and maps are not compared`, wire.Unsupported},
 		{`SELECT tags FROM t GROUP BY tags`, `not compared`, wire.Unsupported},
 		{`SELECT id FROM t ORDER BY tags`, `not compared`, wire.Unsupported},
 		{`SELECT min(tags) FROM t`, `no min of type list<string>`, wire.InvalidArgument},
+		{`SELECT 12345678901234567890123456789012345678901234567890 FROM t`, `more digits than the 38 of a decimal`, wire.InvalidArgument},
+		{`SELECT id + 1234567890123456789012345678901234567890 FROM t`, `to mean a float64`, wire.InvalidArgument},
+		{`SELECT -0.0000000000000000000000000000000000000001 FROM t`, `more digits than`, wire.InvalidArgument},
+		{`SELECT year('2020-01-01') FROM t`, `CAST('2020-01-01' AS date)`, wire.InvalidArgument},
+		{`SELECT DATE '2020-02-30' FROM t`, `"2020-02-30" is no date or time of the calendar: day out of range`, wire.InvalidArgument},
+		{`SELECT id FROM t WHERE country = "France"`, `'France'`, wire.ColumnNotFound},
 		{`SELECT sum(country) FROM t`, `no sum of type string`, wire.InvalidArgument},
 		{`SELECT id, count(*) FROM t`, `column id is neither in GROUP BY nor inside an aggregate`, wire.InvalidArgument},
 		{`SELECT country + 1 FROM t`, `no + of string and int64`, wire.InvalidArgument},
-		{`SELECT lower(qty) FROM t`, `the argument is a int32`, wire.InvalidArgument},
+		{`SELECT lower(qty) FROM t`, `the argument is of type int32, not a string`, wire.InvalidArgument},
 		{`SELECT id FROM t WHERE qty LIKE '1%'`, `LIKE takes strings`, wire.InvalidArgument},
 		{`SELECT id FROM t WHERE country LIKE 'a\'`, `middle of an escape`, wire.InvalidArgument},
 		{`SELECT id * 9223372036854775807 FROM t`, `id * 9223372036854775807 overflows int64`, wire.InvalidArgument},
@@ -232,6 +244,27 @@ func TestOutputNames(t *testing.T) {
 	}
 	if got, want := fieldNames(p.Schema()), []string{"id", "qty * 2", "s"}; !slices.Equal(got, want) {
 		t.Errorf("got %q; want %q", got, want)
+	}
+}
+
+// TestOutputNamesAreUnique: of two columns of one name most readers keep one.
+func TestOutputNamesAreUnique(t *testing.T) {
+	for query, want := range map[string]string{
+		`SELECT id, id, qty AS ID FROM t`:                 `id id_2 ID_3`,
+		`SELECT id, qty AS id, price AS ID_2 FROM t`:      `id id_3 ID_2`,
+		`SELECT id AS a_2, id AS a, id AS a, 1, 1 FROM t`: `a_2 a a_3 1 1_2`,
+	} {
+		p, err := New(shop(t).snap, parse(t, query), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(fieldNames(p.Schema()), " "); got != want {
+			t.Errorf("%s: got %s; want %s", query, got, want)
+		}
+	}
+	rows, err := shop(t).query(parse(t, `SELECT country AS a, count(*) AS a FROM t GROUP BY country ORDER BY 2 DESC, 1 LIMIT 2`), Options{})
+	if got := strings.Join(rows, ", "); err != nil || got != "DE|2, FR|1" {
+		t.Errorf("got %s, %v", got, err)
 	}
 }
 

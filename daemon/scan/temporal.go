@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -35,11 +36,16 @@ func parseTimestamp(text string) (instant, error) {
 	}
 	s = strings.TrimSuffix(s, " UTC")
 	for _, layout := range timestampLayouts {
-		if t, err := time.Parse(layout, s); err == nil {
+		t, err := time.Parse(layout, s)
+		if err == nil {
 			return instant{t.Unix(), int64(t.Nanosecond())}, nil
 		}
+		var wrong *time.ParseError
+		if errors.As(err, &wrong) && strings.HasSuffix(wrong.Message, " out of range") {
+			return instant{}, fmt.Errorf("%q is no date or time of the calendar%s", text, wrong.Message)
+		}
 	}
-	return instant{}, fmt.Errorf("%q is not a timestamp such as 2006-01-02 15:04:05.999 or 2006-01-02T15:04:05Z", text)
+	return instant{}, fmt.Errorf("%q is not a date or timestamp such as 2006-01-02, 2006-01-02 15:04:05.999 or 2006-01-02T15:04:05Z", text)
 }
 
 // parseTimeOfDay reads 15:04:05 with an optional fraction.
