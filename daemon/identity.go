@@ -63,20 +63,39 @@ func loadIdentity(dir string) (id identity, fresh bool, err error) {
 }
 
 func newIdentity(dir string) (identity, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
+	if err := refuseForeign(dir); err != nil {
 		return identity{}, err
-	}
-	for _, e := range entries {
-		if !slices.Contains([]string{lockName, "node.json.tmp", "lost+found"}, e.Name()) { // of a first start that was cut off
-			return identity{}, wire.Errorf(wire.InvalidArgument, "%s is not a node's directory and not empty (it holds %q)", dir, e.Name()).
-				WithHint("give --dir an empty or new directory")
-		}
 	}
 	id := identity{
 		FormatVersion: identityVersion, Node: uuid.NewString(), Cluster: uuid.NewString(), Medium: uuid.NewString(), fresh: true,
 	}
 	return id, id.write(dir)
+}
+
+// refuseForeign refuses a directory that holds what is not a node's.
+func refuseForeign(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return unusableDir(dir, err)
+	}
+	foreign := slices.DeleteFunc(entries, func(e os.DirEntry) bool { return ownNames[e.Name()] })
+	if len(foreign) == 0 || slices.ContainsFunc(foreign, func(e os.DirEntry) bool { return e.Name() == "node.json" }) {
+		return nil
+	}
+	return wire.Errorf(wire.InvalidArgument, "%s is not a node's directory and not empty (it holds %q)", dir, foreign[0].Name()).
+		WithHint("give --dir an empty or new directory")
+}
+
+// ownNames may be in a directory whose first start was cut off at once.
+var ownNames = map[string]bool{lockName: true, identityTmp: true, "lost+found": true}
+
+// unusableDir says that a directory cannot be made, read or written to.
+func unusableDir(dir string, err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return wire.Errorf(wire.DiskFull, "%s cannot be a node's directory: %w", dir, err)
+	}
+	return wire.Errorf(wire.InvalidArgument, "%s cannot be a node's directory: %w", dir, err).
+		WithHint("give --dir a directory that this user may make and write to")
 }
 
 // settle records that the first start got through.
@@ -91,7 +110,7 @@ func (id identity) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(dir, "node.json.tmp")
+	tmp := filepath.Join(dir, identityTmp)
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
@@ -114,20 +133,26 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-const lockName = "LOCK"
+const (
+	lockName    = "LOCK"
+	identityTmp = "node.json.tmp"
+)
 
-// lockDir makes dir where needed and takes the node's lock in it. The lock
-// goes with the process, however it ends.
+// lockDir makes dir where needed and takes the node's lock in it, which leaves
+// nothing in somebody else's. The lock goes with the process, however it ends.
 func lockDir(dir string) (*os.File, error) {
 	if dir == "" {
 		return nil, wire.Errorf(wire.InvalidArgument, "a node needs a directory").WithHint("tarn server --dir DIR")
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, unusableDir(dir, err)
+	}
+	if err := refuseForeign(dir); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, err
+		return nil, unusableDir(dir, err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()

@@ -51,9 +51,7 @@ func ParseTransform(s *Schema, text string) (Transform, error) {
 			column = strings.TrimSpace(col)
 		}
 	}
-	if name, err := strconv.Unquote(column); err == nil && column[0] == '"' {
-		column = name
-	}
+	column = unquoteName(column)
 	i := s.Index(column)
 	if i < 0 {
 		return t, fmt.Errorf("partition expression %q: no column %q; columns are %s", text, column, strings.Join(s.Names(), ", "))
@@ -63,6 +61,18 @@ func ParseTransform(s *Schema, text string) (Transform, error) {
 		return t, fmt.Errorf("partition expression %q: column %q: %w", text, s.Fields[i].Name, err)
 	}
 	return t, nil
+}
+
+// unquoteName reads a name in double quotes, with Go escapes or, as SQL has
+// it, with doubled quotes.
+func unquoteName(text string) string {
+	if len(text) < 2 || text[0] != '"' || text[len(text)-1] != '"' {
+		return text
+	}
+	if name, err := strconv.Unquote(text); err == nil {
+		return name
+	}
+	return strings.ReplaceAll(text[1:len(text)-1], `""`, `"`)
 }
 
 func (t Transform) check(dt arrow.DataType) error {

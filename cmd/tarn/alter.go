@@ -48,6 +48,11 @@ values, and a wider type reads old values as they are.
 
 var alterations = []string{"add", "drop", "rename", "widen", "set"}
 
+// alterUsage is what each alteration takes.
+var alterUsage = map[string]string{
+	"add": `"COLUMN TYPE"`, "drop": "COLUMN", "rename": "COLUMN TO", "widen": "COLUMN TYPE", "set": "OPTION=VALUE…",
+}
+
 func (a *app) completeAlter(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	switch len(args) {
 	case 0:
@@ -79,8 +84,11 @@ func alteration(ctx context.Context, n *client.Client, table, verb string, args 
 		req.Widen = &wire.Widen{Column: args[0], Type: args[1]}
 	case verb == "set":
 		req.Options, err = changedOptions(ctx, n, table, args)
+	case alterUsage[verb] != "":
+		return req, wire.Errorf(wire.InvalidArgument, "tarn table alter: %s takes %s; got %q", verb, alterUsage[verb], args).
+			WithHint("one change a command: tarn table alter %s %s %s", table, verb, alterUsage[verb])
 	default:
-		return req, wire.Errorf(wire.InvalidArgument, "tarn table alter: %q with %d arguments is not understood%s", verb, len(args), wire.DidYouMean(verb, alterations)).
+		return req, wire.Errorf(wire.InvalidArgument, "tarn table alter: %q is not one of %s%s", verb, strings.Join(alterations, ", "), wire.DidYouMean(verb, alterations)).
 			WithHint("tarn table alter --help")
 	}
 	return req, err

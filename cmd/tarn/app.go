@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"syscall"
 
@@ -38,7 +39,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	a := &app{streams: s}
 	root := a.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := systemError(root.ExecuteContext(ctx))
 	switch {
 	case err == nil:
 		return 0
@@ -50,6 +51,17 @@ func run(ctx context.Context, args []string, s streams) int {
 	}
 	a.printError(err)
 	return wire.ExitCode(err)
+}
+
+// systemError gives an error of the operating system about space its code:
+// it is no bug of ours.
+func systemError(err error) error {
+	var e *wire.Error
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	if !full || errors.As(err, &e) && e.Code != wire.Internal {
+		return err
+	}
+	return wire.Errorf(wire.DiskFull, "%w", err).WithHint("make room there, or write to another disk; what is written is not complete")
 }
 
 // root is the tree of commands.
@@ -66,6 +78,7 @@ to the data and shows every partition as files that any tool can open.
   tarn mount ./mnt                              see every table as files
 
 Commands talk to the node at --addr, else TARN_ADDR, else ` + client.DefaultAddr + `.`,
+		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -73,6 +86,7 @@ Commands talk to the node at --addr, else TARN_ADDR, else ` + client.DefaultAddr
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(usageError)
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		a.serverCommand(), a.tableCommand(), a.segmentCommand(), a.ingestCommand(),
 		a.scanCommand(), a.queryCommand(), a.mountCommand(), a.umountCommand(),
@@ -161,10 +175,26 @@ func (a *app) talks(c *cobra.Command) *cobra.Command {
 
 // withClient runs f with a connection to the node.
 func (a *app) withClient(ctx context.Context, f func(*client.Client) error) error {
+	if err := checkAddr("--addr", a.addr); err != nil {
+		return err
+	}
 	c, err := client.Dial(ctx, a.addr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	return f(c)
+}
+
+// checkAddr refuses an address that is not of the form HOST:PORT.
+func checkAddr(flag, addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil || port == "" {
+		return wire.Errorf(wire.InvalidArgument, "%s %q is not an address of the form HOST:PORT", flag, addr).
+			WithHint("%s %s", flag, client.DefaultAddr)
+	}
+	return nil
 }

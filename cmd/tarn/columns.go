@@ -2,7 +2,6 @@ package main
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/tarnlake/tarn/client/wire"
@@ -77,15 +76,17 @@ func parseColumn(text string) (schema.Field, error) {
 	return f, nil
 }
 
+// quotedName is a name as SQL quotes it: a quote in it is doubled.
+var quotedName = regexp.MustCompile(`^"(?:[^"]|"")*"`)
+
 func columnName(text string) (name, rest string, err error) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, `"`) {
-		quoted, err := strconv.QuotedPrefix(text)
-		if err != nil {
+		m := quotedName.FindString(text)
+		if m == "" {
 			return "", "", wire.Errorf(wire.InvalidArgument, "column %s: the quotes are never closed", text)
 		}
-		name, err = strconv.Unquote(quoted)
-		return name, text[len(quoted):], err
+		return strings.ReplaceAll(m[1:len(m)-1], `""`, `"`), text[len(m):], nil
 	}
 	name, rest, ok := strings.Cut(text, " ")
 	if !ok || name == "" {

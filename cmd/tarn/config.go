@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ type serverFile struct {
 	Dir         string `toml:"dir"`
 	Listen      string `toml:"listen"`
 	HTTP        string `toml:"http"`
-	MemoryLimit string `toml:"memory_limit"`
+	MemoryLimit any    `toml:"memory_limit"` // text, or a number of bytes
 	TrashFor    string `toml:"trash_for"`
 	SendTimeout string `toml:"send_timeout"`
 	LogLevel    string `toml:"log_level"`
@@ -31,8 +32,15 @@ var serverKeys = []string{"dir", "listen", "http", "memory_limit", "trash_for", 
 func (f *serverFile) value(key string) string {
 	return map[string]string{
 		"dir": f.Dir, "listen": f.Listen, "http": f.HTTP,
-		"memory_limit": f.MemoryLimit, "trash_for": f.TrashFor, "send_timeout": f.SendTimeout, "log_level": f.LogLevel,
+		"memory_limit": sizeText(f.MemoryLimit), "trash_for": f.TrashFor, "send_timeout": f.SendTimeout, "log_level": f.LogLevel,
 	}[key]
+}
+
+func sizeText(v any) string {
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprint(v)
 }
 
 // readConfig reads a configuration file. A key that no node knows is an error
@@ -63,7 +71,11 @@ func configError(path string, err error) error {
 	var syntax *toml.DecodeError
 	if errors.As(err, &syntax) {
 		line, column := syntax.Position()
-		return wire.Errorf(wire.InvalidArgument, "%s:%d:%d: %s\n%s", path, line, column, strings.TrimPrefix(syntax.Error(), "toml: "), syntax.String())
+		reason := strings.TrimPrefix(syntax.Error(), "toml: ")
+		if strings.Contains(reason, "struct field") { // all keys hold text
+			reason = fmt.Sprintf("%s wants text in double quotes", strings.Join(syntax.Key(), "."))
+		}
+		return wire.Errorf(wire.InvalidArgument, "%s:%d:%d: %s\n%s", path, line, column, reason, syntax.String())
 	}
 	return wire.Errorf(wire.InvalidArgument, "%s: %w", path, err)
 }

@@ -99,6 +99,7 @@ func (a *app) printMessage(message any, text func() error) error {
 	switch a.output {
 	case "json", "ndjson":
 		e := json.NewEncoder(a.out)
+		e.SetEscapeHTML(false) // plans have > and &
 		if a.output == "json" {
 			e.SetIndent("", "  ")
 		}

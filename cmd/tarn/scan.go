@@ -74,6 +74,9 @@ func (a *app) scanCommand() *cobra.Command {
 		_ = c.RegisterFlagCompletionFunc(name, a.completeColumns)
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if f.limit < 0 && c.Flags().Changed("limit") || f.offset < 0 {
+			return wire.Errorf(wire.InvalidArgument, "--limit and --offset count rows from 0")
+		}
 		q, err := f.query(args[0])
 		if err != nil {
 			return err
@@ -87,9 +90,6 @@ func (a *app) scanCommand() *cobra.Command {
 // then all of them as one statement, so that --group-by may name an output
 // column as in SQL.
 func (f scanFlags) query(table string) (*expr.Query, error) {
-	if f.limit < -1 || f.offset < 0 {
-		return nil, wire.Errorf(wire.InvalidArgument, "--limit and --offset count rows from 0")
-	}
 	for _, check := range []struct {
 		flag, text string
 		parse      func(string) error

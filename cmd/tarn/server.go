@@ -60,10 +60,15 @@ func (a *app) serverConfig(c *cobra.Command) (cfg daemon.Config, err error) {
 		return cfg, wire.Errorf(wire.InvalidArgument, "the node has no directory").WithHint("tarn server --dir DIR")
 	}
 	cfg.Listen, cfg.HTTP, cfg.Version = get("listen"), get("http"), buildVersion()
+	if err = checkAddr("--listen", cfg.Listen); err != nil {
+		return cfg, err
+	}
 	if cfg.HTTP == "none" {
 		cfg.HTTP = ""
+	} else if err = checkAddr("--http", cfg.HTTP); err != nil {
+		return cfg, err
 	}
-	if cfg.MemoryLimit, err = parseBytes(get("memory_limit")); err != nil {
+	if cfg.MemoryLimit, err = memoryLimit(get("memory_limit")); err != nil {
 		return cfg, about("memory_limit", err)
 	}
 	if cfg.TrashFor, err = parseSpan(get("trash_for")); err != nil {
@@ -74,6 +79,17 @@ func (a *app) serverConfig(c *cobra.Command) (cfg daemon.Config, err error) {
 	}
 	cfg.Logger, err = a.logger(get("log_level"))
 	return cfg, err
+}
+
+// minMemoryLimit is the least that a node can load and scan with.
+const minMemoryLimit = 64 << 20
+
+func memoryLimit(text string) (int64, error) {
+	n, err := parseBytes(text)
+	if err == nil && n < minMemoryLimit {
+		err = wire.Errorf(wire.InvalidArgument, "%s is less than a node can work with", text).WithHint("64MiB is the least, 512MiB the default")
+	}
+	return n, err
 }
 
 // setting returns the value of a key: that of its flag if it was given, else

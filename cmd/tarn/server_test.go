@@ -80,7 +80,11 @@ func TestConfigErrors(t *testing.T) {
 		{"dir = \"x\"\nlisen = \"y\"\n", `tarn.toml:2: unknown key "lisen"; did you mean "listen"?`},
 		{"dir = \"x\"\n[raft]\nvoters = 3\n", `tarn.toml:2: unknown key "raft"`},
 		{"dir = \n", "tarn.toml:1:"},
-		{"dir = 7\n", "tarn.toml:1:"},
+		{"dir = 7\n", "dir wants text in double quotes"},
+		{"dir = \"x\"\nmemory_limit = 5\n", "memory_limit: 5 is less than a node can work with"},
+		{"dir = \"x\"\nmemory_limit = [5]\n", `memory_limit: "[5]" is no size`},
+		{"dir = \"x\"\nlisten = \"nonsense\"\n", `--listen "nonsense" is not an address of the form HOST:PORT`},
+		{"dir = \"x\"\nhttp = \"a:b:c\"\n", `--http "a:b:c" is not an address`},
 		{"memory_limit = \"lots\"\ndir = \"x\"\n", `memory_limit: "lots" is no size`},
 		{"trash_for = \"-1h\"\ndir = \"x\"\n", "trash_for"},
 		{"log_level = \"loud\"\ndir = \"x\"\n", "log_level"},
@@ -89,6 +93,44 @@ func TestConfigErrors(t *testing.T) {
 		l := offline(t)
 		l.write("tarn.toml", c.toml)
 		l.run("server", "--config", "@tarn.toml").fails(2, c.want)
+	}
+}
+
+// TestServerDir: a directory that cannot be a node's is the user's to mend,
+// and stays as it was.
+func TestServerDir(t *testing.T) {
+	c := offline(t)
+	c.write("file", "x")
+	c.write("theirs/data.csv", "a\n1\n")
+	start := []string{"server", "--listen", "127.0.0.1:0", "--http", "none", "--dir"}
+	c.run(append(start, "@file")...).fails(2, "@file cannot be a node's directory", "try: give --dir")
+	c.run(append(start, "@file/below")...).fails(2, "cannot be a node's directory")
+	c.run(append(start, "@theirs")...).fails(2, "not empty", `"data.csv"`)
+	if entries, err := os.ReadDir(c.dir + "/theirs"); err != nil || len(entries) != 1 {
+		t.Errorf("got %v, %v; want data.csv alone", entries, err)
+	}
+	c.run("server", "--dir", "@x", "--memory-limit", "63MiB").fails(2, "64MiB is the least")
+	c.run("status", "--addr", "bogus").fails(2, `--addr "bogus" is not an address`)
+	c.run("status", "--addr", "host:").fails(2, "HOST:PORT")
+	c.run("--version").matches(`^tarn \S+ \(go`)
+}
+
+// TestDiskFull: no space where the output goes is no bug of ours.
+func TestDiskFull(t *testing.T) {
+	c := newCLI(t)
+	c.run("table", "create", "t", "--schema", "a int64")
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skipf("no /dev/full here: %v", err)
+	}
+	defer full.Close()
+	for _, output := range []string{"csv", "json", "table", "parquet", "arrow"} {
+		var errs bytes.Buffer
+		code := run(t.Context(), []string{"scan", "t", "--output", output},
+			streams{in: strings.NewReader(""), out: full, err: &errs, getenv: func(name string) string { return c.env[name] }})
+		if code != 10 || !strings.Contains(errs.String(), "no space left") {
+			t.Errorf("%s: got %d, %s; want 10", output, code, errs.String())
+		}
 	}
 }
 

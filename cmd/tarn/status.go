@@ -46,8 +46,11 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: "  tarn version",
 		Args:    args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.out, "tarn %s (%s, %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return a.say("%s", versionText())
 		},
 	}
+}
+
+func versionText() string {
+	return fmt.Sprintf("tarn %s (%s, %s/%s)", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

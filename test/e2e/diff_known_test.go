@@ -80,6 +80,8 @@ func TestKnownDifferences(t *testing.T) {
 		{"SELECT count(*) FROM t WHERE b = 1", "!not a value of type bool", "1"},
 		{"SELECT i8 + '1' FROM t WHERE id = 1", "!no + of int8 and string", "101"},
 
+		{"SELECT 15000000000000000000000000000000000000000 FROM t WHERE id = 1", "!more digits than the 38 of a decimal", "1.5e+40"},
+
 		// Text.
 		{`SELECT s FROM t WHERE s LIKE 'a\_b'`, `"a_b"`, `"a\\_b"`},
 		{`SELECT s FROM t WHERE s LIKE 'a\_b' ESCAPE '\'`, `"a_b"`, `"a_b"`},
