@@ -19,6 +19,9 @@ import (
 // however many batches there are. The batches have one schema; no batch at
 // all is a commit of nothing and makes no version.
 //
+// An error that is ErrUnknownOutcome came after the word to commit was given
+// and before the node's answer: the rows are in, all of them, or none is.
+//
 // With a key, a second Load with the same key adds nothing and says so in the
 // receipt, also when the first one's outcome never reached the caller.
 func (c *Client) Load(ctx context.Context, table, key string, batches iter.Seq2[arrow.RecordBatch, error]) (wire.Receipt, error) {
@@ -41,6 +44,10 @@ func (c *Client) Load(ctx context.Context, table, key string, batches iter.Seq2[
 	}
 	return l.finish()
 }
+
+// ErrUnknownOutcome is wrapped by the error of a Load whose connection was
+// lost when the node may have committed already.
+var ErrUnknownOutcome = errors.New("whether the rows are in is not known")
 
 type load struct {
 	c      *Client
@@ -101,12 +108,25 @@ func (l *load) finish() (wire.Receipt, error) {
 	}
 	res, err := l.stream.Recv()
 	if err != nil {
-		return r, wire.FromError(err)
+		return r, receiptError(err)
 	}
 	if err := json.Unmarshal(res.AppMetadata, &r); err != nil {
 		return r, wire.Errorf(wire.Internal, "the node's receipt does not parse: %w", err)
 	}
 	return r, nil
+}
+
+// receiptError tells an answer of the node from the loss of the way to it.
+func receiptError(err error) error {
+	e := wire.FromError(err)
+	answered := e.Unwrap() == nil // read out of what the node sent
+	switch {
+	case answered || e.Code != wire.Unavailable && e.Code != wire.Canceled && e.Code != wire.DeadlineExceeded && !errors.Is(err, io.EOF):
+		return e
+	case e.Code == wire.Internal: // the end of a stream without an answer
+		e.Code = wire.Unavailable
+	}
+	return wire.Errorf(e.Code, "no receipt came (%s): %w", e.Message, ErrUnknownOutcome)
 }
 
 func emptyBatch(s *arrow.Schema) arrow.RecordBatch {

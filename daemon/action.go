@@ -14,6 +14,7 @@ import (
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/ingest"
 	"github.com/tarnlake/tarn/expr"
+	"github.com/tarnlake/tarn/schema"
 )
 
 // action is one entry of the table of actions: what it is for, and how its
@@ -88,7 +89,23 @@ func (s *service) propose(ctx context.Context, cmd catalog.Command) (catalog.Res
 	return r, err
 }
 
+// checkZones refuses time zones that this machine does not know. The catalog
+// itself takes them: what is in it was checked when it came, and must open on
+// a machine that knows fewer.
+func checkZones(fields ...schema.Field) error {
+	for _, f := range fields {
+		if err := schema.CheckZones(f.Type); err != nil {
+			return wire.Errorf(wire.InvalidArgument, "column %q: %w", f.Name, err).
+				WithHint("name a zone as in timestamp[us, Europe/Rome], timestamp[us, +02:00] or timestamp[us, UTC]")
+		}
+	}
+	return nil
+}
+
 func (s *service) createTable(ctx context.Context, req wire.CreateTable) (wire.TableInfo, error) {
+	if err := checkZones(req.Fields...); err != nil {
+		return wire.TableInfo{}, err
+	}
 	r, err := s.propose(ctx, catalog.Command{CreateTable: &req})
 	if err != nil {
 		return wire.TableInfo{}, err
@@ -97,6 +114,11 @@ func (s *service) createTable(ctx context.Context, req wire.CreateTable) (wire.T
 }
 
 func (s *service) alterTable(ctx context.Context, req wire.AlterTable) (wire.TableInfo, error) {
+	if req.Add != nil {
+		if err := checkZones(*req.Add); err != nil {
+			return wire.TableInfo{}, err
+		}
+	}
 	r, err := s.propose(ctx, catalog.Command{AlterTable: &req})
 	if err != nil {
 		return wire.TableInfo{}, err

@@ -104,6 +104,8 @@ func (r *rewritten) step() error {
 		return unsupported(upper(t.text)).WithHint("CAST(x AS type)")
 	case t.is("IS") && (r.at(1).is("DISTINCT") || r.at(1).is("NOT") && r.at(2).is("DISTINCT")):
 		return unsupported("IS DISTINCT FROM").WithHint("x = y OR (x IS NULL AND y IS NULL) for NOT DISTINCT, NOT (…) for the other")
+	case t.is("EXTRACT") && r.at(1).is("(") && r.at(2).kind == word && r.at(3).is("FROM") && !extracts[upper(r.at(2).text)]:
+		return unsupported("EXTRACT of " + upper(r.at(2).text)).WithHint("year, month, day and hour can be extracted")
 	case t.is("||"):
 		return unsupported("||").WithHint("the operators are + - * / and %%")
 	default:
@@ -164,6 +166,9 @@ func (r *rewritten) standsAsName() bool {
 		(before.kind == punct && !before.is(")") && !before.is("?") && !before.is("*") || before.kind == word && beforeOperand[upper(before.text)]) &&
 		(after.kind == punct && !after.is("(") && !after.is(".") || after.kind == word && afterOperand[upper(after.text)])
 }
+
+// extracts are the parts of a time that EXTRACT gives.
+var extracts = wordSet(`YEAR MONTH DAY HOUR`)
 
 func wordSet(words string) map[string]bool {
 	set := map[string]bool{}

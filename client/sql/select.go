@@ -27,10 +27,19 @@ func selectOf(stmt ast.StmtNode) (*ast.SelectStmt, error) {
 		return nil, unsupported(verb(stmt)).WithHint("rows come in with tarn ingest, with Append or Load of the Go client, or with Flight DoPut")
 	case *ast.CreateTableStmt, *ast.DropTableStmt, *ast.AlterTableStmt, *ast.TruncateTableStmt:
 		return nil, unsupported(verb(stmt)).WithHint("tarn table create, tarn table alter and tarn table drop")
-	case *ast.ShowStmt:
-		return nil, unsupported(verb(stmt)).WithHint("tarn table list, tarn table describe NAME")
 	}
 	return nil, refuse(verb(stmt))
+}
+
+// refuseStatement refuses what other engines answer about tables, by its first
+// word: the grammar takes DESCRIBE for EXPLAIN and PRAGMA for nothing.
+func refuseStatement(first token) error {
+	for _, w := range []string{"DESCRIBE", "DESC", "SHOW", "SUMMARIZE", "PRAGMA", "USE"} {
+		if first.is(w) {
+			return unsupported(w + " as a statement").WithHint("tarn table list, tarn table describe NAME, tarn status")
+		}
+	}
+	return nil
 }
 
 // verb names a statement by its Go type: *ast.CreateTableStmt is CREATE TABLE.

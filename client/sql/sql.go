@@ -124,6 +124,9 @@ func parse(text string, before []token) (s *ast.SelectStmt, c *converter, err er
 	if len(tokens) == 0 {
 		return nil, nil, wire.Errorf(wire.InvalidArgument, "there is no SQL in the text given")
 	}
+	if err := refuseStatement(tokens[0]); err != nil && before == nil {
+		return nil, nil, err
+	}
 	r, err := rewrite(text, append(before, tokens...))
 	if err != nil {
 		return nil, nil, err

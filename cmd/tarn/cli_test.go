@@ -370,6 +370,27 @@ func TestNamesAsInTheFile(t *testing.T) {
 	c.run("ingest", "t", "@2.csv").fails(6, `"zz"`, "tarn table alter")
 }
 
+// TestWordsOfErrors: what people get wrong most is answered in our words.
+func TestWordsOfErrors(t *testing.T) {
+	c := newCLI(t)
+	c.run("table", "create", "t", "--schema", `"q""q" string, "a, b" int64, "c\d" date`, "--partition-by", `"q""q"`).matches("3 columns")
+	c.run("table", "describe", "t").matches(`"q""q",string`, `"a, b",int64`, `c\\d,date`)
+	c.run("table", "create", "u", "--schema", `"q""q string`).fails(2, "never closed")
+	c.run("table", "create", "u", "--schema", "at timestamp[us, Mars/X]").fails(2, `column "at"`, `time zone "Mars/X" is not known`)
+	c.run("table", "create", "u", "--schema", "at list<timestamp[us, Mars/X]>").fails(2, "Mars/X")
+	c.run("table", "create", "u", "--schema", "at timestamp[us, Europe/Rome], off timestamp[us, +02:00]").matches("2 columns")
+	c.run("table", "alter", "u", "add", "b timestamp[s, Mars/X]").fails(2, "Mars/X")
+	c.run("table", "alter", "t", "drop", "id", "name").fails(2, `drop takes COLUMN; got ["id" "name"]`)
+	c.run("table", "alter", "t", "dropp", "id").fails(2, `did you mean "drop"?`)
+	c.run("scan", "t", "--limit", "-1").fails(2, "--limit")
+	c.run("query", "DESCRIBE t").fails(3, "tarn table describe")
+	c.run("query", "SHOW TABLES").fails(3, "tarn table list")
+	out := c.run("query", `SELECT "a, b" FROM t WHERE "a, b" > 1`, "--explain", "--output", "json")
+	if out.code != 0 || strings.Contains(out.out, `\u003e`) || !strings.Contains(out.out, `> 1`) {
+		t.Errorf("explain as JSON: %s %s", out.out, out.err)
+	}
+}
+
 func TestInterrupted(t *testing.T) {
 	c := newCLI(t)
 	c.run("table", "create", "t", "--schema", "a int64")

@@ -83,7 +83,7 @@ func columnName(text string) (name, rest string, err error) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, `"`) {
 		m := quotedName.FindString(text)
-		if m == "" {
+		if m == "" || strings.HasPrefix(text[len(m):], `"`) {
 			return "", "", wire.Errorf(wire.InvalidArgument, "column %s: the quotes are never closed", text)
 		}
 		return strings.ReplaceAll(m[1:len(m)-1], `""`, `"`), text[len(m):], nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -150,6 +151,9 @@ func (a *app) ingest(ctx context.Context, n *client.Client, f ingestFlags, files
 	in.meter = a.startMeter(files)
 	err := in.loadAll(ctx)
 	in.meter.stop()
+	if errors.Is(err, client.ErrUnknownOutcome) {
+		return in.unknown(err)
+	}
 	if err != nil {
 		in.unmake(ctx)
 		in.reportFailure()
@@ -264,6 +268,9 @@ func (in *ingest) limitRejects(opts *source.Options, path string) {
 // there before.
 func (in *ingest) hinted(err error) error {
 	e := wire.FromError(err)
+	if e.Code == wire.Unavailable && !errors.Is(err, client.ErrUnknownOutcome) && e.Hint == "" {
+		return e.WithHint("start the node if it is down, and run the same command again")
+	}
 	if in.made == nil && strings.HasPrefix(e.Hint, "--types ") {
 		return e.WithHint("mend the file, change the column (tarn table alter %s --help), or set up to N bad rows aside with --max-rejects N", in.flags.table)
 	}
@@ -321,6 +328,22 @@ func (in *ingest) reportFailure() {
 	if in.flags.key != "" {
 		fmt.Fprintf(in.streams.err, "the same command with --key %s continues there\n", in.flags.key)
 	}
+}
+
+// unknown says of a connection that was lost while the node committed what
+// can be said, and what to do.
+func (in *ingest) unknown(err error) error {
+	at := len(in.loaded)
+	if len(in.files) > 1 {
+		fmt.Fprintf(in.streams.err, "committed: %s\n", namesText(in.files[:at]))
+		fmt.Fprintf(in.streams.err, "not committed: %s\n", namesText(in.files[at+1:]))
+	}
+	fmt.Fprintf(in.streams.err, "%s: all of it was committed, or nothing\n", in.files[at])
+	e := wire.FromError(err)
+	if in.flags.key != "" {
+		return e.WithHint("run the same command again: with --key %s nothing is added twice", in.flags.key)
+	}
+	return e.WithHint("tarn table history %s shows whether a version with its rows is there; with --key a command can be run again without a look", in.flags.table)
 }
 
 // namesText lists names, the first few of many.
