@@ -35,7 +35,7 @@ func (c *Client) Append(ctx context.Context, table string, batch arrow.RecordBat
 		}
 		l.hangUp()
 		e := wire.FromError(err)
-		if !e.Retryable() || ctx.Err() != nil {
+		if !e.Retryable() && e.Code != wire.Canceled || ctx.Err() != nil { // not canceled here: a node that stops
 			// This lane's number may or may not be used up: never use it again.
 			return wire.Receipt{}, e
 		}

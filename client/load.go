@@ -119,7 +119,7 @@ func (l *load) finish() (wire.Receipt, error) {
 // receiptError tells an answer of the node from the loss of the way to it.
 func receiptError(err error) error {
 	e := wire.FromError(err)
-	answered := e.Unwrap() == nil // read out of what the node sent
+	answered := e.Code == wire.Unavailable && e.Unwrap() == nil // read out of what the node sent
 	switch {
 	case answered || e.Code != wire.Unavailable && e.Code != wire.Canceled && e.Code != wire.DeadlineExceeded && !errors.Is(err, io.EOF):
 		return e

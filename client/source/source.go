@@ -54,6 +54,10 @@ type Options struct {
 	// schema.ParseType. It is for files without Want.
 	Types map[string]string
 
+	// Parts are columns that the path of the file has, for Open. Those that
+	// the file has itself are passed over.
+	Parts []Part
+
 	// CSV is the dialect of csv and tsv; zero fields are sniffed.
 	CSV CSVOptions
 
@@ -120,6 +124,9 @@ type reader interface {
 func Open(ctx context.Context, path string, opts Options) (*Source, error) {
 	if path == "-" {
 		return openStdin(ctx, opts)
+	}
+	if len(opts.Parts) > 0 {
+		return openParts(ctx, path, opts)
 	}
 	if opts.Name == "" {
 		opts.Name = path

@@ -391,6 +391,30 @@ func TestWordsOfErrors(t *testing.T) {
 	}
 }
 
+// TestHiveDirectories: a column that only the names of directories have is
+// read from them.
+func TestHiveDirectories(t *testing.T) {
+	c := newCLI(t)
+	c.write("d/p=1/day=2024-05-06/x.csv", "a\n1\n2\n")
+	c.write("d/p=2/day=__HIVE_DEFAULT_PARTITION__/x.ndjson", "{\"a\":3}\n")
+	c.run("ingest", "t", "@d", "--explain").matches(`x.csv,p,int64,p=1 in the path`, `table\),day,date`)
+	c.run("ingest", "t", "@d", "--create", "--partition-by", "p", "--key", "k").matches("^t: 3 rows")
+	c.run("query", "SELECT a, p, day FROM t ORDER BY a").ok("a,p,day\n1,1,2024-05-06\n2,1,2024-05-06\n3,2,")
+	c.write("d/p=x/day=2024-05-07/y.csv", "a\n4\n")
+	c.run("ingest", "t", "@d", "--key", "k").fails(7, `p= in the path: "x" is no int64`)
+	c.run("ingest", "u", "@d", "--create").matches("^u: 4 rows")
+	c.run("query", "SELECT a, p FROM u ORDER BY a").ok("a,p\n1,1\n2,1\n3,2\n4,x")
+	c.run("ingest", "v", "@d", "--create", "--hive=false").matches("^v: 4 rows")
+	c.run("ingest", "v", "@d").fails(6, `column "p", which the path has, is not in the table`, "--hive=false")
+	c.run("query", "SELECT * FROM v ORDER BY a").ok("a\n1\n2\n3\n4")
+	for _, format := range []string{"parquet", "arrow"} {
+		c.write(format+"/p=5/day=2024-05-08/z."+format, c.run("scan", "v", "--output", format).out)
+		c.run("ingest", "t", "@"+format).matches("^t: 4 rows")
+		c.run("ingest", format, "@"+format, "--create").matches("4 rows")
+	}
+	c.run("query", "SELECT sum(a), min(day), count(*) FROM t WHERE p = 5").ok("sum(a),min(day),count(*)\n20,2024-05-08,8")
+}
+
 func TestInterrupted(t *testing.T) {
 	c := newCLI(t)
 	c.run("table", "create", "t", "--schema", "a int64")

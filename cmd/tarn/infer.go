@@ -18,14 +18,15 @@ func cutType(text string) (column, typ string, ok bool) {
 }
 
 // inferSchema opens each file, looks at its beginning, and returns the schema
-// that fits all of them.
-func inferSchema(ctx context.Context, files []string, opts source.Options) (*schema.Schema, error) {
+// that fits all of them. Below roots paths have columns.
+func inferSchema(ctx context.Context, files, roots []string, opts source.Options) (*schema.Schema, error) {
 	fit := &fitting{}
 	for _, path := range files {
 		if readOnce(path) && len(files) > 1 {
 			return nil, wire.Errorf(wire.Unsupported, "%s can be read only once: beside other files it cannot be used to make a table", path).
 				WithHint("tarn table create first, or ingest it alone")
 		}
+		opts.Parts = source.PathParts(roots, path)
 		src, err := source.Open(ctx, path, opts)
 		if err != nil {
 			return nil, err
@@ -200,6 +201,7 @@ func (a *app) explainFiles(ctx context.Context, f ingestFlags, files []string) e
 	var list []finding
 	fit := &fitting{}
 	for _, path := range files {
+		opts.Parts = source.PathParts(f.roots, path)
 		src, err := source.Open(ctx, path, opts)
 		if err != nil {
 			return err

@@ -25,6 +25,8 @@ type ingestFlags struct {
 	format, key         string
 	maxRejects          int64
 	rejectFile          string
+	hive                bool
+	roots               []string // of paths that have columns
 	csv                 csvFlags
 	dialect             source.CSVOptions
 }
@@ -47,7 +49,11 @@ compressed with gzip or zstd.
 
 Each file is one commit: all of it is there, or none. With --key, running the
 same command again adds nothing, and continues where a failed one stopped: the
-node remembers the key together with each file's path as given.
+node remembers the key together with each file's path as given, not what is in
+the file: new rows in a file that was there need a new key or a new path.
+
+Directories such as country=IT below a directory, a glob or the directory that
+all files given are in make columns of files that do not have them.
 
 A row that does not fit the table stops the file, unless --max-rejects allows
 to put it aside into the reject file.`,
@@ -72,6 +78,7 @@ to put it aside into the reject file.`,
 	flags.StringVar(&f.key, "key", "", "idempotency `KEY`: the same file under the same key is added once")
 	flags.Int64Var(&f.maxRejects, "max-rejects", 0, "put up to `N` bad rows aside, over all files, before giving up")
 	flags.StringVar(&f.rejectFile, "reject-file", "", "`FILE` where they go, as CSV (default TABLE.rejects.csv)")
+	flags.BoolVar(&f.hive, "hive", true, "take columns that a file lacks from its path: country=IT/x.parquet below a directory given")
 	flags.BoolVar(&f.explain, "explain", false, "show what would be inferred and why; commit nothing")
 	_ = c.RegisterFlagCompletionFunc("format", oneOf("csv", "tsv", "ndjson", "json", "parquet", "avro", "arrow"))
 	_ = c.RegisterFlagCompletionFunc("partition-by", a.completeColumns)
@@ -89,6 +96,9 @@ to put it aside into the reject file.`,
 		files, err := source.Expand(args[1:])
 		if err != nil {
 			return err
+		}
+		if f.hive {
+			f.roots = source.Roots(args[1:])
 		}
 		if f.explain {
 			return a.explainFiles(c.Context(), f, files)
@@ -252,7 +262,7 @@ func (in *ingest) open(ctx context.Context, path string) (*source.Source, error)
 	if in.first != nil { // the only file
 		return in.first, nil
 	}
-	opts := source.Options{Format: in.flags.format, Want: in.want, CSV: in.flags.dialect}
+	opts := source.Options{Format: in.flags.format, Want: in.want, CSV: in.flags.dialect, Parts: source.PathParts(in.flags.roots, path)}
 	in.limitRejects(&opts, path)
 	return source.Open(ctx, path, opts)
 }

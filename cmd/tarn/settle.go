@@ -148,5 +148,5 @@ func (in *ingest) inferAll(ctx context.Context) (*schema.Schema, error) {
 		}
 		return in.first.Schema(), nil
 	}
-	return inferSchema(ctx, in.files, opts)
+	return inferSchema(ctx, in.files, in.flags.roots, opts)
 }
