@@ -71,11 +71,12 @@ func configError(path string, err error) error {
 	var syntax *toml.DecodeError
 	if errors.As(err, &syntax) {
 		line, column := syntax.Position()
-		reason := strings.TrimPrefix(syntax.Error(), "toml: ")
+		reason, shown := strings.TrimPrefix(syntax.Error(), "toml: "), syntax.String()
 		if strings.Contains(reason, "struct field") { // all keys hold text
+			shown = strings.ReplaceAll(shown, reason, "want text in double quotes")
 			reason = fmt.Sprintf("%s wants text in double quotes", strings.Join(syntax.Key(), "."))
 		}
-		return wire.Errorf(wire.InvalidArgument, "%s:%d:%d: %s\n%s", path, line, column, reason, syntax.String())
+		return wire.Errorf(wire.InvalidArgument, "%s:%d:%d: %s\n%s", path, line, column, reason, shown)
 	}
 	return wire.Errorf(wire.InvalidArgument, "%s: %w", path, err)
 }

@@ -92,7 +92,11 @@ func TestConfigErrors(t *testing.T) {
 	} {
 		l := offline(t)
 		l.write("tarn.toml", c.toml)
-		l.run("server", "--config", "@tarn.toml").fails(2, c.want)
+		r := l.run("server", "--config", "@tarn.toml")
+		r.fails(2, c.want)
+		if strings.Contains(r.err, "main.") {
+			t.Errorf("Go shows through: %s", r.err)
+		}
 	}
 }
 
