@@ -1,7 +1,6 @@
 package kern
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 )
@@ -73,23 +72,5 @@ func TestRuns(t *testing.T) {
 		if got := Runs(c.v); got != c.want {
 			t.Errorf("Runs(%v): got %d; want %d", c.v, got, c.want)
 		}
-	}
-}
-
-func benchUnpack[T Uint](b *testing.B, width int) {
-	var src, dst [Vector]T
-	packed := make([]T, Words[T](width))
-	Pack(packed, &src, 0, width)
-	for b.Loop() {
-		Unpack(&dst, packed, 3, width)
-	}
-	b.ReportMetric(float64(b.N)*Vector/float64(b.Elapsed().Nanoseconds()), "values/ns")
-}
-
-func BenchmarkUnpack(b *testing.B) {
-	for _, w := range []int{5, 11} {
-		b.Run(fmt.Sprintf("uint16/%d", w), func(b *testing.B) { benchUnpack[uint16](b, w) })
-		b.Run(fmt.Sprintf("uint32/%d", w), func(b *testing.B) { benchUnpack[uint32](b, w) })
-		b.Run(fmt.Sprintf("uint64/%d", w), func(b *testing.B) { benchUnpack[uint64](b, w) })
 	}
 }

@@ -44,6 +44,18 @@ func Pack[T Uint](dst []T, src *[Vector]T, base T, width int) {
 // value, with wrapping addition. src must have at least Words[T](width) words;
 // 0 <= width <= Bits[T]().
 func Unpack[T Uint](dst *[Vector]T, src []T, base T, width int) {
+	if width == 0 {
+		Fill(dst[:], base)
+		return
+	}
+	src = src[:Words[T](width)]
+	if !unpackFast(dst, src, base, width) {
+		unpackScalar(dst, src, base, width)
+	}
+}
+
+// unpackScalar is the reference of Unpack.
+func unpackScalar[T Uint](dst *[Vector]T, src []T, base T, width int) {
 	bits := int(unsafe.Sizeof(base)) * 8
 	lanes := Vector / bits
 	switch width {
@@ -75,7 +87,11 @@ func Unpack[T Uint](dst *[Vector]T, src []T, base T, width int) {
 
 // Fill sets every element of dst to v.
 func Fill[T Uint](dst []T, v T) {
-	for i := range dst {
-		dst[i] = v
+	if len(dst) == 0 {
+		return
+	}
+	dst[0] = v
+	for n := 1; n < len(dst); n *= 2 { // copy is the fastest store there is
+		copy(dst[n:], dst[:n])
 	}
 }
