@@ -1,5 +1,7 @@
 package kern
 
+//go:generate go run ./gen
+
 import (
 	"fmt"
 	"os"

@@ -9,6 +9,28 @@ import (
 	"unsafe"
 )
 
+// right16 to right64 hold what a register is multiplied with or shifted by to
+// move its words right.
+var (
+	right16 [16][16]uint16
+	right32 [32][8]uint32
+	right64 [64][4]uint64
+)
+
+func init() {
+	for by := range right64 {
+		for lane := range 16 {
+			if by > 0 && by < 16 {
+				right16[by][lane] = 1 << (16 - by)
+			}
+			if by < 32 {
+				right32[by][lane%8] = uint32(by)
+			}
+			right64[by][lane%4] = uint64(by)
+		}
+	}
+}
+
 // bits8 to bits64 make the mask of two registers of compares.
 func bits8(a, b archsimd.Mask8x32) uint64 { return uint64(a.ToBits()) | uint64(b.ToBits())<<32 }
 

@@ -5,10 +5,12 @@ import (
 	"strings"
 )
 
-// A row of packed data is 128 bytes; a kernel walks it in two halves of 64
-// bytes, each one ZMM register or two YMM registers. Within a half everything
-// is straight-line code with constant shifts: that is what makes these kernels
-// two to three times as fast as a loop over rows with variable shifts.
+// A row of packed data is 128 bytes: two ZMM or four YMM registers. Kernels
+// are straight-line code with constant shifts, which makes them two to three
+// times as fast as a loop over rows with variable shifts. To keep that code
+// small it is one period long, and for AVX2 one half of the lanes wide, with
+// loops around. In these loops the pointers are moved, as the compiler computes
+// and spills every address if they are made anew from an index.
 const rowBytes, halfBytes = 128, 64
 
 // kernel is one width of one word type.
@@ -21,6 +23,9 @@ type kernel struct {
 // make the loop around them cheap.
 func (k kernel) Period() int {
 	p := k.Bits
+	if k.Funnel { // the kernels are bound by their vector ports: no loop is free
+		return p
+	}
 	for p > 8 && p%2 == 0 && p/2*k.Width%k.Bits == 0 {
 		p /= 2
 	}
@@ -30,7 +35,17 @@ func (k kernel) Period() int {
 // Repeat is how often a period fits into a vector.
 func (k kernel) Repeat() int { return k.Bits / k.Period() }
 
-// Source and Dest are the bytes by which a period moves on.
+// Halves is the number of parts into which the lanes are cut.
+func (k kernel) Halves() int { return rowBytes / k.span() }
+
+func (k kernel) span() int {
+	if k.Funnel {
+		return rowBytes
+	}
+	return halfBytes
+}
+
+// Source is the number of packed bytes of a period.
 func (k kernel) Source() int { return k.Period() * k.Width / k.Bits * rowBytes }
 
 // Dest is the number of unpacked bytes of a period.
@@ -38,6 +53,9 @@ func (k kernel) Dest() int { return k.Period() * rowBytes }
 
 // MaskStep is the size of the mask of a period.
 func (k kernel) MaskStep() int { return k.Period() * k.MaskBytes() }
+
+// MaskHalf is the size of the mask of half a row.
+func (k kernel) MaskHalf() int { return k.MaskBytes() / 2 }
 
 // MaskBytes is the size of the mask of a row.
 func (k kernel) MaskBytes() int { return rowBytes * 8 / k.Bits / 8 }
@@ -60,7 +78,7 @@ func (k kernel) load(word, part int) string {
 func (k kernel) Unpack() string {
 	var b strings.Builder
 	for row := range k.Period() {
-		for part := 0; part < halfBytes; part += k.Bytes {
+		for part := 0; part < k.span(); part += k.Bytes {
 			fmt.Fprintf(&b, "%s.Add(b).Store((*[%d]uint%d)(unsafe.Add(d, %d)))\n",
 				k.value(k.field(row), part), k.Bytes*8/k.Bits, k.Bits, row*rowBytes+part)
 		}
@@ -74,18 +92,18 @@ func (k kernel) value(f field, part int) string {
 	ones := uint64(1)<<k.Width - 1
 	switch {
 	case k.Bits == 8 && f.Lo == f.Hi:
-		return and(right(lo, f.From), bytesMask(0xff>>f.From&ones)) + k.asBytes()
+		return and(k.right(lo, f.From), bytesMask(0xff>>f.From&ones)) + k.asBytes()
 	case k.Bits == 8:
 		up := 8 - f.From
-		return and(right(lo, f.From), bytesMask(0xff>>f.From&ones)) + ".Or(" + and(left(hi, up), bytesMask(0xff<<up&ones)) + ")" + k.asBytes()
-	case f.Lo == f.Hi && f.To == k.Bits:
-		return right(lo, f.From)
+		return and(k.right(lo, f.From), bytesMask(0xff>>f.From&ones)) + ".Or(" + and(left(hi, up), bytesMask(0xff<<up&ones)) + ")" + k.asBytes()
+	case k.Width == k.Bits:
+		return lo
 	case f.Lo == f.Hi:
-		return and(right(lo, f.From), "m")
+		return and(k.right(lo, f.From), "m")
 	case k.Funnel:
 		return fmt.Sprintf("%s.ShiftAllRightConcat(%d, %s).And(m)", lo, f.From, hi)
 	}
-	return fmt.Sprintf("%s.Or(%s).And(m)", right(lo, f.From), left(hi, k.Bits-f.From))
+	return fmt.Sprintf("%s.Or(%s).And(m)", k.right(lo, f.From), left(hi, k.Bits-f.From))
 }
 
 // Within returns one line of Go for each half row: the values, moved to the
@@ -94,11 +112,14 @@ func (k kernel) value(f field, part int) string {
 func (k kernel) Within() string {
 	var b strings.Builder
 	for row := range k.Period() {
-		var parts []string
-		for part := 0; part < halfBytes; part += k.Bytes {
-			parts = append(parts, k.top(k.field(row), part))
+		for half := 0; half < k.span(); half += halfBytes {
+			var parts []string
+			for part := half; part < half+halfBytes; part += k.Bytes {
+				parts = append(parts, k.top(k.field(row), part))
+			}
+			at := row*k.MaskBytes() + half*8/k.Bits/8
+			fmt.Fprintf(&b, "*(*uint%d)(unsafe.Add(d, %d)) = %s\n", halfBytes*8/k.Bits, at, k.compare(parts))
 		}
-		fmt.Fprintf(&b, "*(*uint%d)(unsafe.Add(d, %d)) = %s\n", halfBytes*8/k.Bits, row*k.MaskBytes(), k.compare(parts))
 	}
 	return b.String()
 }
@@ -119,16 +140,32 @@ func (k kernel) top(f field, part int) string {
 	case k.Bits == 8 && f.Lo == f.Hi:
 		return left(hi, up) + k.asBytes()
 	case k.Bits == 8:
-		return and(left(hi, up), bytesMask(0xff<<up)) + ".Or(" + and(right(lo, f.To), bytesMask(1<<up-1)) + ")" + k.asBytes()
+		return and(left(hi, up), bytesMask(0xff<<up)) + ".Or(" + and(k.right(lo, f.To), bytesMask(1<<up-1)) + ")" + k.asBytes()
 	case f.Lo == f.Hi:
 		return left(hi, up)
 	case k.Funnel:
 		return fmt.Sprintf("%s.ShiftAllLeftConcat(%d, %s)", hi, up, lo)
 	}
-	return fmt.Sprintf("%s.Or(%s)", left(hi, up), right(lo, f.To))
+	return fmt.Sprintf("%s.Or(%s)", left(hi, up), k.right(lo, f.To))
 }
 
 func (k kernel) asBytes() string { return fmt.Sprintf(".AsUint8x%d()", k.Bytes) }
+
+// Loops wraps the code of one period in the loops that a vector needs. dest
+// is how far a period moves the destination, half how far a half of the lanes
+// does.
+func (k kernel) Loops(code string, dest, half int) string {
+	if n := k.Repeat(); n > 1 {
+		code = fmt.Sprintf("for i := range %d {\nif i > 0 {\nd, s = unsafe.Add(d, %d), unsafe.Add(s, %d)\n}\n%s}\n",
+			n, dest, k.Source(), code)
+	}
+	if n := k.Halves(); n > 1 {
+		back := k.Repeat() - 1
+		code = fmt.Sprintf("for half := range %d {\nif half > 0 {\nd, s = unsafe.Add(d, %d), unsafe.Add(s, %d)\n}\n%s}\n",
+			n, half-back*dest, halfBytes-back*k.Source(), code)
+	}
+	return code
+}
 
 // Masks returns the variables for the byte masks that a kernel of 8-bit words
 // needs.
@@ -153,9 +190,20 @@ func left(x string, by int) string {
 	return fmt.Sprintf("%s.ShiftAllLeft(%d)", x, by)
 }
 
-func right(x string, by int) string {
-	if by == 0 {
+// right shifts x; what the funnel shift brings in above has to be masked. The
+// compiler has no immediate form of ShiftAllRight for unsigned registers and
+// makes of it a MOVQ that stalls on the switch from AVX to SSE. So AVX2 shifts
+// by a register of counts, and 16-bit words, for which it cannot, are
+// multiplied.
+func (k kernel) right(x string, by int) string {
+	bits := max(k.Bits, 16)
+	switch {
+	case by == 0:
 		return x
+	case k.Funnel:
+		return fmt.Sprintf("%s.ShiftAllRightConcat(%d, %s)", x, by, x)
+	case bits == 16:
+		return fmt.Sprintf("%s.MulHigh(archsimd.LoadUint16x16(&right16[%d]))", x, by)
 	}
-	return fmt.Sprintf("%s.ShiftAllRight(%d)", x, by)
+	return fmt.Sprintf("%s.ShiftRight(archsimd.LoadUint%dx%d(&right%d[%d]))", x, bits, k.Lanes(bits), bits, by)
 }
