@@ -74,3 +74,286 @@ func withinFast[T Uint](m *Mask, src []T, width int, lo, span T) bool {
 	}
 	return true
 }
+
+func combineFast(m, o []Mask, op int) bool {
+	if len(m) == 0 {
+		return true
+	}
+	d, s := unsafe.Pointer(&m[0]), unsafe.Pointer(&o[0])
+	switch now {
+	case avx512:
+		combinez(d, s, len(m), op)
+	case avx2:
+		combiney(d, s, len(m), op)
+	default:
+		return false
+	}
+	return true
+}
+
+func countFast(m []Mask) (int, bool) {
+	if now != avx512 || len(m) == 0 {
+		return 0, false
+	}
+	return countz(unsafe.Pointer(&m[0]), len(m)), true
+}
+
+func rowsFast[R uint16 | uint32 | int32](dst *[Vector]R, m *Mask, first R) (int, bool) {
+	d, s := unsafe.Pointer(dst), unsafe.Pointer(m)
+	small := unsafe.Sizeof(first) == 2
+	switch {
+	case now == avx512 && small:
+		return rows16z(d, s, uint16(first)), true
+	case now == avx512:
+		return rows32z(d, s, uint32(first)), true
+	case now == avx2 && small:
+		return rows16y(d, s, uint16(first)), true
+	case now == avx2:
+		return rows32y(d, s, uint32(first)), true
+	}
+	return 0, false
+}
+
+func compressFast[T Uint](dst, src *[Vector]T, m *Mask) (int, bool) {
+	d, s, at := unsafe.Pointer(dst), unsafe.Pointer(src), unsafe.Pointer(m)
+	var v T
+	switch size := unsafe.Sizeof(v); {
+	case now == avx512 && size == 1:
+		return compress8z(d, s, at), true
+	case now == avx512 && size == 2:
+		return compress16z(d, s, at), true
+	case now == avx512 && size == 4:
+		return compress32z(d, s, at), true
+	case now == avx512:
+		return compress64z(d, s, at), true
+	case now == avx2 && size == 2:
+		return compress16y(d, s, at), true
+	case now == avx2 && size == 4:
+		return compress32y(d, s, at), true
+	case now == avx2 && size == 8:
+		return compress64y(d, s, at), true
+	}
+	return 0, false
+}
+
+// inFast looks up in registers what fits there.
+func inFast[T Uint](m *Mask, v *[Vector]T, set []uint64) bool {
+	var x T
+	size := unsafe.Sizeof(x)
+	switch {
+	case now == scalar:
+		return false
+	case len(set) <= 4 && (size == 1 || now == avx512):
+		inBytes(m, unsafe.Pointer(v), size, set)
+	case len(set) <= 16 && size == 2 && now == avx512:
+		var words [16]uint64
+		copy(words[:], set)
+		in16z(unsafe.Pointer(m), unsafe.Pointer(v), (*[64]uint16)(unsafe.Pointer(&words)))
+	default:
+		return false
+	}
+	return true
+}
+
+func inBytes(m *Mask, v unsafe.Pointer, size uintptr, set []uint64) {
+	var words [4]uint64
+	copy(words[:], set)
+	bytes := (*[32]uint8)(unsafe.Pointer(&words))
+	if now == avx2 {
+		in8y(unsafe.Pointer(m), v, bytes)
+		return
+	}
+	var low [Vector]uint8
+	switch at := unsafe.Pointer(&low); size {
+	case 2:
+		narrow16z(at, v)
+		v = at
+	case 4:
+		narrow32z(at, v)
+		v = at
+	case 8:
+		narrow64z(at, v)
+		v = at
+	}
+	in8z(unsafe.Pointer(m), v, bytes)
+}
+
+func prefixFast[T uint32 | uint64](dst, src *[Vector]T, start T) bool {
+	d, s := unsafe.Pointer(dst), unsafe.Pointer(src)
+	narrow := unsafe.Sizeof(start) == 4
+	switch {
+	case now == avx512 && narrow:
+		prefix32z(d, s, uint32(start))
+	case now == avx512:
+		prefix64z(d, s, uint64(start))
+	case now == avx2 && narrow:
+		prefix32y(d, s, uint32(start))
+	default:
+		return false
+	}
+	return true
+}
+
+func alp64Fast(dst *[Vector]float64, src []uint64, base uint64, width int, up, down float64) bool {
+	d, s := unsafe.Pointer(dst), unsafe.Pointer(unsafe.SliceData(src))
+	switch now {
+	case avx512:
+		unpack64z(d, s, base, width)
+		alp64z(d, up, down)
+	case avx2:
+		unpack64y(d, s, base, width)
+		alp64y(d, up, down)
+	default:
+		return false
+	}
+	return true
+}
+
+func alp32Fast(dst *[Vector]float32, up, down float32) bool {
+	switch now {
+	case avx512:
+		alp32z(unsafe.Pointer(dst), up, down)
+	case avx2:
+		alp32y(unsafe.Pointer(dst), up, down)
+	default:
+		return false
+	}
+	return true
+}
+
+func lookupFast[C uint8 | uint16 | uint32, T uint32 | uint64](*[Vector]T, *[Vector]C, []T) bool {
+	return false // neither tier has a gather in archsimd
+}
+
+func compareFast(m *Mask, op Op, a, b operand, k kind) bool {
+	switch now {
+	case avx512:
+		compareFastz(unsafe.Pointer(m), op, a, b, k)
+	case avx2:
+		compareFasty(unsafe.Pointer(m), op, a, b, k)
+	default:
+		return false
+	}
+	return true
+}
+
+// sumFast adds signed values as unsigned ones, their signs flipped, and takes
+// away what that adds.
+func sumFast(v unsafe.Pointer, m *Mask, k kind) (Total, bool) {
+	if now == scalar {
+		return Total{}, false
+	}
+	bits := 8 << (k & 3)
+	var flip uint64
+	if k&^3 == signed {
+		flip = 1 << (bits - 1)
+	}
+	even, odd := sumHalves(v, unsafe.Pointer(m), bits, flip)
+	if bits < 64 {
+		return totalOf(even+odd-uint64(m.Count())*flip, 0).signed(), true
+	}
+	return totalOf(even, int64(odd)-int64(m.Count())*int64(flip>>32)), true
+}
+
+func sumHalves(v, m unsafe.Pointer, bits int, flip uint64) (even, odd uint64) {
+	z := now == avx512
+	switch {
+	case bits == 8 && z:
+		return sum8z(v, m, uint8(flip))
+	case bits == 8:
+		return sum8y(v, m, uint8(flip))
+	case bits == 16 && z:
+		return sum16z(v, m, uint16(flip))
+	case bits == 16:
+		return sum16y(v, m, uint16(flip))
+	case bits == 32 && z:
+		return sum32z(v, m, uint32(flip))
+	case bits == 32:
+		return sum32y(v, m, uint32(flip))
+	case z:
+		return sum64z(v, m, flip)
+	}
+	return sum64y(v, m, flip)
+}
+
+func sumFloatsFast(lanes *[FloatLanes]float64, v unsafe.Pointer, m *Mask, k kind) bool {
+	at := unsafe.Pointer(m)
+	switch {
+	case now == avx512 && k == floating|3:
+		sumFloat64z(lanes, v, at)
+	case now == avx512:
+		sumFloat32z(lanes, v, at)
+	case now == avx2 && k == floating|3:
+		sumFloat64y(lanes, v, at)
+	case now == avx2:
+		sumFloat32y(lanes, v, at)
+	default:
+		return false
+	}
+	return true
+}
+
+// minMaxFast compares signed values; unsigned ones have their signs flipped.
+func minMaxFast(v unsafe.Pointer, m *Mask, k kind) (lo, hi int64, ok bool) {
+	if now == scalar {
+		return 0, 0, false
+	}
+	at, z := unsafe.Pointer(m), now == avx512
+	var flip uint64
+	if k&^3 == unsigned {
+		flip = 1 << (8<<(k&3) - 1)
+	}
+	switch bits := 8 << (k & 3); {
+	case bits == 8 && z:
+		lo, hi = widen(minMax8z(v, at, int8(flip)))
+	case bits == 8:
+		lo, hi = widen(minMax8y(v, at, int8(flip)))
+	case bits == 16 && z:
+		lo, hi = widen(minMax16z(v, at, int16(flip)))
+	case bits == 16:
+		lo, hi = widen(minMax16y(v, at, int16(flip)))
+	case bits == 32 && z:
+		lo, hi = widen(minMax32z(v, at, int32(flip)))
+	case bits == 32:
+		lo, hi = widen(minMax32y(v, at, int32(flip)))
+	case z:
+		lo, hi = minMax64z(v, at, int64(flip))
+	default:
+		lo, hi = minMax64y(v, at, int64(flip))
+	}
+	return lo, hi, true
+}
+
+func widen[T Integer](lo, hi T) (int64, int64) { return int64(lo), int64(hi) }
+
+func orderFast(dst, src unsafe.Pointer, k kind) bool {
+	switch narrow := k == floating|2; {
+	case now == avx512 && narrow:
+		order32z(dst, src)
+	case now == avx512:
+		order64z(dst, src)
+	case now == avx2 && narrow:
+		order32y(dst, src)
+	case now == avx2:
+		order64y(dst, src)
+	default:
+		return false
+	}
+	return true
+}
+
+// countPasses is the number of groups up to which one pass for each of them is
+// quicker than one addition for each row.
+const countPasses = 24
+
+func groupCountFast[C Code](counts []int64, codes *[Vector]C, m *Mask) bool {
+	if now != avx512 || unsafe.Sizeof(codes[0]) != 1 || len(counts) > countPasses {
+		return false
+	}
+	for c := range counts {
+		counts[c] += int64(countCodes8z(unsafe.Pointer(codes), m, uint8(c)))
+	}
+	return true
+}
+
+func textFast(int) bool { return false }

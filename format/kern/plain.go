@@ -2,8 +2,45 @@
 
 package kern
 
+import "unsafe"
+
 // The plain build has no fast kernels: every hook declines, and the caller
 // goes on with its scalar reference.
 
 func unpackFast[T Uint](*[Vector]T, []T, T, int) bool { return false }
-func withinFast[T Uint](*Mask, []T, int, T, T) bool   { return false }
+
+func withinFast[T Uint](*Mask, []T, int, T, T) bool { return false }
+
+func combineFast(_, _ []Mask, _ int) bool { return false }
+
+func countFast([]Mask) (int, bool) { return 0, false }
+
+func rowsFast[R uint16 | uint32 | int32](*[Vector]R, *Mask, R) (int, bool) { return 0, false }
+
+func compressFast[T Uint](_, _ *[Vector]T, _ *Mask) (int, bool) { return 0, false }
+
+func inFast[T Uint](*Mask, *[Vector]T, []uint64) bool { return false }
+
+func prefixFast[T uint32 | uint64](_, _ *[Vector]T, _ T) bool { return false }
+
+func alp64Fast(_ *[Vector]float64, _ []uint64, _ uint64, _ int, _, _ float64) bool { return false }
+
+func alp32Fast(_ *[Vector]float32, _, _ float32) bool { return false }
+
+func lookupFast[C uint8 | uint16 | uint32, T uint32 | uint64](*[Vector]T, *[Vector]C, []T) bool {
+	return false
+}
+
+func compareFast(*Mask, Op, operand, operand, kind) bool { return false }
+
+func sumFast(unsafe.Pointer, *Mask, kind) (Total, bool) { return Total{}, false }
+
+func sumFloatsFast(*[FloatLanes]float64, unsafe.Pointer, *Mask, kind) bool { return false }
+
+func minMaxFast(unsafe.Pointer, *Mask, kind) (lo, hi int64, ok bool) { return 0, 0, false }
+
+func orderFast(_, _ unsafe.Pointer, _ kind) bool { return false }
+
+func groupCountFast[C Code]([]int64, *[Vector]C, *Mask) bool { return false }
+
+func textFast(int) bool { return false }

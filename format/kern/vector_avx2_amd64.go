@@ -5,16 +5,22 @@
 package kern
 
 import (
+	"math/bits"
 	"simd/archsimd"
 	"unsafe"
 )
 
 // right16 to right64 hold what a register is multiplied with or shifted by to
-// move its words right.
+// move its words right. expand8 to expand64 have one bit of a mask in each lane.
 var (
 	right16 [16][16]uint16
 	right32 [32][8]uint32
 	right64 [64][4]uint64
+
+	expand8  [32]int8
+	expand16 [16]int16
+	expand32 = [8]int32{1, 2, 4, 8, 16, 32, 64, 128}
+	expand64 = [4]int64{1, 2, 4, 8}
 )
 
 func init() {
@@ -28,6 +34,12 @@ func init() {
 			}
 			right64[by][lane%4] = uint64(by)
 		}
+	}
+	for lane := range expand8 {
+		expand8[lane] = int8(uint8(1) << (lane % 8))
+	}
+	for lane := range expand16 {
+		expand16[lane] = int16(uint16(1) << lane)
 	}
 }
 
@@ -52,5 +64,826 @@ func bits16(a, b archsimd.Mask16x16) uint32 {
 	return all.AsInt8x32().Less(archsimd.Int8x32{}).ToBits()
 }
 
-var _ unsafe.Pointer
-var _ archsimd.X86Features
+var spread = [32]int8{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3}
+
+// lanes8 to lanes64 are all ones in the lanes whose bits are set: AVX2 has no
+// instruction that makes lanes of bits.
+func lanes8(bits uint32) archsimd.Int8x32 {
+	x := archsimd.BroadcastUint32x8(bits).AsInt8x32().PermuteOrZeroGrouped(archsimd.LoadInt8x32(&spread))
+	one := archsimd.LoadInt8x32(&expand8)
+	return x.And(one).Equal(one).ToInt8x32()
+}
+
+func lanes16(bits uint16) archsimd.Int16x16 {
+	one := archsimd.LoadInt16x16(&expand16)
+	return archsimd.BroadcastInt16x16(int16(bits)).And(one).Equal(one).ToInt16x16()
+}
+
+func lanes32(bits uint8) archsimd.Int32x8 {
+	one := archsimd.LoadInt32x8(&expand32)
+	return archsimd.BroadcastInt32x8(int32(bits)).And(one).Equal(one).ToInt32x8()
+}
+
+func lanes64(bits uint8) archsimd.Int64x4 {
+	one := archsimd.LoadInt64x4(&expand64)
+	return archsimd.BroadcastInt64x4(int64(bits)).And(one).Equal(one).ToInt64x4()
+}
+
+func floats64(x archsimd.Int64x4, bits uint8) archsimd.Float64x4 {
+	return x.And(lanes64(bits)).AsFloat64x4()
+}
+
+// combiney combines n masks at dst with those at src.
+func combiney(dst, src unsafe.Pointer, n, op int) {
+	switch op {
+	case opAnd:
+		for i := range n * (128 / 32) {
+			archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(dst, i*32))).And(archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(src, i*32)))).Store((*[4]uint64)(unsafe.Add(dst, i*32)))
+		}
+	case opAndNot:
+		for i := range n * (128 / 32) {
+			archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(dst, i*32))).AndNot(archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(src, i*32)))).Store((*[4]uint64)(unsafe.Add(dst, i*32)))
+		}
+	case opOr:
+		for i := range n * (128 / 32) {
+			archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(dst, i*32))).Or(archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(src, i*32)))).Store((*[4]uint64)(unsafe.Add(dst, i*32)))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareUint8y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareUint8y(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	bias := archsimd.BroadcastUint8x32(1 << 7)
+	n := uintptr(8 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(x, 0))), archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(y, 0))), archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(y, 32)))
+			*(*uint64)(unsafe.Add(m, i*8)) = bits8(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(x, 0))), archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(y, 0))), archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(y, 32)))
+			*(*uint64)(unsafe.Add(m, i*8)) = bits8(y0.Xor(bias).AsInt8x32().Greater(x0.Xor(bias).AsInt8x32()), y1.Xor(bias).AsInt8x32().Greater(x1.Xor(bias).AsInt8x32()))
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(x, 0))), archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(y, 0))), archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(y, 32)))
+			*(*uint64)(unsafe.Add(m, i*8)) = ^bits8(x0.Xor(bias).AsInt8x32().Greater(y0.Xor(bias).AsInt8x32()), x1.Xor(bias).AsInt8x32().Greater(y1.Xor(bias).AsInt8x32()))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareInt8y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt8y(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(8 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 32)))
+			*(*uint64)(unsafe.Add(m, i*8)) = bits8(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 32)))
+			*(*uint64)(unsafe.Add(m, i*8)) = bits8(y0.Greater(x0), y1.Greater(x1))
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 32)))
+			*(*uint64)(unsafe.Add(m, i*8)) = ^bits8(x0.Greater(y0), x1.Greater(y1))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareUint16y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareUint16y(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	bias := archsimd.BroadcastUint16x16(1 << 15)
+	n := uintptr(16 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 32)))
+			*(*uint32)(unsafe.Add(m, i*4)) = bits16(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 32)))
+			*(*uint32)(unsafe.Add(m, i*4)) = bits16(y0.Xor(bias).AsInt16x16().Greater(x0.Xor(bias).AsInt16x16()), y1.Xor(bias).AsInt16x16().Greater(x1.Xor(bias).AsInt16x16()))
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 32)))
+			*(*uint32)(unsafe.Add(m, i*4)) = ^bits16(x0.Xor(bias).AsInt16x16().Greater(y0.Xor(bias).AsInt16x16()), x1.Xor(bias).AsInt16x16().Greater(y1.Xor(bias).AsInt16x16()))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareInt16y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt16y(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(16 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 32)))
+			*(*uint32)(unsafe.Add(m, i*4)) = bits16(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 32)))
+			*(*uint32)(unsafe.Add(m, i*4)) = bits16(y0.Greater(x0), y1.Greater(x1))
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 32)))
+			*(*uint32)(unsafe.Add(m, i*4)) = ^bits16(x0.Greater(y0), x1.Greater(y1))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareUint32y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareUint32y(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	bias := archsimd.BroadcastUint32x8(1 << 31)
+	n := uintptr(32 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(x, 0))), archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(y, 0))), archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(x, 0))), archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(y, 0))), archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = bits32(y0.Xor(bias).AsInt32x8().Greater(x0.Xor(bias).AsInt32x8()), y1.Xor(bias).AsInt32x8().Greater(x1.Xor(bias).AsInt32x8()))
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(x, 0))), archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(y, 0))), archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = ^bits32(x0.Xor(bias).AsInt32x8().Greater(y0.Xor(bias).AsInt32x8()), x1.Xor(bias).AsInt32x8().Greater(y1.Xor(bias).AsInt32x8()))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareInt32y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt32y(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(32 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = bits32(y0.Greater(x0), y1.Greater(x1))
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = ^bits32(x0.Greater(y0), x1.Greater(y1))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareFloat32y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareFloat32y(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(32 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Less(y0), x1.Less(y1))
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.LessEqual(y0), x1.LessEqual(y1))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareUint64y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareUint64y(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	bias := archsimd.BroadcastUint64x4(1 << 63)
+	n := uintptr(64 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(x, 0))), archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(y, 0))), archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(y, 32)))
+			*(*uint8)(unsafe.Add(m, i*1)) = bits64(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(x, 0))), archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(y, 0))), archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(y, 32)))
+			*(*uint8)(unsafe.Add(m, i*1)) = bits64(y0.Xor(bias).AsInt64x4().Greater(x0.Xor(bias).AsInt64x4()), y1.Xor(bias).AsInt64x4().Greater(x1.Xor(bias).AsInt64x4()))
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(x, 0))), archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(y, 0))), archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(y, 32)))
+			*(*uint8)(unsafe.Add(m, i*1)) = ^bits64(x0.Xor(bias).AsInt64x4().Greater(y0.Xor(bias).AsInt64x4()), x1.Xor(bias).AsInt64x4().Greater(y1.Xor(bias).AsInt64x4()))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareInt64y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt64y(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(64 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 32)))
+			*(*uint8)(unsafe.Add(m, i*1)) = bits64(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 32)))
+			*(*uint8)(unsafe.Add(m, i*1)) = bits64(y0.Greater(x0), y1.Greater(x1))
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 32)))
+			*(*uint8)(unsafe.Add(m, i*1)) = ^bits64(x0.Greater(y0), x1.Greater(y1))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareFloat64y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareFloat64y(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(64 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(x, 0))), archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(y, 0))), archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(y, 32)))
+			*(*uint8)(unsafe.Add(m, i*1)) = bits64(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(x, 0))), archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(y, 0))), archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(y, 32)))
+			*(*uint8)(unsafe.Add(m, i*1)) = bits64(x0.Less(y0), x1.Less(y1))
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			x0, x1 := archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(x, 0))), archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(y, 0))), archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(y, 32)))
+			*(*uint8)(unsafe.Add(m, i*1)) = bits64(x0.LessEqual(y0), x1.LessEqual(y1))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareFasty finds the kernel of a kind.
+func compareFasty(m unsafe.Pointer, op Op, a, b operand, k kind) {
+	switch k {
+	case unsigned | 0:
+		compareUint8y(m, op, a, b)
+	case signed | 0:
+		compareInt8y(m, op, a, b)
+	case unsigned | 1:
+		compareUint16y(m, op, a, b)
+	case signed | 1:
+		compareInt16y(m, op, a, b)
+	case unsigned | 2:
+		compareUint32y(m, op, a, b)
+	case signed | 2:
+		compareInt32y(m, op, a, b)
+	case floating | 2:
+		compareFloat32y(m, op, a, b)
+	case unsigned | 3:
+		compareUint64y(m, op, a, b)
+	case signed | 3:
+		compareInt64y(m, op, a, b)
+	case floating | 3:
+		compareFloat64y(m, op, a, b)
+	}
+}
+
+// sum8y returns the sums of the even and the odd values of v whose
+// bits are set in m, each value with the bits of flip inverted.
+func sum8y(v, m unsafe.Pointer, flip uint8) (even, odd uint64) {
+	sign := archsimd.BroadcastUint8x32(flip)
+	low := archsimd.BroadcastUint16x16(1<<8 - 1)
+	var a, b archsimd.Uint16x16
+	for i := range uintptr(32) {
+		x := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(v, i*32))).Xor(sign).And(lanes8(*(*uint32)(unsafe.Add(m, i*4))).AsUint8x32()).AsUint16x16()
+		a = a.Add(x.And(low))
+		b = b.Add(x.MulHigh(archsimd.LoadUint16x16(&right16[8])))
+	}
+	var evens, odds [16]uint16
+	a.Store(&evens)
+	b.Store(&odds)
+	archsimd.ClearAVXUpperBits()
+	for k := range evens {
+		even += uint64(evens[k])
+		odd += uint64(odds[k])
+	}
+	return even, odd
+}
+
+// minMax8y returns the least and the greatest value of v whose bit is set in
+// m, as signed values after the bits of flip were inverted.
+func minMax8y(v, m unsafe.Pointer, flip int8) (int8, int8) {
+	sign := archsimd.BroadcastInt8x32(flip)
+	least, most := archsimd.BroadcastInt8x32(-1<<7), archsimd.BroadcastInt8x32(1<<7-1)
+	a, b := most, least
+	for i := range uintptr(32) {
+		x := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(v, i*32))).Xor(sign)
+		some := lanes8(*(*uint32)(unsafe.Add(m, i*4)))
+		a, b = a.Min(x.And(some).Or(most.AndNot(some))), b.Max(x.And(some).Or(least.AndNot(some)))
+	}
+	var lows, highs [32]int8
+	a.Store(&lows)
+	b.Store(&highs)
+	archsimd.ClearAVXUpperBits()
+	lo, hi := lows[0], highs[0]
+	for k := range lows {
+		lo, hi = min(lo, lows[k]), max(hi, highs[k])
+	}
+	return lo ^ flip, hi ^ flip
+}
+
+// sum16y returns the sums of the even and the odd values of v whose
+// bits are set in m, each value with the bits of flip inverted.
+func sum16y(v, m unsafe.Pointer, flip uint16) (even, odd uint64) {
+	sign := archsimd.BroadcastUint16x16(flip)
+	low := archsimd.BroadcastUint32x8(1<<16 - 1)
+	down := archsimd.BroadcastUint32x8(16)
+	var a, b archsimd.Uint32x8
+	for i := range uintptr(64) {
+		x := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(v, i*32))).Xor(sign).And(lanes16(*(*uint16)(unsafe.Add(m, i*2))).AsUint16x16()).AsUint32x8()
+		a = a.Add(x.And(low))
+		b = b.Add(x.ShiftRight(down))
+	}
+	var evens, odds [8]uint32
+	a.Store(&evens)
+	b.Store(&odds)
+	archsimd.ClearAVXUpperBits()
+	for k := range evens {
+		even += uint64(evens[k])
+		odd += uint64(odds[k])
+	}
+	return even, odd
+}
+
+// minMax16y returns the least and the greatest value of v whose bit is set in
+// m, as signed values after the bits of flip were inverted.
+func minMax16y(v, m unsafe.Pointer, flip int16) (int16, int16) {
+	sign := archsimd.BroadcastInt16x16(flip)
+	least, most := archsimd.BroadcastInt16x16(-1<<15), archsimd.BroadcastInt16x16(1<<15-1)
+	a, b := most, least
+	for i := range uintptr(64) {
+		x := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(v, i*32))).Xor(sign)
+		some := lanes16(*(*uint16)(unsafe.Add(m, i*2)))
+		a, b = a.Min(x.And(some).Or(most.AndNot(some))), b.Max(x.And(some).Or(least.AndNot(some)))
+	}
+	var lows, highs [16]int16
+	a.Store(&lows)
+	b.Store(&highs)
+	archsimd.ClearAVXUpperBits()
+	lo, hi := lows[0], highs[0]
+	for k := range lows {
+		lo, hi = min(lo, lows[k]), max(hi, highs[k])
+	}
+	return lo ^ flip, hi ^ flip
+}
+
+// sum32y returns the sums of the even and the odd values of v whose
+// bits are set in m, each value with the bits of flip inverted.
+func sum32y(v, m unsafe.Pointer, flip uint32) (even, odd uint64) {
+	sign := archsimd.BroadcastUint32x8(flip)
+	low := archsimd.BroadcastUint64x4(1<<32 - 1)
+	down := archsimd.BroadcastUint64x4(32)
+	var a, b archsimd.Uint64x4
+	for i := range uintptr(128) {
+		x := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(v, i*32))).Xor(sign).And(lanes32(*(*uint8)(unsafe.Add(m, i*1))).AsUint32x8()).AsUint64x4()
+		a = a.Add(x.And(low))
+		b = b.Add(x.ShiftRight(down))
+	}
+	var evens, odds [4]uint64
+	a.Store(&evens)
+	b.Store(&odds)
+	archsimd.ClearAVXUpperBits()
+	for k := range evens {
+		even += uint64(evens[k])
+		odd += uint64(odds[k])
+	}
+	return even, odd
+}
+
+// minMax32y returns the least and the greatest value of v whose bit is set in
+// m, as signed values after the bits of flip were inverted.
+func minMax32y(v, m unsafe.Pointer, flip int32) (int32, int32) {
+	sign := archsimd.BroadcastInt32x8(flip)
+	least, most := archsimd.BroadcastInt32x8(-1<<31), archsimd.BroadcastInt32x8(1<<31-1)
+	a, b := most, least
+	for i := range uintptr(128) {
+		x := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(v, i*32))).Xor(sign)
+		some := lanes32(*(*uint8)(unsafe.Add(m, i*1)))
+		a, b = a.Min(x.And(some).Or(most.AndNot(some))), b.Max(x.And(some).Or(least.AndNot(some)))
+	}
+	var lows, highs [8]int32
+	a.Store(&lows)
+	b.Store(&highs)
+	archsimd.ClearAVXUpperBits()
+	lo, hi := lows[0], highs[0]
+	for k := range lows {
+		lo, hi = min(lo, lows[k]), max(hi, highs[k])
+	}
+	return lo ^ flip, hi ^ flip
+}
+
+// sum64y returns the sums of the even and the odd halves of v whose
+// bits are set in m, each value with the bits of flip inverted.
+func sum64y(v, m unsafe.Pointer, flip uint64) (even, odd uint64) {
+	sign := archsimd.BroadcastUint64x4(flip)
+	low := archsimd.BroadcastUint64x4(1<<32 - 1)
+	down := archsimd.BroadcastUint64x4(32)
+	var a, b archsimd.Uint64x4
+	for i := range uintptr(256) {
+		bits := *(*uint8)(unsafe.Add(m, i/2)) >> (i % 2 * 4)
+		x := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(v, i*32))).Xor(sign).And(lanes64(bits).AsUint64x4())
+		a = a.Add(x.And(low))
+		b = b.Add(x.ShiftRight(down))
+	}
+	var evens, odds [4]uint64
+	a.Store(&evens)
+	b.Store(&odds)
+	archsimd.ClearAVXUpperBits()
+	for k := range evens {
+		even += uint64(evens[k])
+		odd += uint64(odds[k])
+	}
+	return even, odd
+}
+
+// minMax64y returns the least and the greatest value of v whose bit is set in
+// m, as signed values after the bits of flip were inverted.
+func minMax64y(v, m unsafe.Pointer, flip int64) (int64, int64) {
+	sign := archsimd.BroadcastInt64x4(flip)
+	least, most := archsimd.BroadcastInt64x4(-1<<63), archsimd.BroadcastInt64x4(1<<63-1)
+	a, b := most, least
+	for i := range uintptr(256) {
+		x := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(v, i*32))).Xor(sign)
+		some := lanes64(*(*uint8)(unsafe.Add(m, i/2)) >> (i % 2 * 4))
+		low, high := x.And(some).Or(most.AndNot(some)), x.And(some).Or(least.AndNot(some))
+		a, b = low.Merge(a, a.Greater(low)), high.Merge(b, high.Greater(b))
+	}
+	var lows, highs [4]int64
+	a.Store(&lows)
+	b.Store(&highs)
+	archsimd.ClearAVXUpperBits()
+	lo, hi := lows[0], highs[0]
+	for k := range lows {
+		lo, hi = min(lo, lows[k]), max(hi, highs[k])
+	}
+	return lo ^ flip, hi ^ flip
+}
+
+// order32y is orderKeys for 32-bit floats.
+func order32y(dst, src unsafe.Pointer) {
+	low := archsimd.BroadcastInt32x8(1<<31 - 1)
+	var zero archsimd.Int32x8
+	for i := range 128 {
+		x := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(src, i*32)))
+		sign := zero.Greater(x).ToInt32x8()
+		x.Xor(sign.And(low)).Store((*[8]int32)(unsafe.Add(dst, i*32)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// order64y is orderKeys for 64-bit floats.
+func order64y(dst, src unsafe.Pointer) {
+	low := archsimd.BroadcastInt64x4(1<<63 - 1)
+	var zero archsimd.Int64x4
+	for i := range 256 {
+		x := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(src, i*32)))
+		sign := zero.Greater(x).ToInt64x4()
+		x.Xor(sign.And(low)).Store((*[4]int64)(unsafe.Add(dst, i*32)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// sumFloat64y and sumFloat32y add to the 16 lanes as SumFloats says.
+func sumFloat64y(lanes *[FloatLanes]float64, v, m unsafe.Pointer) {
+	var a, b, c, d archsimd.Float64x4
+	for i := range 64 {
+		bits := *(*uint16)(unsafe.Add(m, i*2))
+		a = a.Add(floats64(archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(v, i*128))), uint8(bits)))
+		b = b.Add(floats64(archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(v, i*128+32))), uint8(bits>>4)))
+		c = c.Add(floats64(archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(v, i*128+64))), uint8(bits>>8)))
+		d = d.Add(floats64(archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(v, i*128+96))), uint8(bits>>12)))
+	}
+	a.Store((*[4]float64)(lanes[:4]))
+	b.Store((*[4]float64)(lanes[4:8]))
+	c.Store((*[4]float64)(lanes[8:12]))
+	d.Store((*[4]float64)(lanes[12:]))
+	archsimd.ClearAVXUpperBits()
+}
+
+func sumFloat32y(lanes *[FloatLanes]float64, v, m unsafe.Pointer) {
+	var a, b, c, d archsimd.Float64x4
+	for i := range 64 {
+		x := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(v, i*64))).And(lanes32(*(*uint8)(unsafe.Add(m, i*2)))).AsFloat32x8()
+		y := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(v, i*64+32))).And(lanes32(*(*uint8)(unsafe.Add(m, i*2+1)))).AsFloat32x8()
+		a = a.Add(x.GetLo().ConvertToFloat64())
+		b = b.Add(x.GetHi().ConvertToFloat64())
+		c = c.Add(y.GetLo().ConvertToFloat64())
+		d = d.Add(y.GetHi().ConvertToFloat64())
+	}
+	a.Store((*[4]float64)(lanes[:4]))
+	b.Store((*[4]float64)(lanes[4:8]))
+	c.Store((*[4]float64)(lanes[8:12]))
+	d.Store((*[4]float64)(lanes[12:]))
+	archsimd.ClearAVXUpperBits()
+}
+
+// alp64y turns the integers at v into floats, times up, times down.
+func alp64y(v unsafe.Pointer, up, down float64) {
+	u, d := archsimd.BroadcastFloat64x4(up), archsimd.BroadcastFloat64x4(down)
+	// AVX2 has no conversion of 64-bit integers. The halves go into the
+	// mantissas of 2^52 and 2^84; taking these away again is exact, so that
+	// the one addition rounds, as a conversion does.
+	half, low := archsimd.BroadcastUint64x4(32), archsimd.BroadcastUint64x4(1<<32-1)
+	lowExp, highExp := archsimd.BroadcastUint64x4(0x4330000000000000), archsimd.BroadcastUint64x4(0x4530000080000000)
+	both := archsimd.BroadcastFloat64x4(1<<84 + 1<<63 + 1<<52)
+	for i := range 256 {
+		n := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(v, i*32)))
+		x := n.ShiftRight(half).Xor(highExp).AsFloat64x4().Sub(both).Add(n.And(low).Or(lowExp).AsFloat64x4())
+		x.Mul(u).Mul(d).Store((*[4]float64)(unsafe.Add(v, i*32)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// alp32y is alp64y for 32-bit values.
+func alp32y(v unsafe.Pointer, up, down float32) {
+	u, d := archsimd.BroadcastFloat32x8(up), archsimd.BroadcastFloat32x8(down)
+	for i := range 128 {
+		archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(v, i*32))).ConvertToFloat32().Mul(u).Mul(d).Store((*[8]float32)(unsafe.Add(v, i*32)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// in8y looks up bytes in a set of 256 bits: the byte of the set by the upper
+// five bits, the bit in it by the lower three.
+func in8y(m, v unsafe.Pointer, set *[32]uint8) {
+	var lows, highs [32]uint8
+	for i := range 16 {
+		lows[i], lows[i+16] = set[i], set[i]
+		highs[i], highs[i+16] = set[i+16], set[i+16]
+	}
+	low, high := archsimd.LoadUint8x32(&lows), archsimd.LoadUint8x32(&highs)
+	powers := archsimd.LoadUint8x32((*[32]uint8)(bitOf[:32]))
+	down := archsimd.LoadUint16x16(&right16[3])
+	low3, low5 := archsimd.BroadcastInt8x32(7), archsimd.BroadcastInt8x32(31)
+	toLow, toHigh := archsimd.BroadcastInt8x32(0x70), archsimd.BroadcastInt8x32(-16)
+	for i := range 32 {
+		x := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(v, i*32)))
+		at := x.MulHigh(down).AsInt8x32().And(low5)
+		b := low.PermuteOrZeroGrouped(at.Add(toLow)).Or(high.PermuteOrZeroGrouped(at.Add(toHigh)))
+		bit := powers.PermuteOrZeroGrouped(x.AsInt8x32().And(low3))
+		*(*uint32)(unsafe.Add(m, i*4)) = b.And(bit).Equal(bit).ToBits()
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// squeeze has, for each mask of 8 lanes, the numbers of the lanes that are set.
+var squeeze [256][16]uint8
+
+// squeezeWords and squeezePairs are squeeze as byte indices for 8 lanes of 16
+// bits, and as lanes of 32 bits for 4 lanes of 64.
+var (
+	squeezeWords [256][16]int8
+	squeezePairs [16][8]uint32
+)
+
+func init() {
+	for some := range squeeze {
+		n := 0
+		for lane := range 8 {
+			if some>>lane&1 == 0 {
+				continue
+			}
+			squeeze[some][n] = uint8(lane)
+			squeezeWords[some][2*n], squeezeWords[some][2*n+1] = int8(2*lane), int8(2*lane+1)
+			if some < 16 {
+				squeezePairs[some][2*n], squeezePairs[some][2*n+1] = uint32(2*lane), uint32(2*lane+1)
+			}
+			n++
+		}
+	}
+}
+
+// rows16y is Rows of 16-bit numbers. Storing whole registers stays within dst,
+// as no more rows come out than went in.
+func rows16y(dst, m unsafe.Pointer, first uint16) int {
+	at, step := archsimd.BroadcastUint16x8(first), archsimd.BroadcastUint16x8(8)
+	n := 0
+	for i := range 128 {
+		some := *(*uint8)(unsafe.Add(m, i))
+		x := archsimd.LoadUint8x16(&squeeze[some]).ExtendLo8ToUint16().Add(at)
+		x.Store((*[8]uint16)(unsafe.Add(dst, n*2)))
+		n += bits.OnesCount8(some)
+		at = at.Add(step)
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}
+
+func rows32y(dst, m unsafe.Pointer, first uint32) int {
+	at, step := archsimd.BroadcastUint32x8(first), archsimd.BroadcastUint32x8(8)
+	n := 0
+	for i := range 128 {
+		some := *(*uint8)(unsafe.Add(m, i))
+		x := archsimd.LoadUint8x16(&squeeze[some]).ExtendLo8ToUint32().Add(at)
+		x.Store((*[8]uint32)(unsafe.Add(dst, n*4)))
+		n += bits.OnesCount8(some)
+		at = at.Add(step)
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}
+
+// compress16y to compress64y are Compress.
+func compress16y(dst, src, m unsafe.Pointer) int {
+	n := 0
+	for i := range 128 {
+		some := *(*uint8)(unsafe.Add(m, i))
+		x := archsimd.LoadInt8x16((*[16]int8)(unsafe.Add(src, i*16)))
+		x.PermuteOrZero(archsimd.LoadInt8x16(&squeezeWords[some])).Store((*[16]int8)(unsafe.Add(dst, n*2)))
+		n += bits.OnesCount8(some)
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}
+
+func compress32y(dst, src, m unsafe.Pointer) int {
+	n := 0
+	for i := range 128 {
+		some := *(*uint8)(unsafe.Add(m, i))
+		x := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(src, i*32)))
+		x.Permute(archsimd.LoadUint8x16(&squeeze[some]).ExtendLo8ToUint32()).Store((*[8]uint32)(unsafe.Add(dst, n*4)))
+		n += bits.OnesCount8(some)
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}
+
+func compress64y(dst, src, m unsafe.Pointer) int {
+	n := 0
+	for i := range 256 {
+		some := *(*uint8)(unsafe.Add(m, i/2)) >> (i % 2 * 4) & 15
+		x := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(src, i*32)))
+		x.Permute(archsimd.LoadUint32x8(&squeezePairs[some])).Store((*[8]uint32)(unsafe.Add(dst, n*8)))
+		n += bits.OnesCount8(some)
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}
+
+var (
+	second32 = [8]uint32{0, 1, 1, 1, 4, 5, 5, 5} // and with pairs: lane 1 of each half goes to lanes 2 and 3
+	high32   = [8]uint32{0, 0, ^uint32(0), ^uint32(0), 0, 0, ^uint32(0), ^uint32(0)}
+	fourth32 = [8]uint32{3, 3, 3, 3, 3, 3, 3, 3}
+	top32    = [8]uint32{0, 0, 0, 0, ^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0)}
+	last32y  = [8]uint32{7, 7, 7, 7, 7, 7, 7, 7}
+)
+
+// prefix32y is PrefixSum: pairs, then fours, then the whole register.
+func prefix32y(dst, src unsafe.Pointer, start uint32) {
+	second, high := archsimd.LoadUint32x8(&second32), archsimd.LoadUint32x8(&high32)
+	fourth, top := archsimd.LoadUint32x8(&fourth32), archsimd.LoadUint32x8(&top32)
+	last, sum := archsimd.LoadUint32x8(&last32y), archsimd.BroadcastUint32x8(start)
+	for i := range 128 {
+		x := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(src, i*32)))
+		x = x.Add(x.AsUint64x4().ShiftAllLeft(32).AsUint32x8())
+		x = x.Add(x.Permute(second).And(high))
+		x = x.Add(x.Permute(fourth).And(top))
+		x.Add(sum).Store((*[8]uint32)(unsafe.Add(dst, i*32)))
+		sum = sum.Add(x.Permute(last))
+	}
+	archsimd.ClearAVXUpperBits()
+}

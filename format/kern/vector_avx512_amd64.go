@@ -5,9 +5,828 @@
 package kern
 
 import (
+	"math/bits"
 	"simd/archsimd"
 	"unsafe"
 )
 
-var _ unsafe.Pointer
-var _ archsimd.X86Features
+// combinez combines n masks at dst with those at src.
+func combinez(dst, src unsafe.Pointer, n, op int) {
+	switch op {
+	case opAnd:
+		for i := range n * (128 / 64) {
+			archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(dst, i*64))).And(archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(src, i*64)))).Store((*[8]uint64)(unsafe.Add(dst, i*64)))
+		}
+	case opAndNot:
+		for i := range n * (128 / 64) {
+			archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(dst, i*64))).AndNot(archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(src, i*64)))).Store((*[8]uint64)(unsafe.Add(dst, i*64)))
+		}
+	case opOr:
+		for i := range n * (128 / 64) {
+			archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(dst, i*64))).Or(archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(src, i*64)))).Store((*[8]uint64)(unsafe.Add(dst, i*64)))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareUint8z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareUint8z(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(8 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(x, 0))).Equal(archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(x, 0))).Less(archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareInt8z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt8z(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(8 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(x, 0))).Less(archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareUint16z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareUint16z(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(16 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(x, 0))).Equal(archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(x, 0))).Less(archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareInt16z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt16z(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(16 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(x, 0))).Less(archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareUint32z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareUint32z(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(32 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(x, 0))).Equal(archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(x, 0))).Less(archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareInt32z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt32z(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(32 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(x, 0))).Less(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareFloat32z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareFloat32z(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(32 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(x, 0))).Equal(archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(x, 0))).Less(archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareUint64z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareUint64z(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(64 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(x, 0))).Equal(archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(x, 0))).Less(archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareInt64z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt64z(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(64 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(x, 0))).Less(archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareFloat64z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareFloat64z(m unsafe.Pointer, op Op, a, b operand) {
+	p, q := a.at, b.at
+	n := uintptr(64 * 2)
+	switch op {
+	case Eq:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(x, 0))).Equal(archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(x, 0))).Less(archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x := unsafe.Add(p, i*a.step*64)
+			y := unsafe.Add(q, i*b.step*64)
+			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareFastz finds the kernel of a kind.
+func compareFastz(m unsafe.Pointer, op Op, a, b operand, k kind) {
+	switch k {
+	case unsigned | 0:
+		compareUint8z(m, op, a, b)
+	case signed | 0:
+		compareInt8z(m, op, a, b)
+	case unsigned | 1:
+		compareUint16z(m, op, a, b)
+	case signed | 1:
+		compareInt16z(m, op, a, b)
+	case unsigned | 2:
+		compareUint32z(m, op, a, b)
+	case signed | 2:
+		compareInt32z(m, op, a, b)
+	case floating | 2:
+		compareFloat32z(m, op, a, b)
+	case unsigned | 3:
+		compareUint64z(m, op, a, b)
+	case signed | 3:
+		compareInt64z(m, op, a, b)
+	case floating | 3:
+		compareFloat64z(m, op, a, b)
+	}
+}
+
+// sum8z returns the sums of the even and the odd values of v whose
+// bits are set in m, each value with the bits of flip inverted.
+func sum8z(v, m unsafe.Pointer, flip uint8) (even, odd uint64) {
+	sign := archsimd.BroadcastUint8x64(flip)
+	low := archsimd.BroadcastUint16x32(1<<8 - 1)
+	var a, b archsimd.Uint16x32
+	for i := range uintptr(16) {
+		x := archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(v, i*64))).Xor(sign).Masked(archsimd.Mask8x64FromBits(*(*uint64)(unsafe.Add(m, i*8)))).AsUint16x32()
+		a = a.Add(x.And(low))
+		b = b.Add(x.ShiftAllRightConcat(8, archsimd.Uint16x32{}))
+	}
+	var evens, odds [32]uint16
+	a.Store(&evens)
+	b.Store(&odds)
+	archsimd.ClearAVXUpperBits()
+	for k := range evens {
+		even += uint64(evens[k])
+		odd += uint64(odds[k])
+	}
+	return even, odd
+}
+
+// minMax8z returns the least and the greatest value of v whose bit is set in
+// m, as signed values after the bits of flip were inverted.
+func minMax8z(v, m unsafe.Pointer, flip int8) (int8, int8) {
+	sign := archsimd.BroadcastInt8x64(flip)
+	least, most := archsimd.BroadcastInt8x64(-1<<7), archsimd.BroadcastInt8x64(1<<7-1)
+	a, b := most, least
+	for i := range uintptr(16) {
+		x := archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(v, i*64))).Xor(sign)
+		some := archsimd.Mask8x64FromBits(*(*uint64)(unsafe.Add(m, i*8)))
+		a, b = a.Min(x.Merge(most, some)), b.Max(x.Merge(least, some))
+	}
+	var lows, highs [64]int8
+	a.Store(&lows)
+	b.Store(&highs)
+	archsimd.ClearAVXUpperBits()
+	lo, hi := lows[0], highs[0]
+	for k := range lows {
+		lo, hi = min(lo, lows[k]), max(hi, highs[k])
+	}
+	return lo ^ flip, hi ^ flip
+}
+
+// sum16z returns the sums of the even and the odd values of v whose
+// bits are set in m, each value with the bits of flip inverted.
+func sum16z(v, m unsafe.Pointer, flip uint16) (even, odd uint64) {
+	sign := archsimd.BroadcastUint16x32(flip)
+	low := archsimd.BroadcastUint32x16(1<<16 - 1)
+	var a, b archsimd.Uint32x16
+	for i := range uintptr(32) {
+		x := archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(v, i*64))).Xor(sign).Masked(archsimd.Mask16x32FromBits(*(*uint32)(unsafe.Add(m, i*4)))).AsUint32x16()
+		a = a.Add(x.And(low))
+		b = b.Add(x.ShiftAllRightConcat(16, archsimd.Uint32x16{}))
+	}
+	var evens, odds [16]uint32
+	a.Store(&evens)
+	b.Store(&odds)
+	archsimd.ClearAVXUpperBits()
+	for k := range evens {
+		even += uint64(evens[k])
+		odd += uint64(odds[k])
+	}
+	return even, odd
+}
+
+// minMax16z returns the least and the greatest value of v whose bit is set in
+// m, as signed values after the bits of flip were inverted.
+func minMax16z(v, m unsafe.Pointer, flip int16) (int16, int16) {
+	sign := archsimd.BroadcastInt16x32(flip)
+	least, most := archsimd.BroadcastInt16x32(-1<<15), archsimd.BroadcastInt16x32(1<<15-1)
+	a, b := most, least
+	for i := range uintptr(32) {
+		x := archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(v, i*64))).Xor(sign)
+		some := archsimd.Mask16x32FromBits(*(*uint32)(unsafe.Add(m, i*4)))
+		a, b = a.Min(x.Merge(most, some)), b.Max(x.Merge(least, some))
+	}
+	var lows, highs [32]int16
+	a.Store(&lows)
+	b.Store(&highs)
+	archsimd.ClearAVXUpperBits()
+	lo, hi := lows[0], highs[0]
+	for k := range lows {
+		lo, hi = min(lo, lows[k]), max(hi, highs[k])
+	}
+	return lo ^ flip, hi ^ flip
+}
+
+// sum32z returns the sums of the even and the odd values of v whose
+// bits are set in m, each value with the bits of flip inverted.
+func sum32z(v, m unsafe.Pointer, flip uint32) (even, odd uint64) {
+	sign := archsimd.BroadcastUint32x16(flip)
+	low := archsimd.BroadcastUint64x8(1<<32 - 1)
+	var a, b archsimd.Uint64x8
+	for i := range uintptr(64) {
+		x := archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(v, i*64))).Xor(sign).Masked(archsimd.Mask32x16FromBits(*(*uint16)(unsafe.Add(m, i*2)))).AsUint64x8()
+		a = a.Add(x.And(low))
+		b = b.Add(x.ShiftAllRightConcat(32, archsimd.Uint64x8{}))
+	}
+	var evens, odds [8]uint64
+	a.Store(&evens)
+	b.Store(&odds)
+	archsimd.ClearAVXUpperBits()
+	for k := range evens {
+		even += uint64(evens[k])
+		odd += uint64(odds[k])
+	}
+	return even, odd
+}
+
+// minMax32z returns the least and the greatest value of v whose bit is set in
+// m, as signed values after the bits of flip were inverted.
+func minMax32z(v, m unsafe.Pointer, flip int32) (int32, int32) {
+	sign := archsimd.BroadcastInt32x16(flip)
+	least, most := archsimd.BroadcastInt32x16(-1<<31), archsimd.BroadcastInt32x16(1<<31-1)
+	a, b := most, least
+	for i := range uintptr(64) {
+		x := archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(v, i*64))).Xor(sign)
+		some := archsimd.Mask32x16FromBits(*(*uint16)(unsafe.Add(m, i*2)))
+		a, b = a.Min(x.Merge(most, some)), b.Max(x.Merge(least, some))
+	}
+	var lows, highs [16]int32
+	a.Store(&lows)
+	b.Store(&highs)
+	archsimd.ClearAVXUpperBits()
+	lo, hi := lows[0], highs[0]
+	for k := range lows {
+		lo, hi = min(lo, lows[k]), max(hi, highs[k])
+	}
+	return lo ^ flip, hi ^ flip
+}
+
+// sum64z returns the sums of the even and the odd halves of v whose
+// bits are set in m, each value with the bits of flip inverted.
+func sum64z(v, m unsafe.Pointer, flip uint64) (even, odd uint64) {
+	sign := archsimd.BroadcastUint64x8(flip)
+	low := archsimd.BroadcastUint64x8(1<<32 - 1)
+	var a, b archsimd.Uint64x8
+	for i := range uintptr(128) {
+		x := archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(v, i*64))).Xor(sign).Masked(archsimd.Mask64x8FromBits(*(*uint8)(unsafe.Add(m, i*1))))
+		a = a.Add(x.And(low))
+		b = b.Add(x.ShiftAllRightConcat(32, archsimd.Uint64x8{}))
+	}
+	var evens, odds [8]uint64
+	a.Store(&evens)
+	b.Store(&odds)
+	archsimd.ClearAVXUpperBits()
+	for k := range evens {
+		even += uint64(evens[k])
+		odd += uint64(odds[k])
+	}
+	return even, odd
+}
+
+// minMax64z returns the least and the greatest value of v whose bit is set in
+// m, as signed values after the bits of flip were inverted.
+func minMax64z(v, m unsafe.Pointer, flip int64) (int64, int64) {
+	sign := archsimd.BroadcastInt64x8(flip)
+	least, most := archsimd.BroadcastInt64x8(-1<<63), archsimd.BroadcastInt64x8(1<<63-1)
+	a, b := most, least
+	for i := range uintptr(128) {
+		x := archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(v, i*64))).Xor(sign)
+		some := archsimd.Mask64x8FromBits(*(*uint8)(unsafe.Add(m, i*1)))
+		a, b = a.Min(x.Merge(most, some)), b.Max(x.Merge(least, some))
+	}
+	var lows, highs [8]int64
+	a.Store(&lows)
+	b.Store(&highs)
+	archsimd.ClearAVXUpperBits()
+	lo, hi := lows[0], highs[0]
+	for k := range lows {
+		lo, hi = min(lo, lows[k]), max(hi, highs[k])
+	}
+	return lo ^ flip, hi ^ flip
+}
+
+// order32z is orderKeys for 32-bit floats.
+func order32z(dst, src unsafe.Pointer) {
+	low := archsimd.BroadcastInt32x16(1<<31 - 1)
+	for i := range 64 {
+		x := archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(src, i*64)))
+		sign := x.ShiftAllRight(31)
+		x.Xor(sign.And(low)).Store((*[16]int32)(unsafe.Add(dst, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// order64z is orderKeys for 64-bit floats.
+func order64z(dst, src unsafe.Pointer) {
+	low := archsimd.BroadcastInt64x8(1<<63 - 1)
+	for i := range 128 {
+		x := archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(src, i*64)))
+		sign := x.ShiftAllRight(63)
+		x.Xor(sign.And(low)).Store((*[8]int64)(unsafe.Add(dst, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// sumFloat64z and sumFloat32z add to the 16 lanes as SumFloats says.
+func sumFloat64z(lanes *[FloatLanes]float64, v, m unsafe.Pointer) {
+	var a, b archsimd.Float64x8
+	for i := range 64 {
+		bits := *(*uint16)(unsafe.Add(m, i*2))
+		a = a.Add(archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(v, i*128))).Masked(archsimd.Mask64x8FromBits(uint8(bits))))
+		b = b.Add(archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(v, i*128+64))).Masked(archsimd.Mask64x8FromBits(uint8(bits >> 8))))
+	}
+	a.Store((*[8]float64)(lanes[:8]))
+	b.Store((*[8]float64)(lanes[8:]))
+	archsimd.ClearAVXUpperBits()
+}
+
+func sumFloat32z(lanes *[FloatLanes]float64, v, m unsafe.Pointer) {
+	var a, b archsimd.Float64x8
+	for i := range 64 {
+		x := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(v, i*64))).Masked(archsimd.Mask32x16FromBits(*(*uint16)(unsafe.Add(m, i*2))))
+		a = a.Add(x.GetLo().ConvertToFloat64())
+		b = b.Add(x.GetHi().ConvertToFloat64())
+	}
+	a.Store((*[8]float64)(lanes[:8]))
+	b.Store((*[8]float64)(lanes[8:]))
+	archsimd.ClearAVXUpperBits()
+}
+
+// alp64z turns the integers at v into floats, times up, times down.
+func alp64z(v unsafe.Pointer, up, down float64) {
+	u, d := archsimd.BroadcastFloat64x8(up), archsimd.BroadcastFloat64x8(down)
+	for i := range 128 {
+		x := archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(v, i*64))).ConvertToFloat64()
+		x.Mul(u).Mul(d).Store((*[8]float64)(unsafe.Add(v, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// alp32z is alp64z for 32-bit values.
+func alp32z(v unsafe.Pointer, up, down float32) {
+	u, d := archsimd.BroadcastFloat32x16(up), archsimd.BroadcastFloat32x16(down)
+	for i := range 64 {
+		archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(v, i*64))).ConvertToFloat32().Mul(u).Mul(d).Store((*[16]float32)(unsafe.Add(v, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// in8z looks up bytes in a set of 256 bits: the byte of the set by the upper
+// five bits, the bit in it by the lower three.
+func in8z(m, v unsafe.Pointer, set *[32]uint8) {
+	var both [64]uint8
+	copy(both[:], set[:])
+	copy(both[32:], set[:])
+	table := archsimd.LoadUint8x64(&both)
+	powers := archsimd.LoadUint8x64(&bitOf)
+	low3, low5 := archsimd.BroadcastInt8x64(7), archsimd.BroadcastUint8x64(31)
+	for i := range 16 {
+		x := archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(v, i*64)))
+		at := table.Permute(x.ShiftAllRightConcat(3, x).AsUint8x64().And(low5))
+		bit := powers.PermuteOrZeroGrouped(x.AsInt8x64().And(low3))
+		*(*uint64)(unsafe.Add(m, i*8)) = at.And(bit).NotEqual(archsimd.Uint8x64{}).ToBits()
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// bitOf has 1<<(i%8), for the lookups of in8.
+var bitOf [64]uint8
+
+func init() {
+	for i := range bitOf {
+		bitOf[i] = 1 << (i % 8)
+	}
+}
+
+// countz returns the number of bits set in n masks at m.
+func countz(m unsafe.Pointer, n int) int {
+	var sum archsimd.Uint64x8
+	for i := range n * 2 {
+		sum = sum.Add(archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(m, i*64))).OnesCount())
+	}
+	var lanes [8]uint64
+	sum.Store(&lanes)
+	archsimd.ClearAVXUpperBits()
+	total := 0
+	for _, x := range lanes {
+		total += int(x)
+	}
+	return total
+}
+
+var iota16 [32]uint16
+
+func init() {
+	for i := range iota16 {
+		iota16[i] = uint16(i)
+	}
+}
+
+// rows16z is Rows of 16-bit numbers. Storing whole registers stays within
+// dst, as no more rows come out than went in.
+func rows16z(dst, m unsafe.Pointer, first uint16) int {
+	x := archsimd.LoadUint16x32(&iota16).Add(archsimd.BroadcastUint16x32(first))
+	step := archsimd.BroadcastUint16x32(32)
+	n := 0
+	for i := range 32 {
+		some := *(*uint32)(unsafe.Add(m, i*4))
+		x.Compress(archsimd.Mask16x32FromBits(some)).Store((*[32]uint16)(unsafe.Add(dst, n*2)))
+		n += bits.OnesCount32(some)
+		x = x.Add(step)
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}
+
+var iota32 [16]uint32
+
+func init() {
+	for i := range iota32 {
+		iota32[i] = uint32(i)
+	}
+}
+
+// rows32z is Rows of 32-bit numbers. Storing whole registers stays within
+// dst, as no more rows come out than went in.
+func rows32z(dst, m unsafe.Pointer, first uint32) int {
+	x := archsimd.LoadUint32x16(&iota32).Add(archsimd.BroadcastUint32x16(first))
+	step := archsimd.BroadcastUint32x16(16)
+	n := 0
+	for i := range 64 {
+		some := *(*uint16)(unsafe.Add(m, i*2))
+		x.Compress(archsimd.Mask32x16FromBits(some)).Store((*[16]uint32)(unsafe.Add(dst, n*4)))
+		n += bits.OnesCount16(some)
+		x = x.Add(step)
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}
+
+// compress8z is Compress of 8-bit values.
+func compress8z(dst, src, m unsafe.Pointer) int {
+	n := 0
+	for i := range 16 {
+		some := *(*uint64)(unsafe.Add(m, i*8))
+		x := archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(src, i*64)))
+		x.Compress(archsimd.Mask8x64FromBits(some)).Store((*[64]uint8)(unsafe.Add(dst, n*1)))
+		n += bits.OnesCount64(some)
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}
+
+// compress16z is Compress of 16-bit values.
+func compress16z(dst, src, m unsafe.Pointer) int {
+	n := 0
+	for i := range 32 {
+		some := *(*uint32)(unsafe.Add(m, i*4))
+		x := archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(src, i*64)))
+		x.Compress(archsimd.Mask16x32FromBits(some)).Store((*[32]uint16)(unsafe.Add(dst, n*2)))
+		n += bits.OnesCount32(some)
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}
+
+// narrow16z writes the low bytes of the values at src to dst.
+func narrow16z(dst, src unsafe.Pointer) {
+	for i := range 32 {
+		x := archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(src, i*64))).TruncateToUint8()
+		x.Store((*[32]uint8)(unsafe.Add(dst, i*32)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compress32z is Compress of 32-bit values.
+func compress32z(dst, src, m unsafe.Pointer) int {
+	n := 0
+	for i := range 64 {
+		some := *(*uint16)(unsafe.Add(m, i*2))
+		x := archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(src, i*64)))
+		x.Compress(archsimd.Mask32x16FromBits(some)).Store((*[16]uint32)(unsafe.Add(dst, n*4)))
+		n += bits.OnesCount16(some)
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}
+
+// narrow32z writes the low bytes of the values at src to dst.
+func narrow32z(dst, src unsafe.Pointer) {
+	for i := range 64 {
+		x := archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(src, i*64))).TruncateToUint8()
+		x.Store((*[16]uint8)(unsafe.Add(dst, i*16)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compress64z is Compress of 64-bit values.
+func compress64z(dst, src, m unsafe.Pointer) int {
+	n := 0
+	for i := range 128 {
+		some := *(*uint8)(unsafe.Add(m, i*1))
+		x := archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(src, i*64)))
+		x.Compress(archsimd.Mask64x8FromBits(some)).Store((*[8]uint64)(unsafe.Add(dst, n*8)))
+		n += bits.OnesCount8(some)
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}
+
+// narrow64z writes the low bytes of the values at src to dst.
+func narrow64z(dst, src unsafe.Pointer) {
+	for i := range 128 {
+		x := archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(src, i*64))).TruncateToUint8()
+		*(*uint64)(unsafe.Add(dst, i*8)) = x.AsUint64x2().GetElem(0)
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// in16z looks up 16-bit values in a set of 1,024 bits: the word of the set by
+// the upper six bits, the bit in it by the lower four.
+func in16z(m, v unsafe.Pointer, set *[64]uint16) {
+	low, high := archsimd.LoadUint16x32((*[32]uint16)(set[:32])), archsimd.LoadUint16x32((*[32]uint16)(set[32:]))
+	one, low4 := archsimd.BroadcastUint16x32(1), archsimd.BroadcastUint16x32(15)
+	for i := range 32 {
+		x := archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(v, i*64)))
+		at := low.ConcatPermute(high, x.ShiftAllRightConcat(4, x))
+		*(*uint32)(unsafe.Add(m, i*4)) = at.And(one.ShiftLeft(x.And(low4))).NotEqual(archsimd.Uint16x32{}).ToBits()
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// up32 and up64 are the indices that move lanes up by 1, 2, 4, 8, filling with
+// lanes of the second operand; last32 and last64 spread the last lane.
+var (
+	up32   [4][16]uint32
+	up64   [3][8]uint64
+	last32 [16]uint32
+	last64 [8]uint64
+)
+
+func init() {
+	for step := range up32 {
+		for lane := range 16 {
+			up32[step][lane] = uint32((lane - 1<<step) & 31)
+			last32[lane] = 15
+			if step < 3 && lane < 8 {
+				up64[step][lane] = uint64((lane - 1<<step) & 15)
+				last64[lane] = 7
+			}
+		}
+	}
+}
+
+// prefix32z is PrefixSum: in each register a ladder of additions of itself,
+// moved up by 1, 2, 4 and 8 lanes. Only the sum of the last lanes goes from one
+// register to the next.
+func prefix32z(dst, src unsafe.Pointer, start uint32) {
+	var zero archsimd.Uint32x16
+	up2, up4, up8 := archsimd.LoadUint32x16(&up32[1]), archsimd.LoadUint32x16(&up32[2]), archsimd.LoadUint32x16(&up32[3])
+	last := archsimd.LoadUint32x16(&last32)
+	up1 := archsimd.LoadUint32x16(&up32[0])
+	sum := archsimd.BroadcastUint32x16(start)
+	for i := range 64 {
+		x := archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(src, i*64)))
+		x = x.Add(x.ConcatPermute(zero, up1))
+		x = x.Add(x.ConcatPermute(zero, up2))
+		x = x.Add(x.ConcatPermute(zero, up4))
+		x = x.Add(x.ConcatPermute(zero, up8))
+		x.Add(sum).Store((*[16]uint32)(unsafe.Add(dst, i*64)))
+		sum = sum.Add(x.Permute(last))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// prefix64z is prefix32z for 64-bit values.
+func prefix64z(dst, src unsafe.Pointer, start uint64) {
+	var zero archsimd.Uint64x8
+	up1, up2, up4 := archsimd.LoadUint64x8(&up64[0]), archsimd.LoadUint64x8(&up64[1]), archsimd.LoadUint64x8(&up64[2])
+	last := archsimd.LoadUint64x8(&last64)
+	sum := archsimd.BroadcastUint64x8(start)
+	for i := range 128 {
+		x := archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(src, i*64)))
+		x = x.Add(x.ConcatPermute(zero, up1))
+		x = x.Add(x.ConcatPermute(zero, up2))
+		x = x.Add(x.ConcatPermute(zero, up4))
+		x.Add(sum).Store((*[8]uint64)(unsafe.Add(dst, i*64)))
+		sum = sum.Add(x.Permute(last))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// countCodes8z returns the number of codes at v that are c and whose bits are set.
+func countCodes8z(v unsafe.Pointer, m *Mask, c uint8) int {
+	same := archsimd.BroadcastUint8x64(c)
+	n := 0
+	for i := range 16 {
+		n += bits.OnesCount64(archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(v, i*64))).Equal(same).ToBits() & m[i])
+	}
+	archsimd.ClearAVXUpperBits()
+	return n
+}

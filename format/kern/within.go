@@ -1,12 +1,5 @@
 package kern
 
-// MaskWords is the number of words of the mask of a vector.
-const MaskWords = Vector / 64
-
-// Mask has one bit for each value of a vector: bit i%64 of word i/64 is for
-// value i.
-type Mask [MaskWords]uint64
-
 // Within sets bit i of m to whether p-lo <= span, in unsigned wrapping
 // arithmetic of T, where p is the i-th packed value as it is stored, without a
 // base. So a caller that looks for lo <= v <= hi among values with a base
@@ -16,7 +9,7 @@ type Mask [MaskWords]uint64
 func Within[T Uint](m *Mask, src []T, width int, lo, span T) {
 	lo, span, verdict := clip(lo, span, width)
 	if verdict != some {
-		m.fill(verdict == all)
+		m.Fill(verdict == all)
 		return
 	}
 	src = src[:Words[T](width)]
@@ -70,13 +63,6 @@ func withinScalar[T Uint](m *Mask, src []T, width int, lo, span T) {
 		}
 		m[k] = word
 	}
-}
-
-func bit(b bool) uint64 {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // verdict says which values of a vector are within a range.

@@ -42,7 +42,7 @@ func main() {
 
 // generate writes all files into dir.
 func generate(dir string) error {
-	t, err := template.New("kernels").Funcs(template.FuncMap{"dict": dict}).Parse(text)
+	t, err := template.New("kernels").Funcs(functions).Parse(text)
 	if err != nil {
 		return err
 	}
@@ -64,6 +64,18 @@ func generate(dir string) error {
 		}
 	}
 	return nil
+}
+
+// functions is what the template can do besides calling methods.
+var functions = template.FuncMap{
+	"dict": dict,
+	"list": func(items ...any) []any { return items },
+	"mul":  func(a, b int) int { return a * b },
+	"div":  func(a, b int) int { return a / b },
+	"sub":  func(a, b int) int { return a - b },
+	"method": func(op string) string {
+		return map[string]string{"Eq": "Equal", "Lt": "Less", "Le": "LessEqual"}[op]
+	},
 }
 
 // dict makes a map of alternating keys and values, to hand several values to
@@ -99,4 +111,58 @@ func (t tier) Vec(kind string, bits int) string {
 // Array is the type of the memory that such a register is loaded from.
 func (t tier) Array(kind string, bits int) string {
 	return fmt.Sprintf("[%d]%s%d", t.Lanes(bits), kind, bits)
+}
+
+// Load is the expression of a register of kind loaded from at bytes past p.
+func (t tier) Load(kind string, bits int, p, at string) string {
+	array := t.Array(lower[kind], bits)
+	return fmt.Sprintf("archsimd.Load%s((*%s)(unsafe.Add(%s, %s)))", t.Vec(kind, bits), array, p, at)
+}
+
+// Ptr is the expression of the memory at bytes past p, to store a register to.
+func (t tier) Ptr(kind string, bits int, p, at string) string {
+	return fmt.Sprintf("(*%s)(unsafe.Add(%s, %s))", t.Array(lower[kind], bits), p, at)
+}
+
+var lower = map[string]string{"Int": "int", "Uint": "uint", "Float": "float"}
+
+// Broadcast is the expression of a register full of x.
+func (t tier) Broadcast(kind string, bits int, x string) string {
+	return fmt.Sprintf("archsimd.Broadcast%s(%s)", t.Vec(kind, bits), x)
+}
+
+// Select is the expression that keeps the lanes of x whose bits are set in the
+// mask at bits/8 bytes past m, and makes the others zero.
+func (t tier) Select(kind string, bits int, x, m, at string) string {
+	word := fmt.Sprintf("*(*uint%d)(unsafe.Add(%s, %s))", max(t.Lanes(bits), 8), m, at)
+	if t.Funnel {
+		return fmt.Sprintf("%s.Masked(archsimd.Mask%dx%dFromBits(%s))", x, bits, t.Lanes(bits), word)
+	}
+	return fmt.Sprintf("%s.And(lanes%d(%s)%s)", x, bits, word, t.as(kind, bits))
+}
+
+func (t tier) as(kind string, bits int) string {
+	if kind == "Int" {
+		return ""
+	}
+	return ".As" + t.Vec(kind, bits) + "()"
+}
+
+// Types are the kinds and sizes of plain values.
+func (tier) Types() []numbers {
+	var all []numbers
+	for size, bits := range []int{8, 16, 32, 64} {
+		all = append(all, numbers{"Uint", bits, fmt.Sprintf("unsigned | %d", size)}, numbers{"Int", bits, fmt.Sprintf("signed | %d", size)})
+		if bits >= 32 {
+			all = append(all, numbers{"Float", bits, fmt.Sprintf("floating | %d", size)})
+		}
+	}
+	return all
+}
+
+// numbers is a type of plain values; Name is that of package kern.
+type numbers struct {
+	Kind string
+	Bits int
+	Name string
 }

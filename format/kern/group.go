@@ -1,0 +1,59 @@
+package kern
+
+import "math/bits"
+
+// Code is the set of types of group numbers.
+type Code interface{ uint8 | uint16 }
+
+// GroupCount adds to counts[c], for every group c, the number of rows of group
+// c whose bits are set in m. Every code must be less than len(counts).
+func GroupCount[C Code](counts []int64, codes *[Vector]C, m *Mask) {
+	if groupCountFast(counts, codes, m) {
+		return
+	}
+	for k, w := range m {
+		at := codes[k*64:][:64]
+		if w == ^uint64(0) {
+			for _, c := range at {
+				counts[c]++
+			}
+			continue
+		}
+		for ; w != 0; w &= w - 1 {
+			counts[at[bits.TrailingZeros64(w)&63]]++
+		}
+	}
+}
+
+// Split is a sum that is still open: High*2^32 + Low. It takes 2^31 values of
+// 64 bits before Low or High could overflow; fold it into a Total by then.
+type Split struct{ Low, High int64 }
+
+// Total returns the sum.
+func (s Split) Total() Total {
+	t := totalOf(uint64(s.Low), s.High)
+	return t
+}
+
+// GroupSum adds to sums[c], for every group c, the values of the rows of group
+// c whose bits are set in m. Every code must be less than len(sums).
+func GroupSum[C Code](sums []Split, codes *[Vector]C, v *[Vector]int64, m *Mask) {
+	for k, w := range m {
+		at, x := codes[k*64:][:64], v[k*64:][:64]
+		if w == ^uint64(0) {
+			for i, c := range at {
+				sums[c].add(x[i])
+			}
+			continue
+		}
+		for ; w != 0; w &= w - 1 {
+			i := bits.TrailingZeros64(w) & 63
+			sums[at[i]].add(x[i])
+		}
+	}
+}
+
+func (s *Split) add(x int64) {
+	s.Low += x & (1<<32 - 1)
+	s.High += x >> 32
+}
