@@ -356,4 +356,26 @@ func groupCountFast[C Code](counts []int64, codes *[Vector]C, m *Mask) bool {
 	return true
 }
 
-func textFast(int) bool { return false }
+// lengthsFast does the first 64*words rows.
+func lengthsFast(m []Mask, offsets []int32, words int, low, high int32) bool {
+	if now == scalar || words == 0 {
+		return false
+	}
+	d, s := unsafe.Pointer(unsafe.SliceData(m)), unsafe.Pointer(unsafe.SliceData(offsets))
+	if now == avx512 {
+		lengthsz(d, s, words, low, high)
+	} else {
+		lengthsy(d, s, words, low, high)
+	}
+	return true
+}
+
+// pairFast sets bit b of hits[k] to whether byte 64*k+b from p on is x and that
+// from q on is y.
+func pairFast(hits *[pairChunks]uint64, p, q unsafe.Pointer, chunks int, x, y byte) {
+	if now == avx512 {
+		pairz(unsafe.Pointer(hits), p, q, chunks, x, y)
+	} else {
+		pairy(unsafe.Pointer(hits), p, q, chunks, x, y)
+	}
+}

@@ -43,4 +43,8 @@ func orderFast(_, _ unsafe.Pointer, _ kind) bool { return false }
 
 func groupCountFast[C Code]([]int64, *[Vector]C, *Mask) bool { return false }
 
-func textFast(int) bool { return false }
+func lengthsFast([]Mask, []int32, int, int32, int32) bool { return false }
+
+func pairFast(*[pairChunks]uint64, unsafe.Pointer, unsafe.Pointer, int, byte, byte) {
+	panic("BUG: kern: the plain build has no tier but scalar")
+}

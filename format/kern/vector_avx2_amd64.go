@@ -770,6 +770,29 @@ func in8y(m, v unsafe.Pointer, set *[32]uint8) {
 	archsimd.ClearAVXUpperBits()
 }
 
+// lengthsy makes words mask words of low <= offsets[i+1]-offsets[i] <= high.
+func lengthsy(m, offsets unsafe.Pointer, words int, low, high int32) {
+	lo, hi := archsimd.BroadcastInt32x8(low), archsimd.BroadcastInt32x8(high)
+	for i := range words * 4 {
+		a := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(offsets, i*64+4))).Sub(archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(offsets, i*64))))
+		b := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(offsets, i*64+36))).Sub(archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(offsets, i*64+32))))
+		*(*uint16)(unsafe.Add(m, i*2)) = ^(bits32(lo.Greater(a), lo.Greater(b)) | bits32(a.Greater(hi), b.Greater(hi)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// pairy makes a mask word of each 64 bytes: those at p that are x while those
+// at q are y.
+func pairy(m, p, q unsafe.Pointer, chunks int, x, y uint8) {
+	a, b := archsimd.BroadcastUint8x32(x), archsimd.BroadcastUint8x32(y)
+	for i := range chunks {
+		low := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(p, i*64))).Equal(a).ToInt8x32().And(archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(q, i*64))).Equal(b).ToInt8x32())
+		high := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(p, i*64+32))).Equal(a).ToInt8x32().And(archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(q, i*64+32))).Equal(b).ToInt8x32())
+		*(*uint64)(unsafe.Add(m, i*8)) = bits8(low.ToMask(), high.ToMask())
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
 // squeeze has, for each mask of 8 lanes, the numbers of the lanes that are set.
 var squeeze [256][16]uint8
 

@@ -595,6 +595,27 @@ func in8z(m, v unsafe.Pointer, set *[32]uint8) {
 	archsimd.ClearAVXUpperBits()
 }
 
+// lengthsz makes words mask words of low <= offsets[i+1]-offsets[i] <= high.
+func lengthsz(m, offsets unsafe.Pointer, words int, low, high int32) {
+	lo, span := archsimd.BroadcastInt32x16(low), archsimd.BroadcastUint32x16(uint32(high-low))
+	for i := range words * 4 {
+		n := archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(offsets, i*64+4))).Sub(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(offsets, i*64))))
+		*(*uint16)(unsafe.Add(m, i*2)) = n.Sub(lo).AsUint32x16().LessEqual(span).ToBits()
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// pairz makes a mask word of each 64 bytes: those at p that are x while those
+// at q are y.
+func pairz(m, p, q unsafe.Pointer, chunks int, x, y uint8) {
+	a, b := archsimd.BroadcastUint8x64(x), archsimd.BroadcastUint8x64(y)
+	for i := range chunks {
+		first := archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(p, i*64))).Equal(a).ToBits()
+		*(*uint64)(unsafe.Add(m, i*8)) = first & archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(q, i*64))).Equal(b).ToBits()
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
 // bitOf has 1<<(i%8), for the lookups of in8.
 var bitOf [64]uint8
 

@@ -1,6 +1,7 @@
 package kern
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -245,6 +246,65 @@ func diffLookup[C uint8 | uint16 | uint32](t *testing.T, rng *rand.Rand) {
 	}
 }
 
+// diffText searches in strings of few letters, so that there is much to find,
+// also across the borders of rows.
+func diffText(t *testing.T, rng *rand.Rand) {
+	for _, rows := range []int{0, 1, 63, 64, 65, 1024, 1500} {
+		text := Text{Offsets: []int32{int32(rng.IntN(70))}}
+		letters := 2 + rng.IntN(30)
+		data := make([]byte, text.Offsets[0])
+		for range rows {
+			for range rng.IntN(3) * rng.IntN(20) {
+				data = append(data, byte('a'+rng.IntN(letters)))
+			}
+			text.Offsets = append(text.Offsets, int32(len(data)))
+		}
+		text.Data = append(data, bytes.Repeat([]byte("ab"), rng.IntN(40))...)
+		for range 8 {
+			at := rng.IntN(len(text.Data) + 1)
+			s := text.Data[at:min(at+rng.IntN(12), len(text.Data))]
+			diffSearch(t, text, s)
+		}
+	}
+}
+
+func diffSearch(t *testing.T, text Text, s []byte) {
+	searches := []struct {
+		name string
+		run  func(m []Mask, s []byte)
+		has  func(row, s []byte) bool
+	}{
+		{"Equal", text.Equal, bytes.Equal},
+		{"HasPrefix", text.HasPrefix, bytes.HasPrefix},
+		{"HasSuffix", text.HasSuffix, bytes.HasSuffix},
+		{"Contains", text.Contains, bytes.Contains},
+	}
+	for _, search := range searches {
+		want := make([]Mask, MasksFor(text.Rows()))
+		for i := range text.Rows() {
+			row := text.Data[text.Offsets[i]:text.Offsets[i+1]]
+			want[i/Vector][i%Vector/64] |= bit(search.has(row, s)) << (i % 64)
+		}
+		got := make([]Mask, len(want))
+		for k := range got {
+			got[k].Fill(true)
+		}
+		if search.run(got, s); !slices.Equal(got, want) {
+			t.Fatalf("%s %q in %d rows from %d: got %x; want %x", search.name, s, text.Rows(), text.Offsets[0], got, want)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	for seed := range uint64(20) {
+		diffText(t, rand.New(rand.NewPCG(seed, 9)))
+	}
+	was := Tier()
+	defer SetTier(was)
+	SetTier("scalar")
+	diffText(t, rand.New(rand.NewPCG(1, 1)))
+}
+
 // diffAll compares every kernel but the packed ones with its reference.
 func diffAll(t *testing.T, rng *rand.Rand) {
 	diffWords[uint8](t, rng)
@@ -264,6 +324,7 @@ func diffAll(t *testing.T, rng *rand.Rand) {
 	diffLookup[uint8](t, rng)
 	diffLookup[uint16](t, rng)
 	diffLookup[uint32](t, rng)
+	diffText(t, rng)
 }
 
 func TestVectorTiers(t *testing.T) {
