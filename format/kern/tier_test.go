@@ -1,7 +1,6 @@
 package kern
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -136,39 +135,4 @@ func TestWithinBlock(t *testing.T) {
 			}
 		}
 	}
-}
-
-// benchTiers times f, which handles n values, on every tier.
-func benchTiers(b *testing.B, name string, n int, f func()) {
-	was := Tier()
-	defer SetTier(was)
-	for _, tier := range Tiers() {
-		SetTier(tier)
-		b.Run(fmt.Sprintf("%s/%s", name, tier), func(b *testing.B) {
-			for b.Loop() {
-				f()
-			}
-			b.ReportMetric(float64(b.N)*float64(n)/float64(b.Elapsed().Nanoseconds()), "values/ns")
-		})
-	}
-}
-
-func benchPacked[T Uint](b *testing.B, widths ...int) {
-	for _, width := range widths {
-		var dst [Vector]T
-		var m Mask
-		src := randomVector[T](rand.New(rand.NewPCG(1, 1)), width)
-		packed := make([]T, Words[T](width))
-		Pack(packed, &src, 0, width)
-		name := fmt.Sprintf("uint%d/%d", Bits[T](), width)
-		benchTiers(b, "Unpack/"+name, Vector, func() { Unpack(&dst, packed, 3, width) })
-		benchTiers(b, "Within/"+name, Vector, func() { Within(&m, packed, width, 3, 1<<width/3) })
-	}
-}
-
-func BenchmarkPacked(b *testing.B) {
-	benchPacked[uint8](b, 3, 5)
-	benchPacked[uint16](b, 5, 11)
-	benchPacked[uint32](b, 4, 10, 17)
-	benchPacked[uint64](b, 10, 20, 43)
 }
