@@ -128,6 +128,7 @@ func BenchmarkAggregate(b *testing.B) {
 	m := randomMask(rng, 2)
 	i64, i32, f64 := randomNumbers[int64](rng), randomNumbers[int32](rng), randomNumbers[float64](rng)
 	benchTiers(b, "Sum/int64", Vector, func() { Sum(&i64, &m) })
+	benchTiers(b, "SumNarrow/int64", Vector, func() { SumNarrow(&i64, &m) })
 	benchTiers(b, "Sum/int32", Vector, func() { Sum(&i32, &m) })
 	benchTiers(b, "SumFloats/float64", Vector, func() { SumFloats(&f64, &m) })
 	benchTiers(b, "MinMaxOf/int64", Vector, func() { MinMaxOf(&i64, &m) })

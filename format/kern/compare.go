@@ -27,7 +27,7 @@ const (
 
 // Compare sets bit i of m to whether a[i] op b[i].
 func Compare[T Number](m *Mask, op Op, a, b *[Vector]T) {
-	compare(m, op, operand{unsafe.Pointer(a), 1}, operand{unsafe.Pointer(b), 1}, kindOf[T]())
+	compare(m, op, operand{unsafe.Pointer(a), 64}, operand{unsafe.Pointer(b), 64}, kindOf[T]())
 }
 
 // CompareTo sets bit i of m to whether a[i] op c.
@@ -36,14 +36,14 @@ func CompareTo[T Number](m *Mask, op Op, a *[Vector]T, c T) {
 	for i := range 64 / unsafe.Sizeof(c) {
 		same[i] = c
 	}
-	compare(m, op, operand{unsafe.Pointer(a), 1}, operand{unsafe.Pointer(&same), 0}, kindOf[T]())
+	compare(m, op, operand{unsafe.Pointer(a), 64}, operand{unsafe.Pointer(&same), 0}, kindOf[T]())
 }
 
 // IsNaN sets bit i of m to whether v[i] is not a number.
 func IsNaN[T Float](m *Mask, v *[Vector]T) { Compare(m, Ne, v, v) }
 
-// operand is one side of a comparison: a vector with step 1, or with step 0
-// one value as often as it fits into 64 bytes.
+// operand is one side of a comparison: a vector, read in steps of 64 bytes, or
+// with step 0 one value as often as it fits into 64 bytes.
 type operand struct {
 	at   unsafe.Pointer
 	step uintptr
@@ -125,7 +125,7 @@ func compareAs[T Number](m *Mask, op Op, a, b operand) {
 		word := uint64(0)
 		for i := range 64 {
 			at := uintptr(k*64+i) * size
-			x, y := *(*T)(unsafe.Add(a.at, a.step*at)), *(*T)(unsafe.Add(b.at, b.step*at))
+			x, y := *(*T)(unsafe.Add(a.at, at&-(a.step/64))), *(*T)(unsafe.Add(b.at, at&-(b.step/64)))
 			switch op {
 			case Eq:
 				word |= bit(x == y) << i

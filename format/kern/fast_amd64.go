@@ -114,10 +114,17 @@ func rowsFast[R uint16 | uint32 | int32](dst *[Vector]R, m *Mask, first R) (int,
 	return 0, false
 }
 
+// sparse is the number of set bits, per byte of a value, below which it is
+// quicker to move values one by one than by whole registers.
+const sparse = 16
+
 func compressFast[T Uint](dst, src *[Vector]T, m *Mask) (int, bool) {
 	d, s, at := unsafe.Pointer(dst), unsafe.Pointer(src), unsafe.Pointer(m)
-	var v T
-	switch size := unsafe.Sizeof(v); {
+	size := unsafe.Sizeof(dst[0])
+	if size >= 4 && m.Count() < sparse*int(size) {
+		return 0, false
+	}
+	switch {
 	case now == avx512 && size == 1:
 		return compress8z(d, s, at), true
 	case now == avx512 && size == 2:
@@ -130,8 +137,6 @@ func compressFast[T Uint](dst, src *[Vector]T, m *Mask) (int, bool) {
 		return compress16y(d, s, at), true
 	case now == avx2 && size == 4:
 		return compress32y(d, s, at), true
-	case now == avx2 && size == 8:
-		return compress64y(d, s, at), true
 	}
 	return 0, false
 }
@@ -198,6 +203,10 @@ func alp64Fast(dst *[Vector]float64, src []uint64, base uint64, width int, up, d
 	d, s := unsafe.Pointer(dst), unsafe.Pointer(unsafe.SliceData(src))
 	switch now {
 	case avx512:
+		if less := 1<<52 - int64(base); width <= 51 && less >= 1<<51 && less <= 3<<51 {
+			unpackALPz(d, s, float64(less), up, down, width)
+			return true
+		}
 		unpack64z(d, s, base, width)
 		alp64z(d, up, down)
 	case avx2:
@@ -221,8 +230,21 @@ func alp32Fast(dst *[Vector]float32, up, down float32) bool {
 	return true
 }
 
-func lookupFast[C uint8 | uint16 | uint32, T uint32 | uint64](*[Vector]T, *[Vector]C, []T) bool {
-	return false // neither tier has a gather in archsimd
+// lookupFast has only the dictionaries that fit into registers: archsimd has no
+// gather.
+func lookupFast[C uint8 | uint16 | uint32, T uint32 | uint64](dst *[Vector]T, codes *[Vector]C, dict []T) bool {
+	size := unsafe.Sizeof(dst[0])
+	if now != avx512 || unsafe.Sizeof(codes[0]) != 1 || len(dict) > 128/int(size) {
+		return false
+	}
+	var all [16]uint64
+	copy(unsafe.Slice((*T)(unsafe.Pointer(&all)), 128/size), dict)
+	if size == 4 {
+		lookup32z(unsafe.Pointer(dst), unsafe.Pointer(codes), (*[32]uint32)(unsafe.Pointer(&all)))
+	} else {
+		lookup64z(unsafe.Pointer(dst), unsafe.Pointer(codes), &all)
+	}
+	return true
 }
 
 func compareFast(m *Mask, op Op, a, b operand, k kind) bool {
@@ -293,17 +315,21 @@ func sumFloatsFast(lanes *[FloatLanes]float64, v unsafe.Pointer, m *Mask, k kind
 	return true
 }
 
-// minMaxFast compares signed values; unsigned ones have their signs flipped.
+// minMaxFast compares signed values; unsigned ones have their signs flipped,
+// negative floats all other bits.
 func minMaxFast(v unsafe.Pointer, m *Mask, k kind) (lo, hi int64, ok bool) {
 	if now == scalar {
 		return 0, 0, false
 	}
-	at, z := unsafe.Pointer(m), now == avx512
-	var flip uint64
-	if k&^3 == unsigned {
-		flip = 1 << (8<<(k&3) - 1)
+	at, z, bits := unsafe.Pointer(m), now == avx512, 8<<(k&3)
+	var flip, fold uint64
+	switch k &^ 3 {
+	case unsigned:
+		flip = 1 << (bits - 1)
+	case floating:
+		fold = 1<<(bits-1) - 1
 	}
-	switch bits := 8 << (k & 3); {
+	switch {
 	case bits == 8 && z:
 		lo, hi = widen(minMax8z(v, at, int8(flip)))
 	case bits == 8:
@@ -313,33 +339,34 @@ func minMaxFast(v unsafe.Pointer, m *Mask, k kind) (lo, hi int64, ok bool) {
 	case bits == 16:
 		lo, hi = widen(minMax16y(v, at, int16(flip)))
 	case bits == 32 && z:
-		lo, hi = widen(minMax32z(v, at, int32(flip)))
+		lo, hi = widen(minMax32z(v, at, int32(flip), int32(fold)))
 	case bits == 32:
-		lo, hi = widen(minMax32y(v, at, int32(flip)))
+		lo, hi = widen(minMax32y(v, at, int32(flip), int32(fold)))
 	case z:
-		lo, hi = minMax64z(v, at, int64(flip))
+		lo, hi = minMax64z(v, at, int64(flip), int64(fold))
 	default:
-		lo, hi = minMax64y(v, at, int64(flip))
+		lo, hi = minMax64y(v, at, int64(flip), int64(fold))
+	}
+	unfold := int64(fold)
+	if lo < 0 {
+		lo ^= unfold
+	}
+	if hi < 0 {
+		hi ^= unfold
 	}
 	return lo, hi, true
 }
 
 func widen[T Integer](lo, hi T) (int64, int64) { return int64(lo), int64(hi) }
 
-func orderFast(dst, src unsafe.Pointer, k kind) bool {
-	switch narrow := k == floating|2; {
-	case now == avx512 && narrow:
-		order32z(dst, src)
-	case now == avx512:
-		order64z(dst, src)
-	case now == avx2 && narrow:
-		order32y(dst, src)
-	case now == avx2:
-		order64y(dst, src)
-	default:
-		return false
+func sumNarrowFast(v *[Vector]int64, m *Mask) (int64, bool) {
+	switch now {
+	case avx512:
+		return sumNarrowz(unsafe.Pointer(v), unsafe.Pointer(m)), true
+	case avx2:
+		return sumNarrowy(unsafe.Pointer(v), unsafe.Pointer(m)), true
 	}
-	return true
+	return 0, false
 }
 
 // countPasses is the number of groups up to which one pass for each of them is

@@ -13,9 +13,9 @@ func GroupCount[C Code](counts []int64, codes *[Vector]C, m *Mask) {
 	}
 	for k, w := range m {
 		at := codes[k*64:][:64]
-		if w == ^uint64(0) {
-			for _, c := range at {
-				counts[c]++
+		if bits.OnesCount64(w) > dense {
+			for i, c := range at {
+				counts[c] += int64(w >> i & 1)
 			}
 			continue
 		}
@@ -25,24 +25,25 @@ func GroupCount[C Code](counts []int64, codes *[Vector]C, m *Mask) {
 	}
 }
 
+// dense is the number of bits in a word of a mask above which all 64 rows are
+// added, those that are not set as zeros, without branches.
+const dense = 20
+
 // Split is a sum that is still open: High*2^32 + Low. It takes 2^31 values of
 // 64 bits before Low or High could overflow; fold it into a Total by then.
 type Split struct{ Low, High int64 }
 
 // Total returns the sum.
-func (s Split) Total() Total {
-	t := totalOf(uint64(s.Low), s.High)
-	return t
-}
+func (s Split) Total() Total { return totalOf(uint64(s.Low), s.High) }
 
 // GroupSum adds to sums[c], for every group c, the values of the rows of group
 // c whose bits are set in m. Every code must be less than len(sums).
 func GroupSum[C Code](sums []Split, codes *[Vector]C, v *[Vector]int64, m *Mask) {
 	for k, w := range m {
 		at, x := codes[k*64:][:64], v[k*64:][:64]
-		if w == ^uint64(0) {
+		if bits.OnesCount64(w) > dense {
 			for i, c := range at {
-				sums[c].add(x[i])
+				sums[c].add(x[i] & -int64(w>>i&1))
 			}
 			continue
 		}

@@ -39,7 +39,7 @@ func sumFloatsFast(*[FloatLanes]float64, unsafe.Pointer, *Mask, kind) bool { ret
 
 func minMaxFast(unsafe.Pointer, *Mask, kind) (lo, hi int64, ok bool) { return 0, 0, false }
 
-func orderFast(_, _ unsafe.Pointer, _ kind) bool { return false }
+func sumNarrowFast(*[Vector]int64, *Mask) (int64, bool) { return 0, false }
 
 func groupCountFast[C Code]([]int64, *[Vector]C, *Mask) bool { return false }
 

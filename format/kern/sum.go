@@ -62,6 +62,22 @@ func sumScalar[T Integer](v *[Vector]T, m *Mask) Total {
 	return totalOf(low, high)
 }
 
+// SumNarrow returns the sum of the values of v whose bits are set in m, at
+// twice the speed of Sum, for a caller who knows from the bounds of v that all
+// values are from -2^53 to 2^53: so no sum of a vector can overflow.
+func SumNarrow(v *[Vector]int64, m *Mask) int64 {
+	if sum, ok := sumNarrowFast(v, m); ok {
+		return sum
+	}
+	sum := int64(0)
+	for k, w := range m {
+		for at := v[k*64:][:64]; w != 0; w &= w - 1 {
+			sum += at[bits.TrailingZeros64(w)&63]
+		}
+	}
+	return sum
+}
+
 // FloatLanes is the number of running sums that SumFloats keeps.
 const FloatLanes = 16
 

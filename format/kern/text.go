@@ -25,19 +25,19 @@ func MasksFor(n int) int { return (n + Vector - 1) / Vector }
 // has MasksFor(t.Rows()) masks, and bits past the last row are cleared.
 func (t Text) Equal(m []Mask, s []byte) {
 	t.lengths(m, len(s), len(s))
-	t.keep(m, s, func(start, _ int) int { return start })
+	t.keep(m, s, t.Offsets, 0)
 }
 
 // HasPrefix sets bit i of m to whether row i begins with s.
 func (t Text) HasPrefix(m []Mask, s []byte) {
 	t.lengths(m, len(s), maxLength)
-	t.keep(m, s, func(start, _ int) int { return start })
+	t.keep(m, s, t.Offsets, 0)
 }
 
 // HasSuffix sets bit i of m to whether row i ends with s.
 func (t Text) HasSuffix(m []Mask, s []byte) {
 	t.lengths(m, len(s), maxLength)
-	t.keep(m, s, func(_, end int) int { return end - len(s) })
+	t.keep(m, s, t.Offsets[min(1, len(t.Offsets)):], len(s))
 }
 
 const maxLength = 1<<31 - 1
@@ -55,18 +55,19 @@ func (t Text) lengths(m []Mask, low, high int) {
 	}
 }
 
-// keep clears the bits of rows that do not have s where at says, which all of
-// them are long enough for.
-func (t Text) keep(m []Mask, s []byte, at func(start, end int) int) {
+// keep clears the bits of rows i that do not have s at from[i]-back, where all
+// of them are long enough for it.
+func (t Text) keep(m []Mask, s []byte, from []int32, back int) {
 	head := headOf(s)
 	for k := range m {
 		for j, w := range m[k] {
+			if w == 0 {
+				continue
+			}
+			at := from[k*Vector+j*64:]
 			for left := w; left != 0; left &= left - 1 {
 				b := bits.TrailingZeros64(left)
-				i := k*Vector + j*64 + b
-				if !head.at(t.Data, at(int(t.Offsets[i]), int(t.Offsets[i+1]))) {
-					w &^= 1 << b
-				}
+				w ^= (1 - bit(head.at(t.Data, int(at[b])-back))) << b
 			}
 			m[k][j] = w
 		}

@@ -115,30 +115,29 @@ func combiney(dst, src unsafe.Pointer, n, op int) {
 // compareUint8y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareUint8y(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
 	bias := archsimd.BroadcastUint8x32(1 << 7)
-	n := uintptr(8 * 2)
+	n, left, right := uintptr(16), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(x, 0))), archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(y, 0))), archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(y, 32)))
 			*(*uint64)(unsafe.Add(m, i*8)) = bits8(x0.Equal(y0), x1.Equal(y1))
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(x, 0))), archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(y, 0))), archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(y, 32)))
 			*(*uint64)(unsafe.Add(m, i*8)) = bits8(y0.Xor(bias).AsInt8x32().Greater(x0.Xor(bias).AsInt8x32()), y1.Xor(bias).AsInt8x32().Greater(x1.Xor(bias).AsInt8x32()))
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(x, 0))), archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(y, 0))), archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(y, 32)))
 			*(*uint64)(unsafe.Add(m, i*8)) = ^bits8(x0.Xor(bias).AsInt8x32().Greater(y0.Xor(bias).AsInt8x32()), x1.Xor(bias).AsInt8x32().Greater(y1.Xor(bias).AsInt8x32()))
@@ -150,29 +149,28 @@ func compareUint8y(m unsafe.Pointer, op Op, a, b operand) {
 // compareInt8y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareInt8y(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(8 * 2)
+	n, left, right := uintptr(16), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 32)))
 			*(*uint64)(unsafe.Add(m, i*8)) = bits8(x0.Equal(y0), x1.Equal(y1))
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 32)))
 			*(*uint64)(unsafe.Add(m, i*8)) = bits8(y0.Greater(x0), y1.Greater(x1))
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 32)))
 			*(*uint64)(unsafe.Add(m, i*8)) = ^bits8(x0.Greater(y0), x1.Greater(y1))
@@ -184,30 +182,29 @@ func compareInt8y(m unsafe.Pointer, op Op, a, b operand) {
 // compareUint16y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareUint16y(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
 	bias := archsimd.BroadcastUint16x16(1 << 15)
-	n := uintptr(16 * 2)
+	n, left, right := uintptr(32), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 32)))
 			*(*uint32)(unsafe.Add(m, i*4)) = bits16(x0.Equal(y0), x1.Equal(y1))
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 32)))
 			*(*uint32)(unsafe.Add(m, i*4)) = bits16(y0.Xor(bias).AsInt16x16().Greater(x0.Xor(bias).AsInt16x16()), y1.Xor(bias).AsInt16x16().Greater(x1.Xor(bias).AsInt16x16()))
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 32)))
 			*(*uint32)(unsafe.Add(m, i*4)) = ^bits16(x0.Xor(bias).AsInt16x16().Greater(y0.Xor(bias).AsInt16x16()), x1.Xor(bias).AsInt16x16().Greater(y1.Xor(bias).AsInt16x16()))
@@ -219,29 +216,28 @@ func compareUint16y(m unsafe.Pointer, op Op, a, b operand) {
 // compareInt16y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareInt16y(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(16 * 2)
+	n, left, right := uintptr(32), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 32)))
 			*(*uint32)(unsafe.Add(m, i*4)) = bits16(x0.Equal(y0), x1.Equal(y1))
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 32)))
 			*(*uint32)(unsafe.Add(m, i*4)) = bits16(y0.Greater(x0), y1.Greater(x1))
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 32)))
 			*(*uint32)(unsafe.Add(m, i*4)) = ^bits16(x0.Greater(y0), x1.Greater(y1))
@@ -253,30 +249,29 @@ func compareInt16y(m unsafe.Pointer, op Op, a, b operand) {
 // compareUint32y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareUint32y(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
 	bias := archsimd.BroadcastUint32x8(1 << 31)
-	n := uintptr(32 * 2)
+	n, left, right := uintptr(64), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(x, 0))), archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(y, 0))), archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(y, 32)))
 			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Equal(y0), x1.Equal(y1))
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(x, 0))), archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(y, 0))), archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(y, 32)))
 			*(*uint16)(unsafe.Add(m, i*2)) = bits32(y0.Xor(bias).AsInt32x8().Greater(x0.Xor(bias).AsInt32x8()), y1.Xor(bias).AsInt32x8().Greater(x1.Xor(bias).AsInt32x8()))
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(x, 0))), archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(y, 0))), archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(y, 32)))
 			*(*uint16)(unsafe.Add(m, i*2)) = ^bits32(x0.Xor(bias).AsInt32x8().Greater(y0.Xor(bias).AsInt32x8()), x1.Xor(bias).AsInt32x8().Greater(y1.Xor(bias).AsInt32x8()))
@@ -288,29 +283,28 @@ func compareUint32y(m unsafe.Pointer, op Op, a, b operand) {
 // compareInt32y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareInt32y(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(32 * 2)
+	n, left, right := uintptr(64), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 32)))
 			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Equal(y0), x1.Equal(y1))
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 32)))
 			*(*uint16)(unsafe.Add(m, i*2)) = bits32(y0.Greater(x0), y1.Greater(x1))
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 32)))
 			*(*uint16)(unsafe.Add(m, i*2)) = ^bits32(x0.Greater(y0), x1.Greater(y1))
@@ -322,29 +316,28 @@ func compareInt32y(m unsafe.Pointer, op Op, a, b operand) {
 // compareFloat32y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareFloat32y(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(32 * 2)
+	n, left, right := uintptr(64), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 32)))
 			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Equal(y0), x1.Equal(y1))
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 32)))
 			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Less(y0), x1.Less(y1))
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 32)))
 			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.LessEqual(y0), x1.LessEqual(y1))
@@ -356,30 +349,29 @@ func compareFloat32y(m unsafe.Pointer, op Op, a, b operand) {
 // compareUint64y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareUint64y(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
 	bias := archsimd.BroadcastUint64x4(1 << 63)
-	n := uintptr(64 * 2)
+	n, left, right := uintptr(128), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(x, 0))), archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(y, 0))), archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(y, 32)))
 			*(*uint8)(unsafe.Add(m, i*1)) = bits64(x0.Equal(y0), x1.Equal(y1))
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(x, 0))), archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(y, 0))), archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(y, 32)))
 			*(*uint8)(unsafe.Add(m, i*1)) = bits64(y0.Xor(bias).AsInt64x4().Greater(x0.Xor(bias).AsInt64x4()), y1.Xor(bias).AsInt64x4().Greater(x1.Xor(bias).AsInt64x4()))
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(x, 0))), archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(y, 0))), archsimd.LoadUint64x4((*[4]uint64)(unsafe.Add(y, 32)))
 			*(*uint8)(unsafe.Add(m, i*1)) = ^bits64(x0.Xor(bias).AsInt64x4().Greater(y0.Xor(bias).AsInt64x4()), x1.Xor(bias).AsInt64x4().Greater(y1.Xor(bias).AsInt64x4()))
@@ -391,29 +383,28 @@ func compareUint64y(m unsafe.Pointer, op Op, a, b operand) {
 // compareInt64y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareInt64y(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(64 * 2)
+	n, left, right := uintptr(128), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 32)))
 			*(*uint8)(unsafe.Add(m, i*1)) = bits64(x0.Equal(y0), x1.Equal(y1))
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 32)))
 			*(*uint8)(unsafe.Add(m, i*1)) = bits64(y0.Greater(x0), y1.Greater(x1))
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 32)))
 			*(*uint8)(unsafe.Add(m, i*1)) = ^bits64(x0.Greater(y0), x1.Greater(y1))
@@ -425,29 +416,28 @@ func compareInt64y(m unsafe.Pointer, op Op, a, b operand) {
 // compareFloat64y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareFloat64y(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(64 * 2)
+	n, left, right := uintptr(128), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(x, 0))), archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(y, 0))), archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(y, 32)))
 			*(*uint8)(unsafe.Add(m, i*1)) = bits64(x0.Equal(y0), x1.Equal(y1))
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(x, 0))), archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(y, 0))), archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(y, 32)))
 			*(*uint8)(unsafe.Add(m, i*1)) = bits64(x0.Less(y0), x1.Less(y1))
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			x0, x1 := archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(x, 0))), archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(y, 0))), archsimd.LoadFloat64x4((*[4]float64)(unsafe.Add(y, 32)))
 			*(*uint8)(unsafe.Add(m, i*1)) = bits64(x0.LessEqual(y0), x1.LessEqual(y1))
@@ -595,13 +585,17 @@ func sum32y(v, m unsafe.Pointer, flip uint32) (even, odd uint64) {
 }
 
 // minMax32y returns the least and the greatest value of v whose bit is set in
-// m, as signed values after the bits of flip were inverted.
-func minMax32y(v, m unsafe.Pointer, flip int32) (int32, int32) {
+// m, as signed values after the bits of flip were inverted and, in negative
+// ones, those of fold.
+func minMax32y(v, m unsafe.Pointer, flip, fold int32) (int32, int32) {
 	sign := archsimd.BroadcastInt32x8(flip)
+	folded := archsimd.BroadcastInt32x8(fold)
+	var zero archsimd.Int32x8
 	least, most := archsimd.BroadcastInt32x8(-1<<31), archsimd.BroadcastInt32x8(1<<31-1)
 	a, b := most, least
 	for i := range uintptr(128) {
 		x := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(v, i*32))).Xor(sign)
+		x = x.Xor(zero.Greater(x).ToInt32x8().And(folded))
 		some := lanes32(*(*uint8)(unsafe.Add(m, i*1)))
 		a, b = a.Min(x.And(some).Or(most.AndNot(some))), b.Max(x.And(some).Or(least.AndNot(some)))
 	}
@@ -641,13 +635,17 @@ func sum64y(v, m unsafe.Pointer, flip uint64) (even, odd uint64) {
 }
 
 // minMax64y returns the least and the greatest value of v whose bit is set in
-// m, as signed values after the bits of flip were inverted.
-func minMax64y(v, m unsafe.Pointer, flip int64) (int64, int64) {
+// m, as signed values after the bits of flip were inverted and, in negative
+// ones, those of fold.
+func minMax64y(v, m unsafe.Pointer, flip, fold int64) (int64, int64) {
 	sign := archsimd.BroadcastInt64x4(flip)
+	folded := archsimd.BroadcastInt64x4(fold)
+	var zero archsimd.Int64x4
 	least, most := archsimd.BroadcastInt64x4(-1<<63), archsimd.BroadcastInt64x4(1<<63-1)
 	a, b := most, least
 	for i := range uintptr(256) {
 		x := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(v, i*32))).Xor(sign)
+		x = x.Xor(zero.Greater(x).ToInt64x4().And(folded))
 		some := lanes64(*(*uint8)(unsafe.Add(m, i/2)) >> (i % 2 * 4))
 		low, high := x.And(some).Or(most.AndNot(some)), x.And(some).Or(least.AndNot(some))
 		a, b = low.Merge(a, a.Greater(low)), high.Merge(b, high.Greater(b))
@@ -663,28 +661,25 @@ func minMax64y(v, m unsafe.Pointer, flip int64) (int64, int64) {
 	return lo ^ flip, hi ^ flip
 }
 
-// order32y is orderKeys for 32-bit floats.
-func order32y(dst, src unsafe.Pointer) {
-	low := archsimd.BroadcastInt32x8(1<<31 - 1)
-	var zero archsimd.Int32x8
-	for i := range 128 {
-		x := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(src, i*32)))
-		sign := zero.Greater(x).ToInt32x8()
-		x.Xor(sign.And(low)).Store((*[8]int32)(unsafe.Add(dst, i*32)))
+// sumNarrowy returns the sum of the 64-bit values of v whose bits are set in m,
+// in wrapping arithmetic.
+func sumNarrowy(v, m unsafe.Pointer) int64 {
+	var a, b archsimd.Int64x4
+	for i := range 64 {
+		bits := *(*uint16)(unsafe.Add(m, i*2))
+		a = a.Add(archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(v, i*128))).And(lanes64(uint8(bits))))
+		b = b.Add(archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(v, i*128+32))).And(lanes64(uint8(bits >> 4))))
+		a = a.Add(archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(v, i*128+64))).And(lanes64(uint8(bits >> 8))))
+		b = b.Add(archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(v, i*128+96))).And(lanes64(uint8(bits >> 12))))
 	}
+	var lanes [4]int64
+	a.Add(b).Store(&lanes)
 	archsimd.ClearAVXUpperBits()
-}
-
-// order64y is orderKeys for 64-bit floats.
-func order64y(dst, src unsafe.Pointer) {
-	low := archsimd.BroadcastInt64x4(1<<63 - 1)
-	var zero archsimd.Int64x4
-	for i := range 256 {
-		x := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(src, i*32)))
-		sign := zero.Greater(x).ToInt64x4()
-		x.Xor(sign.And(low)).Store((*[4]int64)(unsafe.Add(dst, i*32)))
+	sum := int64(0)
+	for _, x := range lanes {
+		sum += x
 	}
-	archsimd.ClearAVXUpperBits()
+	return sum
 }
 
 // sumFloat64y and sumFloat32y add to the 16 lanes as SumFloats says.
@@ -796,12 +791,8 @@ func pairy(m, p, q unsafe.Pointer, chunks int, x, y uint8) {
 // squeeze has, for each mask of 8 lanes, the numbers of the lanes that are set.
 var squeeze [256][16]uint8
 
-// squeezeWords and squeezePairs are squeeze as byte indices for 8 lanes of 16
-// bits, and as lanes of 32 bits for 4 lanes of 64.
-var (
-	squeezeWords [256][16]int8
-	squeezePairs [16][8]uint32
-)
+// squeezeWords is squeeze as byte indices for lanes of 16 bits.
+var squeezeWords [256][16]int8
 
 func init() {
 	for some := range squeeze {
@@ -812,9 +803,6 @@ func init() {
 			}
 			squeeze[some][n] = uint8(lane)
 			squeezeWords[some][2*n], squeezeWords[some][2*n+1] = int8(2*lane), int8(2*lane+1)
-			if some < 16 {
-				squeezePairs[some][2*n], squeezePairs[some][2*n+1] = uint32(2*lane), uint32(2*lane+1)
-			}
 			n++
 		}
 	}
@@ -850,7 +838,7 @@ func rows32y(dst, m unsafe.Pointer, first uint32) int {
 	return n
 }
 
-// compress16y to compress64y are Compress.
+// compress16y and compress32y are Compress.
 func compress16y(dst, src, m unsafe.Pointer) int {
 	n := 0
 	for i := range 128 {
@@ -869,18 +857,6 @@ func compress32y(dst, src, m unsafe.Pointer) int {
 		some := *(*uint8)(unsafe.Add(m, i))
 		x := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(src, i*32)))
 		x.Permute(archsimd.LoadUint8x16(&squeeze[some]).ExtendLo8ToUint32()).Store((*[8]uint32)(unsafe.Add(dst, n*4)))
-		n += bits.OnesCount8(some)
-	}
-	archsimd.ClearAVXUpperBits()
-	return n
-}
-
-func compress64y(dst, src, m unsafe.Pointer) int {
-	n := 0
-	for i := range 256 {
-		some := *(*uint8)(unsafe.Add(m, i/2)) >> (i % 2 * 4) & 15
-		x := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(src, i*32)))
-		x.Permute(archsimd.LoadUint32x8(&squeezePairs[some])).Store((*[8]uint32)(unsafe.Add(dst, n*8)))
 		n += bits.OnesCount8(some)
 	}
 	archsimd.ClearAVXUpperBits()

@@ -32,25 +32,24 @@ func combinez(dst, src unsafe.Pointer, n, op int) {
 // compareUint8z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareUint8z(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(8 * 2)
+	n, left, right := uintptr(16), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(x, 0))).Equal(archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(x, 0))).Less(archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(y, 0)))).ToBits()
 		}
 	}
@@ -60,25 +59,24 @@ func compareUint8z(m unsafe.Pointer, op Op, a, b operand) {
 // compareInt8z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareInt8z(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(8 * 2)
+	n, left, right := uintptr(16), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(x, 0))).Less(archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(y, 0)))).ToBits()
 		}
 	}
@@ -88,25 +86,24 @@ func compareInt8z(m unsafe.Pointer, op Op, a, b operand) {
 // compareUint16z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareUint16z(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(16 * 2)
+	n, left, right := uintptr(32), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(x, 0))).Equal(archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(x, 0))).Less(archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(y, 0)))).ToBits()
 		}
 	}
@@ -116,25 +113,24 @@ func compareUint16z(m unsafe.Pointer, op Op, a, b operand) {
 // compareInt16z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareInt16z(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(16 * 2)
+	n, left, right := uintptr(32), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(x, 0))).Less(archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(y, 0)))).ToBits()
 		}
 	}
@@ -144,25 +140,24 @@ func compareInt16z(m unsafe.Pointer, op Op, a, b operand) {
 // compareUint32z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareUint32z(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(32 * 2)
+	n, left, right := uintptr(64), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(x, 0))).Equal(archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(x, 0))).Less(archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(y, 0)))).ToBits()
 		}
 	}
@@ -172,25 +167,24 @@ func compareUint32z(m unsafe.Pointer, op Op, a, b operand) {
 // compareInt32z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareInt32z(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(32 * 2)
+	n, left, right := uintptr(64), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(x, 0))).Less(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(y, 0)))).ToBits()
 		}
 	}
@@ -200,25 +194,24 @@ func compareInt32z(m unsafe.Pointer, op Op, a, b operand) {
 // compareFloat32z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareFloat32z(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(32 * 2)
+	n, left, right := uintptr(64), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(x, 0))).Equal(archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(x, 0))).Less(archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(y, 0)))).ToBits()
 		}
 	}
@@ -228,25 +221,24 @@ func compareFloat32z(m unsafe.Pointer, op Op, a, b operand) {
 // compareUint64z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareUint64z(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(64 * 2)
+	n, left, right := uintptr(128), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(x, 0))).Equal(archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(x, 0))).Less(archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(y, 0)))).ToBits()
 		}
 	}
@@ -256,25 +248,24 @@ func compareUint64z(m unsafe.Pointer, op Op, a, b operand) {
 // compareInt64z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareInt64z(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(64 * 2)
+	n, left, right := uintptr(128), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(x, 0))).Less(archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(y, 0)))).ToBits()
 		}
 	}
@@ -284,25 +275,24 @@ func compareInt64z(m unsafe.Pointer, op Op, a, b operand) {
 // compareFloat64z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareFloat64z(m unsafe.Pointer, op Op, a, b operand) {
-	p, q := a.at, b.at
-	n := uintptr(64 * 2)
+	n, left, right := uintptr(128), uintptr(0), uintptr(0)
 	switch op {
 	case Eq:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(x, 0))).Equal(archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Lt:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(x, 0))).Less(archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(y, 0)))).ToBits()
 		}
 	case Le:
 		for i := range n {
-			x := unsafe.Add(p, i*a.step*64)
-			y := unsafe.Add(q, i*b.step*64)
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
 			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadFloat64x8((*[8]float64)(unsafe.Add(y, 0)))).ToBits()
 		}
 	}
@@ -446,13 +436,16 @@ func sum32z(v, m unsafe.Pointer, flip uint32) (even, odd uint64) {
 }
 
 // minMax32z returns the least and the greatest value of v whose bit is set in
-// m, as signed values after the bits of flip were inverted.
-func minMax32z(v, m unsafe.Pointer, flip int32) (int32, int32) {
+// m, as signed values after the bits of flip were inverted and, in negative
+// ones, those of fold.
+func minMax32z(v, m unsafe.Pointer, flip, fold int32) (int32, int32) {
 	sign := archsimd.BroadcastInt32x16(flip)
+	folded := archsimd.BroadcastInt32x16(fold)
 	least, most := archsimd.BroadcastInt32x16(-1<<31), archsimd.BroadcastInt32x16(1<<31-1)
 	a, b := most, least
 	for i := range uintptr(64) {
 		x := archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(v, i*64))).Xor(sign)
+		x = x.Xor(x.ShiftAllRight(31).And(folded))
 		some := archsimd.Mask32x16FromBits(*(*uint16)(unsafe.Add(m, i*2)))
 		a, b = a.Min(x.Merge(most, some)), b.Max(x.Merge(least, some))
 	}
@@ -490,13 +483,16 @@ func sum64z(v, m unsafe.Pointer, flip uint64) (even, odd uint64) {
 }
 
 // minMax64z returns the least and the greatest value of v whose bit is set in
-// m, as signed values after the bits of flip were inverted.
-func minMax64z(v, m unsafe.Pointer, flip int64) (int64, int64) {
+// m, as signed values after the bits of flip were inverted and, in negative
+// ones, those of fold.
+func minMax64z(v, m unsafe.Pointer, flip, fold int64) (int64, int64) {
 	sign := archsimd.BroadcastInt64x8(flip)
+	folded := archsimd.BroadcastInt64x8(fold)
 	least, most := archsimd.BroadcastInt64x8(-1<<63), archsimd.BroadcastInt64x8(1<<63-1)
 	a, b := most, least
 	for i := range uintptr(128) {
 		x := archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(v, i*64))).Xor(sign)
+		x = x.Xor(x.ShiftAllRight(63).And(folded))
 		some := archsimd.Mask64x8FromBits(*(*uint8)(unsafe.Add(m, i*1)))
 		a, b = a.Min(x.Merge(most, some)), b.Max(x.Merge(least, some))
 	}
@@ -511,26 +507,23 @@ func minMax64z(v, m unsafe.Pointer, flip int64) (int64, int64) {
 	return lo ^ flip, hi ^ flip
 }
 
-// order32z is orderKeys for 32-bit floats.
-func order32z(dst, src unsafe.Pointer) {
-	low := archsimd.BroadcastInt32x16(1<<31 - 1)
+// sumNarrowz returns the sum of the 64-bit values of v whose bits are set in m,
+// in wrapping arithmetic.
+func sumNarrowz(v, m unsafe.Pointer) int64 {
+	var a, b archsimd.Int64x8
 	for i := range 64 {
-		x := archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(src, i*64)))
-		sign := x.ShiftAllRight(31)
-		x.Xor(sign.And(low)).Store((*[16]int32)(unsafe.Add(dst, i*64)))
+		bits := *(*uint16)(unsafe.Add(m, i*2))
+		a = a.Add(archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(v, i*128))).Masked(archsimd.Mask64x8FromBits(uint8(bits))))
+		b = b.Add(archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(v, i*128+64))).Masked(archsimd.Mask64x8FromBits(uint8(bits >> 8))))
 	}
+	var lanes [8]int64
+	a.Add(b).Store(&lanes)
 	archsimd.ClearAVXUpperBits()
-}
-
-// order64z is orderKeys for 64-bit floats.
-func order64z(dst, src unsafe.Pointer) {
-	low := archsimd.BroadcastInt64x8(1<<63 - 1)
-	for i := range 128 {
-		x := archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(src, i*64)))
-		sign := x.ShiftAllRight(63)
-		x.Xor(sign.And(low)).Store((*[8]int64)(unsafe.Add(dst, i*64)))
+	sum := int64(0)
+	for _, x := range lanes {
+		sum += x
 	}
-	archsimd.ClearAVXUpperBits()
+	return sum
 }
 
 // sumFloat64z and sumFloat32z add to the 16 lanes as SumFloats says.
@@ -837,6 +830,28 @@ func prefix64z(dst, src unsafe.Pointer, start uint64) {
 		x = x.Add(x.ConcatPermute(zero, up4))
 		x.Add(sum).Store((*[8]uint64)(unsafe.Add(dst, i*64)))
 		sum = sum.Add(x.Permute(last))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// lookup32z and lookup64z are Lookup of 8-bit codes in dictionaries of two
+// registers.
+func lookup32z(dst, codes unsafe.Pointer, dict *[32]uint32) {
+	low, high := archsimd.LoadUint32x16((*[16]uint32)(dict[:16])), archsimd.LoadUint32x16((*[16]uint32)(dict[16:]))
+	for i := range 64 {
+		at := archsimd.LoadUint8x16((*[16]uint8)(unsafe.Add(codes, i*16))).ExtendToUint32()
+		low.ConcatPermute(high, at).Store((*[16]uint32)(unsafe.Add(dst, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+func lookup64z(dst, codes unsafe.Pointer, dict *[16]uint64) {
+	low, high := archsimd.LoadUint64x8((*[8]uint64)(dict[:8])), archsimd.LoadUint64x8((*[8]uint64)(dict[8:]))
+	for i := range 64 {
+		at := archsimd.LoadUint8x16((*[16]uint8)(unsafe.Add(codes, i*16))).AsUint64x2()
+		low.ConcatPermute(high, at.AsUint8x16().ExtendLo8ToUint64()).Store((*[8]uint64)(unsafe.Add(dst, i*128)))
+		at = at.InterleaveHi(at)
+		low.ConcatPermute(high, at.AsUint8x16().ExtendLo8ToUint64()).Store((*[8]uint64)(unsafe.Add(dst, i*128+64)))
 	}
 	archsimd.ClearAVXUpperBits()
 }

@@ -186,7 +186,7 @@ func diffDecoders(t *testing.T, rng *rand.Rand) {
 		packed := make([]uint64, Words[uint64](width))
 		Pack(packed, &src, 0, width)
 		e := rng.IntN(MaxExponent64 + 1)
-		f, base := rng.IntN(e+1), rng.Uint64()
+		f, base := rng.IntN(e+1), uint64(int64(rng.Uint64())>>(rng.IntN(8)*8))
 		check(t, fmt.Sprintf("ALP64 %d %d %d", width, e, f), func() (bits [Vector]uint64) {
 			var dst [Vector]float64
 			DecodeALP64(&dst, packed, base, width, e, f)
@@ -221,6 +221,7 @@ func diffGroups[C Code](t *testing.T, rng *rand.Rand) {
 		}
 		v := randomNumbers[int64](rng)
 		for _, m := range testMasks(rng) {
+			check(t, "SumNarrow", func() int64 { return SumNarrow(&v, &m) })
 			check(t, "Group", func() any {
 				counts, sums := make([]int64, groups), make([]Split, groups)
 				GroupCount(counts, &codes, &m)

@@ -100,6 +100,10 @@ func (t tier) Kernels(bits int) []kernel {
 	return ks
 }
 
+// ALPKernels returns the kernels that fit into the mantissa of a float64 with
+// room for the base.
+func (t tier) ALPKernels() []kernel { return t.Kernels(64)[:51] }
+
 // Lanes is the number of bits-bit values in a register.
 func (t tier) Lanes(bits int) int { return t.Bytes * 8 / bits }
 

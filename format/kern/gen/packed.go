@@ -106,6 +106,19 @@ func (k kernel) value(f field, part int) string {
 	return fmt.Sprintf("%s.Or(%s).And(m)", k.right(lo, f.From), left(hi, k.Bits-f.From))
 }
 
+// ALP returns one line of Go for each register: a shift that brings the field
+// to the top, and one that brings it down again below the exponent of 2^52.
+func (k kernel) ALP() string {
+	var b strings.Builder
+	for row := range k.Bits {
+		for part := 0; part < rowBytes; part += k.Bytes {
+			fmt.Fprintf(&b, "%s.ShiftAllRightConcat(%d, e).AsFloat64x8().Sub(c).Mul(x).Mul(y).Store((*[8]float64)(unsafe.Add(d, %d)))\n",
+				k.top(k.field(row), part), k.Bits-k.Width, row*rowBytes+part)
+		}
+	}
+	return b.String()
+}
+
 // Within returns one line of Go for each half row: the values, moved to the
 // top of their words, are compared with constants moved likewise, so that
 // whatever lies below them needs no masking.
