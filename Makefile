@@ -12,14 +12,25 @@ RACE := ./client/... ./daemon/... ./fuse/... ./tiering/... ./format/...
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build test quick race e2e kill lint fuzz demo bench clean help
+# The kernels of format/kern are SIMD under this experiment of Go, and scalar
+# without it: GOEXPERIMENT= make build.
+export GOEXPERIMENT ?= simd
+
+.PHONY: build test plain kern quick race e2e kill lint fuzz demo bench clean help
 
 build: ## bin/tarn
 	$(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/tarn ./cmd/tarn
 
-test: deps lint build ## every test: unit, race, fuzz seeds, end to end beside DuckDB
+test: deps lint build ## every test: unit, plain build, race, fuzz seeds, end to end beside DuckDB
 	$(GO) test ./...
-	$(MAKE) race e2e
+	$(MAKE) plain race e2e
+
+plain: ## what a build without SIMD kernels gives, and the kernels' own tests on every tier
+	GOEXPERIMENT= $(GO) build ./... && GOEXPERIMENT= $(GO) test ./format/...
+	for tier in scalar avx2 avx512; do TARN_KERN=$$tier $(GO) test -count=1 ./format/codec ./format || exit 1; done
+
+kern: ## the kernels, timed on every tier
+	$(GO) test -run '^$$' -bench . -benchtime 50ms ./format/kern
 
 quick: ## the tests of one module, without the race detector and the oracle
 	$(GO) vet ./... && $(GO) test -short ./...
@@ -33,10 +44,10 @@ e2e: deps build ## the real binary on real data, answers compared with DuckDB
 kill: build ## kill -9 in a loop while appending, 200 rounds
 	cd test/e2e && CGO_ENABLED=1 TARN_BIN=$(CURDIR)/bin/tarn TARN_KILL_ROUNDS=200 $(GO) test -timeout 60m -count=1 -v -run TestKill ./...
 
-lint: ## gofmt, vet, staticcheck, import order, documented exports
+lint: ## gofmt, vet, staticcheck (on the plain build: it does not know SIMD), import order, documented exports
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run: gofmt -w .'; exit 1; }
-	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) -checks all,-ST1000,-ST1003,-ST1005,-ST1016,-ST1020,-ST1021,-ST1022 ./...
+	$(GO) vet ./... && GOEXPERIMENT= $(GO) vet ./format/...
+	GOEXPERIMENT= $(GO) run $(STATICCHECK) -checks all,-ST1000,-ST1003,-ST1005,-ST1016,-ST1020,-ST1021,-ST1022 ./...
 	$(GO) test -run 'TestImportOrder|TestExportedDocs' .
 
 fuzz: ## every fuzz target for FUZZTIME each

@@ -125,7 +125,8 @@ func BenchmarkMasks(b *testing.B) {
 
 func BenchmarkAggregate(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	m := randomMask(rng, 2)
+	m, most := randomMask(rng, 2), randomMask(rng, 50)
+	most.Not()
 	i64, i32, f64 := randomNumbers[int64](rng), randomNumbers[int32](rng), randomNumbers[float64](rng)
 	benchTiers(b, "Sum/int64", Vector, func() { Sum(&i64, &m) })
 	benchTiers(b, "SumNarrow/int64", Vector, func() { SumNarrow(&i64, &m) })
@@ -139,8 +140,8 @@ func BenchmarkAggregate(b *testing.B) {
 			codes[i] = uint8(rng.IntN(groups))
 		}
 		counts, sums := make([]int64, groups), make([]Split, groups)
-		benchTiers(b, fmt.Sprintf("GroupCount/%d", groups), Vector, func() { GroupCount(counts, &codes, &m) })
-		benchTiers(b, fmt.Sprintf("GroupSum/%d", groups), Vector, func() { GroupSum(sums, &codes, &i64, &m) })
+		benchTiers(b, fmt.Sprintf("GroupCount/%d", groups), Vector, func() { GroupCount(counts, &codes, &most) })
+		benchTiers(b, fmt.Sprintf("GroupSum/%d", groups), Vector, func() { GroupSum(sums, &codes, &i64, &most) })
 	}
 }
 

@@ -14,8 +14,9 @@ func GroupCount[C Code](counts []int64, codes *[Vector]C, m *Mask) {
 	for k, w := range m {
 		at := codes[k*64:][:64]
 		if bits.OnesCount64(w) > dense {
-			for i, c := range at {
-				counts[c] += int64(w >> i & 1)
+			for _, c := range at {
+				counts[c] += int64(w & 1)
+				w >>= 1
 			}
 			continue
 		}
@@ -27,7 +28,7 @@ func GroupCount[C Code](counts []int64, codes *[Vector]C, m *Mask) {
 
 // dense is the number of bits in a word of a mask above which all 64 rows are
 // added, those that are not set as zeros, without branches.
-const dense = 20
+const dense = 40
 
 // Split is a sum that is still open: High*2^32 + Low. It takes 2^31 values of
 // 64 bits before Low or High could overflow; fold it into a Total by then.
@@ -43,7 +44,8 @@ func GroupSum[C Code](sums []Split, codes *[Vector]C, v *[Vector]int64, m *Mask)
 		at, x := codes[k*64:][:64], v[k*64:][:64]
 		if bits.OnesCount64(w) > dense {
 			for i, c := range at {
-				sums[c].add(x[i] & -int64(w>>i&1))
+				sums[c].add(x[i] & -int64(w&1))
+				w >>= 1
 			}
 			continue
 		}

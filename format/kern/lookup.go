@@ -2,8 +2,8 @@ package kern
 
 // Lookup sets dst[i] to dict[codes[i]]: it decodes a dictionary. Every code
 // must be less than len(dict), which the caller has checked: one that is not
-// panics or gives any value. Signed and
-// floating-point values travel as the unsigned ones of the same bits.
+// panics or gives any value. Signed and floating-point values travel as the
+// unsigned ones of the same bits.
 func Lookup[C uint8 | uint16 | uint32, T uint32 | uint64](dst *[Vector]T, codes *[Vector]C, dict []T) {
 	if !lookupFast(dst, codes, dict) {
 		lookupScalar(dst, codes, dict)
