@@ -49,8 +49,8 @@ type operand struct {
 	step uintptr
 }
 
-// kind is a number type at run time: the base type in the high part, the log
-// of the bytes in the low bits.
+// kind is a number type at run time: one of these, plus the logarithm of its
+// bytes in the low two bits.
 type kind int
 
 const (
@@ -95,7 +95,7 @@ func compare(m *Mask, op Op, a, b operand, k kind) {
 
 func compareScalar(m *Mask, op Op, a, b operand, k kind) {
 	switch k {
-	case unsigned | 0:
+	case unsigned:
 		compareAs[uint8](m, op, a, b)
 	case unsigned | 1:
 		compareAs[uint16](m, op, a, b)
@@ -103,7 +103,7 @@ func compareScalar(m *Mask, op Op, a, b operand, k kind) {
 		compareAs[uint32](m, op, a, b)
 	case unsigned | 3:
 		compareAs[uint64](m, op, a, b)
-	case signed | 0:
+	case signed:
 		compareAs[int8](m, op, a, b)
 	case signed | 1:
 		compareAs[int16](m, op, a, b)

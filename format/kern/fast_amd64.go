@@ -272,7 +272,8 @@ func sumFast(v unsafe.Pointer, m *Mask, k kind) (Total, bool) {
 	}
 	even, odd := sumHalves(v, unsafe.Pointer(m), bits, flip)
 	if bits < 64 {
-		return totalOf(even+odd-uint64(m.Count())*flip, 0).signed(), true
+		sum := int64(even + odd - uint64(m.Count())*flip)
+		return Total{sum >> 63, uint64(sum)}, true
 	}
 	return totalOf(even, int64(odd)-int64(m.Count())*int64(flip>>32)), true
 }

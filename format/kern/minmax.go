@@ -31,7 +31,7 @@ func minMaxKeys(v unsafe.Pointer, m *Mask, k kind) (lo, hi int64) {
 		return lo, hi
 	}
 	switch k {
-	case unsigned | 0:
+	case unsigned:
 		return minMaxScalar((*[Vector]uint8)(v), m, 0)
 	case unsigned | 1:
 		return minMaxScalar((*[Vector]uint16)(v), m, 0)
@@ -39,7 +39,7 @@ func minMaxKeys(v unsafe.Pointer, m *Mask, k kind) (lo, hi int64) {
 		return minMaxScalar((*[Vector]uint32)(v), m, 0)
 	case unsigned | 3:
 		return minMaxScalar((*[Vector]uint64)(v), m, 0)
-	case signed | 0:
+	case signed:
 		return minMaxScalar((*[Vector]int8)(v), m, 0)
 	case signed | 1:
 		return minMaxScalar((*[Vector]int16)(v), m, 0)

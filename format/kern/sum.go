@@ -30,10 +30,6 @@ func (t Total) Int64() (int64, bool) { return int64(t.Lo), t.Hi == int64(t.Lo)>>
 // Uint64 returns t and whether it fits.
 func (t Total) Uint64() (uint64, bool) { return t.Lo, t.Hi == 0 }
 
-// signed returns the total whose low part was computed modulo 2^64 and is
-// known to fit an int64.
-func (t Total) signed() Total { return Total{int64(t.Lo) >> 63, t.Lo} }
-
 // totalOf returns low + high*2^32.
 func totalOf(low uint64, high int64) Total {
 	lo, carry := bits.Add64(low, uint64(high)<<32, 0)

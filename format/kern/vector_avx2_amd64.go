@@ -146,39 +146,6 @@ func compareUint8y(m unsafe.Pointer, op Op, a, b operand) {
 	archsimd.ClearAVXUpperBits()
 }
 
-// compareInt8y makes the mask of a op b, where op is Eq, Lt or Le; one of both
-// may be 64 bytes only, with step 0.
-func compareInt8y(m unsafe.Pointer, op Op, a, b operand) {
-	n, left, right := uintptr(16), uintptr(0), uintptr(0)
-	switch op {
-	case Eq:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			x0, x1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 32)))
-			y0, y1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 32)))
-			*(*uint64)(unsafe.Add(m, i*8)) = bits8(x0.Equal(y0), x1.Equal(y1))
-		}
-	case Lt:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			x0, x1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 32)))
-			y0, y1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 32)))
-			*(*uint64)(unsafe.Add(m, i*8)) = bits8(y0.Greater(x0), y1.Greater(x1))
-		}
-	case Le:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			x0, x1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 32)))
-			y0, y1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 32)))
-			*(*uint64)(unsafe.Add(m, i*8)) = ^bits8(x0.Greater(y0), x1.Greater(y1))
-		}
-	}
-	archsimd.ClearAVXUpperBits()
-}
-
 // compareUint16y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareUint16y(m unsafe.Pointer, op Op, a, b operand) {
@@ -208,39 +175,6 @@ func compareUint16y(m unsafe.Pointer, op Op, a, b operand) {
 			x0, x1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 0))), archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(y, 32)))
 			*(*uint32)(unsafe.Add(m, i*4)) = ^bits16(x0.Xor(bias).AsInt16x16().Greater(y0.Xor(bias).AsInt16x16()), x1.Xor(bias).AsInt16x16().Greater(y1.Xor(bias).AsInt16x16()))
-		}
-	}
-	archsimd.ClearAVXUpperBits()
-}
-
-// compareInt16y makes the mask of a op b, where op is Eq, Lt or Le; one of both
-// may be 64 bytes only, with step 0.
-func compareInt16y(m unsafe.Pointer, op Op, a, b operand) {
-	n, left, right := uintptr(32), uintptr(0), uintptr(0)
-	switch op {
-	case Eq:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			x0, x1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 32)))
-			y0, y1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 32)))
-			*(*uint32)(unsafe.Add(m, i*4)) = bits16(x0.Equal(y0), x1.Equal(y1))
-		}
-	case Lt:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			x0, x1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 32)))
-			y0, y1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 32)))
-			*(*uint32)(unsafe.Add(m, i*4)) = bits16(y0.Greater(x0), y1.Greater(x1))
-		}
-	case Le:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			x0, x1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 32)))
-			y0, y1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 32)))
-			*(*uint32)(unsafe.Add(m, i*4)) = ^bits16(x0.Greater(y0), x1.Greater(y1))
 		}
 	}
 	archsimd.ClearAVXUpperBits()
@@ -280,72 +214,6 @@ func compareUint32y(m unsafe.Pointer, op Op, a, b operand) {
 	archsimd.ClearAVXUpperBits()
 }
 
-// compareInt32y makes the mask of a op b, where op is Eq, Lt or Le; one of both
-// may be 64 bytes only, with step 0.
-func compareInt32y(m unsafe.Pointer, op Op, a, b operand) {
-	n, left, right := uintptr(64), uintptr(0), uintptr(0)
-	switch op {
-	case Eq:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			x0, x1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 32)))
-			y0, y1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 32)))
-			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Equal(y0), x1.Equal(y1))
-		}
-	case Lt:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			x0, x1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 32)))
-			y0, y1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 32)))
-			*(*uint16)(unsafe.Add(m, i*2)) = bits32(y0.Greater(x0), y1.Greater(x1))
-		}
-	case Le:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			x0, x1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 32)))
-			y0, y1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 32)))
-			*(*uint16)(unsafe.Add(m, i*2)) = ^bits32(x0.Greater(y0), x1.Greater(y1))
-		}
-	}
-	archsimd.ClearAVXUpperBits()
-}
-
-// compareFloat32y makes the mask of a op b, where op is Eq, Lt or Le; one of both
-// may be 64 bytes only, with step 0.
-func compareFloat32y(m unsafe.Pointer, op Op, a, b operand) {
-	n, left, right := uintptr(64), uintptr(0), uintptr(0)
-	switch op {
-	case Eq:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			x0, x1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 32)))
-			y0, y1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 32)))
-			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Equal(y0), x1.Equal(y1))
-		}
-	case Lt:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			x0, x1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 32)))
-			y0, y1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 32)))
-			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Less(y0), x1.Less(y1))
-		}
-	case Le:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			x0, x1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 32)))
-			y0, y1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 32)))
-			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.LessEqual(y0), x1.LessEqual(y1))
-		}
-	}
-	archsimd.ClearAVXUpperBits()
-}
-
 // compareUint64y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareUint64y(m unsafe.Pointer, op Op, a, b operand) {
@@ -380,6 +248,105 @@ func compareUint64y(m unsafe.Pointer, op Op, a, b operand) {
 	archsimd.ClearAVXUpperBits()
 }
 
+// compareInt8y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt8y(m unsafe.Pointer, op Op, a, b operand) {
+	n, left, right := uintptr(16), uintptr(0), uintptr(0)
+	switch op {
+	case Eq:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			x0, x1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 32)))
+			*(*uint64)(unsafe.Add(m, i*8)) = bits8(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			x0, x1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 32)))
+			*(*uint64)(unsafe.Add(m, i*8)) = bits8(y0.Greater(x0), y1.Greater(x1))
+		}
+	case Le:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			x0, x1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 0))), archsimd.LoadInt8x32((*[32]int8)(unsafe.Add(y, 32)))
+			*(*uint64)(unsafe.Add(m, i*8)) = ^bits8(x0.Greater(y0), x1.Greater(y1))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareInt16y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt16y(m unsafe.Pointer, op Op, a, b operand) {
+	n, left, right := uintptr(32), uintptr(0), uintptr(0)
+	switch op {
+	case Eq:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			x0, x1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 32)))
+			*(*uint32)(unsafe.Add(m, i*4)) = bits16(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			x0, x1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 32)))
+			*(*uint32)(unsafe.Add(m, i*4)) = bits16(y0.Greater(x0), y1.Greater(x1))
+		}
+	case Le:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			x0, x1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 0))), archsimd.LoadInt16x16((*[16]int16)(unsafe.Add(y, 32)))
+			*(*uint32)(unsafe.Add(m, i*4)) = ^bits16(x0.Greater(y0), x1.Greater(y1))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareInt32y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt32y(m unsafe.Pointer, op Op, a, b operand) {
+	n, left, right := uintptr(64), uintptr(0), uintptr(0)
+	switch op {
+	case Eq:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			x0, x1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			x0, x1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = bits32(y0.Greater(x0), y1.Greater(x1))
+		}
+	case Le:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			x0, x1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 0))), archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = ^bits32(x0.Greater(y0), x1.Greater(y1))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
 // compareInt64y makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareInt64y(m unsafe.Pointer, op Op, a, b operand) {
@@ -408,6 +375,39 @@ func compareInt64y(m unsafe.Pointer, op Op, a, b operand) {
 			x0, x1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(x, 32)))
 			y0, y1 := archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 0))), archsimd.LoadInt64x4((*[4]int64)(unsafe.Add(y, 32)))
 			*(*uint8)(unsafe.Add(m, i*1)) = ^bits64(x0.Greater(y0), x1.Greater(y1))
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareFloat32y makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareFloat32y(m unsafe.Pointer, op Op, a, b operand) {
+	n, left, right := uintptr(64), uintptr(0), uintptr(0)
+	switch op {
+	case Eq:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			x0, x1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Equal(y0), x1.Equal(y1))
+		}
+	case Lt:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			x0, x1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.Less(y0), x1.Less(y1))
+		}
+	case Le:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			x0, x1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(x, 32)))
+			y0, y1 := archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 0))), archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(y, 32)))
+			*(*uint16)(unsafe.Add(m, i*2)) = bits32(x0.LessEqual(y0), x1.LessEqual(y1))
 		}
 	}
 	archsimd.ClearAVXUpperBits()
@@ -449,24 +449,24 @@ func compareFloat64y(m unsafe.Pointer, op Op, a, b operand) {
 // compareFasty finds the kernel of a kind.
 func compareFasty(m unsafe.Pointer, op Op, a, b operand, k kind) {
 	switch k {
-	case unsigned | 0:
+	case unsigned:
 		compareUint8y(m, op, a, b)
-	case signed | 0:
-		compareInt8y(m, op, a, b)
 	case unsigned | 1:
 		compareUint16y(m, op, a, b)
-	case signed | 1:
-		compareInt16y(m, op, a, b)
 	case unsigned | 2:
 		compareUint32y(m, op, a, b)
-	case signed | 2:
-		compareInt32y(m, op, a, b)
-	case floating | 2:
-		compareFloat32y(m, op, a, b)
 	case unsigned | 3:
 		compareUint64y(m, op, a, b)
+	case signed:
+		compareInt8y(m, op, a, b)
+	case signed | 1:
+		compareInt16y(m, op, a, b)
+	case signed | 2:
+		compareInt32y(m, op, a, b)
 	case signed | 3:
 		compareInt64y(m, op, a, b)
+	case floating | 2:
+		compareFloat32y(m, op, a, b)
 	case floating | 3:
 		compareFloat64y(m, op, a, b)
 	}

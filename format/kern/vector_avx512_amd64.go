@@ -56,33 +56,6 @@ func compareUint8z(m unsafe.Pointer, op Op, a, b operand) {
 	archsimd.ClearAVXUpperBits()
 }
 
-// compareInt8z makes the mask of a op b, where op is Eq, Lt or Le; one of both
-// may be 64 bytes only, with step 0.
-func compareInt8z(m unsafe.Pointer, op Op, a, b operand) {
-	n, left, right := uintptr(16), uintptr(0), uintptr(0)
-	switch op {
-	case Eq:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(y, 0)))).ToBits()
-		}
-	case Lt:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(x, 0))).Less(archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(y, 0)))).ToBits()
-		}
-	case Le:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(y, 0)))).ToBits()
-		}
-	}
-	archsimd.ClearAVXUpperBits()
-}
-
 // compareUint16z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareUint16z(m unsafe.Pointer, op Op, a, b operand) {
@@ -105,33 +78,6 @@ func compareUint16z(m unsafe.Pointer, op Op, a, b operand) {
 			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
 			left, right = left+a.step, right+b.step
 			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(y, 0)))).ToBits()
-		}
-	}
-	archsimd.ClearAVXUpperBits()
-}
-
-// compareInt16z makes the mask of a op b, where op is Eq, Lt or Le; one of both
-// may be 64 bytes only, with step 0.
-func compareInt16z(m unsafe.Pointer, op Op, a, b operand) {
-	n, left, right := uintptr(32), uintptr(0), uintptr(0)
-	switch op {
-	case Eq:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(y, 0)))).ToBits()
-		}
-	case Lt:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(x, 0))).Less(archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(y, 0)))).ToBits()
-		}
-	case Le:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(y, 0)))).ToBits()
 		}
 	}
 	archsimd.ClearAVXUpperBits()
@@ -164,60 +110,6 @@ func compareUint32z(m unsafe.Pointer, op Op, a, b operand) {
 	archsimd.ClearAVXUpperBits()
 }
 
-// compareInt32z makes the mask of a op b, where op is Eq, Lt or Le; one of both
-// may be 64 bytes only, with step 0.
-func compareInt32z(m unsafe.Pointer, op Op, a, b operand) {
-	n, left, right := uintptr(64), uintptr(0), uintptr(0)
-	switch op {
-	case Eq:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(y, 0)))).ToBits()
-		}
-	case Lt:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(x, 0))).Less(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(y, 0)))).ToBits()
-		}
-	case Le:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(y, 0)))).ToBits()
-		}
-	}
-	archsimd.ClearAVXUpperBits()
-}
-
-// compareFloat32z makes the mask of a op b, where op is Eq, Lt or Le; one of both
-// may be 64 bytes only, with step 0.
-func compareFloat32z(m unsafe.Pointer, op Op, a, b operand) {
-	n, left, right := uintptr(64), uintptr(0), uintptr(0)
-	switch op {
-	case Eq:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(x, 0))).Equal(archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(y, 0)))).ToBits()
-		}
-	case Lt:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(x, 0))).Less(archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(y, 0)))).ToBits()
-		}
-	case Le:
-		for i := range n {
-			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
-			left, right = left+a.step, right+b.step
-			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(y, 0)))).ToBits()
-		}
-	}
-	archsimd.ClearAVXUpperBits()
-}
-
 // compareUint64z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareUint64z(m unsafe.Pointer, op Op, a, b operand) {
@@ -245,6 +137,87 @@ func compareUint64z(m unsafe.Pointer, op Op, a, b operand) {
 	archsimd.ClearAVXUpperBits()
 }
 
+// compareInt8z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt8z(m unsafe.Pointer, op Op, a, b operand) {
+	n, left, right := uintptr(16), uintptr(0), uintptr(0)
+	switch op {
+	case Eq:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(x, 0))).Less(archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			*(*uint64)(unsafe.Add(m, i*8)) = archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt8x64((*[64]int8)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareInt16z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt16z(m unsafe.Pointer, op Op, a, b operand) {
+	n, left, right := uintptr(32), uintptr(0), uintptr(0)
+	switch op {
+	case Eq:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(x, 0))).Less(archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			*(*uint32)(unsafe.Add(m, i*4)) = archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt16x32((*[32]int16)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareInt32z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareInt32z(m unsafe.Pointer, op Op, a, b operand) {
+	n, left, right := uintptr(64), uintptr(0), uintptr(0)
+	switch op {
+	case Eq:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(x, 0))).Equal(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(x, 0))).Less(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt32x16((*[16]int32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
 // compareInt64z makes the mask of a op b, where op is Eq, Lt or Le; one of both
 // may be 64 bytes only, with step 0.
 func compareInt64z(m unsafe.Pointer, op Op, a, b operand) {
@@ -267,6 +240,33 @@ func compareInt64z(m unsafe.Pointer, op Op, a, b operand) {
 			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
 			left, right = left+a.step, right+b.step
 			*(*uint8)(unsafe.Add(m, i*1)) = archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(y, 0)))).ToBits()
+		}
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// compareFloat32z makes the mask of a op b, where op is Eq, Lt or Le; one of both
+// may be 64 bytes only, with step 0.
+func compareFloat32z(m unsafe.Pointer, op Op, a, b operand) {
+	n, left, right := uintptr(64), uintptr(0), uintptr(0)
+	switch op {
+	case Eq:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(x, 0))).Equal(archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Lt:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(x, 0))).Less(archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(y, 0)))).ToBits()
+		}
+	case Le:
+		for i := range n {
+			x, y := unsafe.Add(a.at, left), unsafe.Add(b.at, right)
+			left, right = left+a.step, right+b.step
+			*(*uint16)(unsafe.Add(m, i*2)) = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(x, 0))).LessEqual(archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(y, 0)))).ToBits()
 		}
 	}
 	archsimd.ClearAVXUpperBits()
@@ -302,24 +302,24 @@ func compareFloat64z(m unsafe.Pointer, op Op, a, b operand) {
 // compareFastz finds the kernel of a kind.
 func compareFastz(m unsafe.Pointer, op Op, a, b operand, k kind) {
 	switch k {
-	case unsigned | 0:
+	case unsigned:
 		compareUint8z(m, op, a, b)
-	case signed | 0:
-		compareInt8z(m, op, a, b)
 	case unsigned | 1:
 		compareUint16z(m, op, a, b)
-	case signed | 1:
-		compareInt16z(m, op, a, b)
 	case unsigned | 2:
 		compareUint32z(m, op, a, b)
-	case signed | 2:
-		compareInt32z(m, op, a, b)
-	case floating | 2:
-		compareFloat32z(m, op, a, b)
 	case unsigned | 3:
 		compareUint64z(m, op, a, b)
+	case signed:
+		compareInt8z(m, op, a, b)
+	case signed | 1:
+		compareInt16z(m, op, a, b)
+	case signed | 2:
+		compareInt32z(m, op, a, b)
 	case signed | 3:
 		compareInt64z(m, op, a, b)
+	case floating | 2:
+		compareFloat32z(m, op, a, b)
 	case floating | 3:
 		compareFloat64z(m, op, a, b)
 	}

@@ -155,10 +155,14 @@ func (t tier) as(kind string, bits int) string {
 // Types are the kinds and sizes of plain values.
 func (tier) Types() []numbers {
 	var all []numbers
-	for size, bits := range []int{8, 16, 32, 64} {
-		all = append(all, numbers{"Uint", bits, fmt.Sprintf("unsigned | %d", size)}, numbers{"Int", bits, fmt.Sprintf("signed | %d", size)})
-		if bits >= 32 {
-			all = append(all, numbers{"Float", bits, fmt.Sprintf("floating | %d", size)})
+	for _, kind := range []struct{ vec, name string }{{"Uint", "unsigned"}, {"Int", "signed"}, {"Float", "floating"}} {
+		for size, bits := range []int{8, 16, 32, 64} {
+			switch {
+			case size == 0 && kind.vec != "Float":
+				all = append(all, numbers{kind.vec, bits, kind.name})
+			case kind.vec != "Float" || bits >= 32:
+				all = append(all, numbers{kind.vec, bits, fmt.Sprintf("%s | %d", kind.name, size)})
+			}
 		}
 	}
 	return all
