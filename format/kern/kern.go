@@ -1,8 +1,16 @@
-// Package kern holds the inner loops of the encodings: plain functions over
-// slices that neither allocate nor fail. What is written here in scalar Go is
-// the reference; a faster tier has to give the same bytes.
+// Package kern holds the inner loops of the encodings and of the scan: plain
+// functions over slices and arrays that neither allocate nor fail. They take
+// whole vectors, read and write nothing but their arguments, and may be called
+// at the same time on different memory. Lengths and codes out of range are the
+// caller's to rule out, once; the doc comments say which.
 //
-// Words: a vector is 1,024 values; a word is one value of the unsigned type T
+// What is written here in scalar Go is the reference, and all that the plain
+// build has. Under GOEXPERIMENT=simd there are faster tiers, made from one
+// template by gen, which give the same bits; see Tier. The package knows
+// nothing of encodings, files or SQL.
+//
+// Words: a tier is a set of CPU features that kernels are compiled for; a mask
+// has one bit for each value of a vector; a vector is 1,024 values; a word is one value of the unsigned type T
 // in packed data; a lane is a column of words that one SIMD register element
 // would walk down.
 //
