@@ -127,7 +127,7 @@ func TestNewerFiles(t *testing.T) {
 	}{
 		{"required feature", func(f []byte) { f[end+32+5] |= 0x80 }, "0x800000000000"},
 		{"optional feature", func(f []byte) { f[end+40+7] |= 0x80 }, ""},
-		{"major version", func(f []byte) { f[end+52] = 2 }, "version 2.0"},
+		{"major version", func(f []byte) { f[end+52] = 2 }, "version 2.1"},
 		{"minor version", func(f []byte) { f[end+54] = 9 }, ""},
 	} {
 		changed := bytes.Clone(file)

@@ -101,7 +101,11 @@ func putBools(e *codec.Encoder, a *array.Boolean) error {
 func putWords(e *codec.Encoder, a arrow.Array) error {
 	signed := true
 	switch a.DataType().ID() {
-	case arrow.UINT8, arrow.UINT16, arrow.UINT32, arrow.UINT64, arrow.FLOAT16, arrow.FLOAT32, arrow.FLOAT64:
+	case arrow.FLOAT32:
+		return codec.PutFloats(e, filled[uint32](a))
+	case arrow.FLOAT64:
+		return codec.PutFloats(e, filled[uint64](a))
+	case arrow.UINT8, arrow.UINT16, arrow.UINT32, arrow.UINT64, arrow.FLOAT16:
 		signed = false
 	}
 	switch a.DataType().(arrow.FixedWidthDataType).BitWidth() {

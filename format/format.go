@@ -46,7 +46,7 @@ var ErrUnsupported = errors.New("segment needs a newer reader")
 // major version; a higher minor version only adds what feature bits announce.
 const (
 	Major = 1
-	Minor = 0
+	Minor = 1
 )
 
 // Features is a set of abilities that a file asks of its reader: bit n below

@@ -143,7 +143,7 @@ func TestRoundTripEveryType(t *testing.T) {
 		for _, n := range []int{0, 1, 2, 100, 1024, 3000} {
 			for _, nulls := range []bool{false, true} {
 				t.Run(fmt.Sprintf("seed=%d/rows=%d/nulls=%v", seed, n, nulls), func(t *testing.T) {
-					checkRoundTrip(t, s, Options{Compact: seed%2 == 1}, batchOf(s, seed, n, nulls))
+					checkRoundTrip(t, s, Options{Profile: Profile((seed + 1) % 3)}, batchIn(s, seed, n, nulls, moods))
 				})
 			}
 		}
@@ -413,7 +413,7 @@ func TestCompactIsSmaller(t *testing.T) {
 	}
 	batch := array.NewRecordBatch(s.Arrow(), []arrow.Array{b.NewArray()}, 20000)
 	plain, _ := write(t, s, Options{}, batch)
-	compact := checkRoundTrip(t, s, Options{Compact: true}, batch)
+	compact := checkRoundTrip(t, s, Options{Profile: ProfileCompact}, batch)
 	if len(compact) >= len(plain) {
 		t.Errorf("compact file has %d bytes, the default one %d", len(compact), len(plain))
 	}

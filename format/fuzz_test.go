@@ -20,9 +20,9 @@ func decodeBounded(t arrow.DataType, rows int, page []byte) (arrow.Array, error)
 	return a, err
 }
 
-func encodePage(t testing.TB, a arrow.Array, compact bool) []byte {
+func encodePage(t testing.TB, a arrow.Array, profile Profile) []byte {
 	t.Helper()
-	e := codec.NewEncoder(compact)
+	e := codec.NewEncoder(profile)
 	if err := putColumn(e, a); err != nil {
 		t.Fatal(err)
 	}
@@ -35,11 +35,11 @@ func encodePage(t testing.TB, a arrow.Array, compact bool) []byte {
 func FuzzOpen(f *testing.F) {
 	s := smallSchema(f)
 	for seed := range uint64(moods) {
-		file, _ := write(f, s, Options{}, batchOf(s, seed, 300, true))
+		file, _ := write(f, s, Options{}, batchIn(s, seed, 300, true, moods))
 		f.Add(file)
 	}
 	all := allTypes(f)
-	file, _ := write(f, all, Options{Compact: true}, batchOf(all, 2, 3, true))
+	file, _ := write(f, all, Options{Profile: ProfileCompact}, batchOf(all, 2, 3, true))
 	f.Add(file)
 	f.Fuzz(func(t *testing.T, file []byte) {
 		file = bytes.Clone(file)
@@ -64,7 +64,7 @@ func FuzzPage(f *testing.F) {
 	for i, text := range everyType {
 		for m := range mood(moods) {
 			a := newRandom(uint64(i), m, i%2 == 0).array(parseType(f, text), 90)
-			f.Add(uint8(i), uint16(90), encodePage(f, a, m == near))
+			f.Add(uint8(i), uint16(90), encodePage(f, a, Profile(m%3)))
 		}
 	}
 	f.Fuzz(func(t *testing.T, typ uint8, rows uint16, page []byte) {
@@ -78,7 +78,7 @@ func FuzzPage(f *testing.F) {
 				t.Fatalf("unsound %s: %v", dt, v.ValidateFull())
 			}
 		}
-		again, _, err := decodePage(memory.DefaultAllocator, encodePage(t, a, false), dt, int(rows), codec.MaxPageValues)
+		again, _, err := decodePage(memory.DefaultAllocator, encodePage(t, a, ProfileDefault), dt, int(rows), codec.MaxPageValues)
 		if err != nil || !identical(a, again) {
 			t.Fatalf("%s: written and read again: %v", dt, err)
 		}
@@ -89,12 +89,13 @@ func FuzzPage(f *testing.F) {
 func FuzzRoundTrip(f *testing.F) {
 	for i := range everyType {
 		f.Add(uint8(i), uint64(i), uint8(i), uint16(200+i*77), i%2 == 0, uint16(i*3))
+		f.Add(uint8(i), uint64(i), uint8(slow)+uint8(i)%4, uint16(2000), i%2 == 0, uint16(i*3))
 	}
 	f.Fuzz(func(t *testing.T, typ uint8, seed uint64, m uint8, rows uint16, nulls bool, skip uint16) {
 		dt := parseType(t, everyType[int(typ)%len(everyType)])
 		a := newRandom(seed, mood(m)%moods, nulls).array(dt, int(rows)%5000)
 		a = array.NewSlice(a, int64(int(skip)%(a.Len()+1)), int64(a.Len()))
 		s := &schema.Schema{ID: 1, Fields: []schema.Field{{ID: 1, Name: "c", Type: dt, Nullable: true}}}
-		checkRoundTrip(t, s, Options{Compact: seed%2 == 0}, array.NewRecordBatch(s.Arrow(), []arrow.Array{a}, int64(a.Len())))
+		checkRoundTrip(t, s, Options{Profile: Profile((seed + 0) % 3)}, array.NewRecordBatch(s.Arrow(), []arrow.Array{a}, int64(a.Len())))
 	})
 }

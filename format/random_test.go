@@ -52,7 +52,13 @@ const (
 	runny                // long runs
 	same                 // one value
 	near                 // a narrow range
-	moods    = 5
+	slow                 // each a little above the last
+	coarse               // multiples of a large number
+	outliers             // narrow, with exceptions
+	sparse               // one value, with exceptions
+
+	moods    = 9
+	moods10  = 5 // those that the golden file of 1.0 has
 	nullRate = 5 // one in so many is null, where nulls are wanted
 )
 
@@ -94,7 +100,37 @@ func (r *random) bits() uint64 {
 	case same:
 		return 42
 	}
+	if r.mood == near {
+		return 1<<40 + uint64(r.IntN(100))
+	}
+	return r.newer()
+}
+
+// newer are the moods that came with the encodings of 1.1.
+func (r *random) newer() uint64 {
+	exception := r.IntN(50) == 0
+	switch {
+	case r.mood == slow:
+		r.last += uint64(r.IntN(4)) * 60
+		return r.last
+	case r.mood == coarse:
+		return uint64(r.IntN(1000)) * 86400
+	case r.mood == outliers && exception:
+		return r.Uint64() >> r.IntN(64)
+	case r.mood == sparse && !exception:
+		return 7
+	case r.mood == sparse:
+		return uint64(r.IntN(5000))
+	}
 	return 1<<40 + uint64(r.IntN(100))
+}
+
+// float is a number that people would write, in the moods that have them.
+func (r *random) float() float64 {
+	if r.mood <= near {
+		return math.Float64frombits(r.bits())
+	}
+	return float64(int64(r.bits())) / 100
 }
 
 func (r *random) array(t arrow.DataType, n int) arrow.Array {
@@ -133,9 +169,13 @@ func (r *random) append(b array.Builder) {
 	case *array.Float16Builder:
 		b.Append(float16.FromBits(uint16(r.bits())))
 	case *array.Float32Builder:
-		b.Append(math.Float32frombits(uint32(r.bits())))
+		if v := r.float(); r.mood > near {
+			b.Append(float32(v))
+		} else {
+			b.Append(math.Float32frombits(uint32(math.Float64bits(v))))
+		}
 	case *array.Float64Builder:
-		b.Append(math.Float64frombits(r.bits()))
+		b.Append(r.float())
 	case *array.StringBuilder:
 		b.Append(r.text())
 	case *array.BinaryBuilder:
@@ -187,14 +227,25 @@ func (r *random) length() int { return int(r.bits() % 4) }
 
 func (r *random) text() string {
 	v := r.bits()
+	switch r.mood {
+	case slow:
+		return fmt.Sprintf("order-%d/%d", v, v%7)
+	case coarse, outliers:
+		return fmt.Sprintf("the %d quick brown foxes [%d,%d]", v%100, v%1000, v)
+	}
 	return strings.Repeat(fmt.Sprintf("%x", v), int(v%5))
 }
 
 // batch returns n random rows of s; each column has a mood of its own.
 func batchOf(s *schema.Schema, seed uint64, n int, nulls bool) arrow.RecordBatch {
+	return batchIn(s, seed, n, nulls, moods10)
+}
+
+// batchIn takes the moods below limit.
+func batchIn(s *schema.Schema, seed uint64, n int, nulls bool, limit int) arrow.RecordBatch {
 	cols := make([]arrow.Array, len(s.Fields))
 	for i, f := range s.Fields {
-		r := newRandom(seed+uint64(i), mood((int(seed)+i)%moods), nulls && f.Nullable)
+		r := newRandom(seed+uint64(i), mood((int(seed)+i)%limit), nulls && f.Nullable)
 		cols[i] = r.array(f.Type, n)
 	}
 	return array.NewRecordBatch(s.Arrow(), cols, int64(n))

@@ -14,11 +14,20 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
+// Profile says what a Writer favours.
+type Profile = codec.Profile
+
+// The profiles; what they mean stands with codec.Profile.
+const (
+	ProfileDefault = codec.Default
+	ProfileFast    = codec.Fast
+	ProfileCompact = codec.Compact
+)
+
 // Options of a Writer. The zero value is the default.
 type Options struct {
-	// Compact compresses numbers too, and text harder: the file gets smaller
-	// and slower to write and scan. For segments that are rarely read.
-	Compact bool
+	// Profile trades the time to write and to scan for bytes.
+	Profile Profile
 }
 
 // Summary is what a Writer wrote.
@@ -87,7 +96,7 @@ func NewWriter(w io.Writer, s *schema.Schema, info Info, opts Options) (*Writer,
 		return nil, err
 	}
 	sw := &Writer{
-		out: output{w: w}, schema: s, info: info, encoder: codec.NewEncoder(opts.Compact),
+		out: output{w: w}, schema: s, info: info, encoder: codec.NewEncoder(opts.Profile),
 		pending: make([][]arrow.Array, len(s.Fields)), metas: make([]meta, len(s.Fields)),
 	}
 	sw.out.write(appendHead(nil))

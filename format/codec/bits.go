@@ -13,8 +13,12 @@ func (e *Encoder) PutBits(b []byte, n int) error {
 	if n > MaxElements {
 		return ErrTooLarge
 	}
-	ones := CountOnes(b, n)
-	switch {
+	e.putBits(b, n)
+	return nil
+}
+
+func (e *Encoder) putBits(b []byte, n int) {
+	switch ones := CountOnes(b, n); {
 	case ones == 0:
 		e.node(Constant, Bits, n, 0)
 	case ones == n:
@@ -22,15 +26,14 @@ func (e *Encoder) PutBits(b []byte, n int) error {
 	default:
 		e.putMixedBits(b, n)
 	}
-	return nil
 }
 
 func (e *Encoder) putMixedBits(b []byte, n int) {
 	raw := (n + 7) / 8
 	if lengths := bitRuns(b, n, raw/4); lengths != nil {
-		if size := min(len(lengths)*4, packedSize(lengths, 0)); size*costRuns < raw*costRaw {
+		if size := min(len(lengths)*4, scanInts(lengths, unsigned, false).packed); size*costRuns < raw*costRaw {
 			e.node(Runs, Bits, n, uint64(len(lengths))<<1|uint64(b[0]&1))
-			putInts(e, lengths, false, leaf)
+			putInts(e, lengths, unsigned, room{})
 			return
 		}
 	}
@@ -91,11 +94,15 @@ func clearTail(b []byte, n int) {
 // GetConstantBits tells whether the next bits are all alike, and which. If
 // they are it moves past them; if not GetBits has to follow.
 func (d *Decoder) GetConstantBits(n int) (value, constant bool, err error) {
+	return d.constantBits(n, 1)
+}
+
+func (d *Decoder) constantBits(n, depth int) (value, constant bool, err error) {
 	next, err := d.peek()
 	if err != nil || next.enc != Constant {
 		return false, false, err
 	}
-	if next, err = d.node(Bits, n, 1); err != nil {
+	if next, err = d.node(Bits, n, depth); err != nil {
 		return false, false, err
 	}
 	if next.param > 1 {
@@ -105,15 +112,17 @@ func (d *Decoder) GetConstantBits(n int) (value, constant bool, err error) {
 }
 
 // GetBits fills dst with the next n bits; dst has (n+7)/8 zeroed bytes.
-func (d *Decoder) GetBits(dst []byte, n int) error {
-	value, constant, err := d.GetConstantBits(n)
+func (d *Decoder) GetBits(dst []byte, n int) error { return getBits(d, dst, n, 1) }
+
+func getBits(d *Decoder, dst []byte, n, depth int) error {
+	value, constant, err := d.constantBits(n, depth)
 	if err != nil || constant {
 		if value {
 			setBits(dst, 0, n)
 		}
 		return err
 	}
-	next, err := d.node(Bits, n, 1)
+	next, err := d.node(Bits, n, depth)
 	if err != nil {
 		return err
 	}
@@ -121,7 +130,7 @@ func (d *Decoder) GetBits(dst []byte, n int) error {
 	case Raw:
 		return getRawBits(d, next, dst)
 	case Runs:
-		return getBitRuns(d, next, dst)
+		return getBitRuns(d, next, dst, depth)
 	}
 	return next.unknown()
 }
@@ -139,12 +148,12 @@ func getRawBits(d *Decoder, n node, dst []byte) error {
 	return nil
 }
 
-func getBitRuns(d *Decoder, n node, dst []byte) error {
+func getBitRuns(d *Decoder, n node, dst []byte, depth int) error {
 	runs, err := n.runs(d, n.param>>1, 0)
 	if err != nil {
 		return err
 	}
-	lengths, err := getLengths(d, runs, n.count, 2)
+	lengths, err := getLengths(d, runs, n.count, depth+1)
 	if err != nil {
 		return err
 	}

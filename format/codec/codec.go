@@ -44,12 +44,26 @@ const (
 	Split      Encoding = 8 // 128-bit values as low and high halves
 )
 
+// The encodings that format 1.1 adds.
+const (
+	Patched Encoding = 9  // as Packed, with exceptions
+	Delta   Encoding = 10 // sums of differences, per vector
+	Scaled  Encoding = 11 // multiples of a common divisor
+	Sparse  Encoding = 12 // one value for most rows, and the others
+	ALP     Encoding = 13 // floats as integers times a power of ten, per vector
+	Decimal Encoding = 14 // floats as digits and places, per value
+	FSST    Encoding = 15 // text by a table of 255 symbols
+	Fields  Encoding = 16 // text of one pattern, as a column for each of its parts
+)
+
 // MaxEncodings bounds encoding numbers: sets of them are 48-bit masks.
 const MaxEncodings = 48
 
 var encodingNames = [...]string{
 	Raw: "raw", Constant: "constant", Packed: "packed", Dictionary: "dictionary",
 	Runs: "runs", Zstd: "zstd", Narrow: "narrow", Split: "split",
+	Patched: "patched", Delta: "delta", Scaled: "scaled", Sparse: "sparse",
+	ALP: "alp", Decimal: "decimal", FSST: "fsst", Fields: "fields",
 }
 
 // String returns the name of the encoding, or its number if unknown.
@@ -64,7 +78,8 @@ func (e Encoding) String() string {
 type Set uint64
 
 // Known is the set of encodings that this package reads.
-const Known = Set(1<<Raw | 1<<Constant | 1<<Packed | 1<<Dictionary | 1<<Runs | 1<<Zstd | 1<<Narrow | 1<<Split)
+const Known = Set(1<<Raw | 1<<Constant | 1<<Packed | 1<<Dictionary | 1<<Runs | 1<<Zstd | 1<<Narrow | 1<<Split |
+	1<<Patched | 1<<Delta | 1<<Scaled | 1<<Sparse)
 
 // Has reports whether e is in the set.
 func (s Set) Has(e Encoding) bool { return s>>e&1 == 1 }

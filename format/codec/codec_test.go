@@ -12,9 +12,9 @@ import (
 )
 
 // page returns what put puts, and the encodings it took.
-func page(t *testing.T, compact bool, put func(*Encoder) error) ([]byte, Set) {
+func page(t *testing.T, profile Profile, put func(*Encoder) error) ([]byte, Set) {
 	t.Helper()
-	e := NewEncoder(compact)
+	e := NewEncoder(profile)
 	if err := put(e); err != nil {
 		t.Fatal(err)
 	}
@@ -72,30 +72,46 @@ var intCases = []struct {
 	n       int
 	value   func(i int) uint64
 	signed  bool
-	compact bool
+	profile Profile
 	want    Set // for 64-bit words
 }{
-	{"none", 0, noise, false, false, set(Constant)},
-	{"one", 1, noise, false, false, set(Constant)},
-	{"same", 5000, func(int) uint64 { return 9 }, true, false, set(Constant)},
-	{"noise", 5000, noise, false, false, set(Raw)},
-	{"few rows", 20, func(i int) uint64 { return uint64(i) }, false, false, set(Raw)},
-	{"narrow", 5000, func(i int) uint64 { return 1<<40 + noise(i)%1000 }, false, false, set(Packed)},
-	{"around zero", 5000, func(i int) uint64 { return noise(i)%200 - 100 }, true, false, set(Packed)},
-	{"ascending", 5000, func(i int) uint64 { return uint64(i) * 3 }, false, false, set(Packed)},
-	{"a vector and one", 1025, func(i int) uint64 { return noise(i) % 100 }, false, false, set(Packed)},
-	{"less than a vector", 1023, func(i int) uint64 { return noise(i) % 100 }, false, false, set(Packed)},
-	{"runs", 5000, func(i int) uint64 { return noise(i / 300) }, false, false, set(Runs, Raw)},
-	{"far apart", 5000, func(i int) uint64 { return noise(int(noise(i) % 50)) }, false, false, set(Dictionary, Packed, Raw)},
-	{"many far apart", 60000, func(i int) uint64 { return noise(int(noise(i) % 900)) }, true, false, set(Dictionary, Packed, Raw)},
-	{"far apart in runs", 60000, func(i int) uint64 { return noise(int(noise(i/7) % 100)) }, false, false, set(Dictionary, Runs, Packed, Raw)},
-	{"repeating noise", 5000, func(i int) uint64 { return noise(i % 2000) }, false, true, set(Zstd)},
+	{"none", 0, noise, false, Default, set(Constant)},
+	{"one", 1, noise, false, Default, set(Constant)},
+	{"same", 5000, func(int) uint64 { return 9 }, true, Default, set(Constant)},
+	{"noise", 5000, noise, false, Default, set(Raw)},
+	{"few rows", 20, func(i int) uint64 { return noise(i) }, false, Default, set(Raw)},
+	{"narrow", 5000, func(i int) uint64 { return 1<<40 + noise(i)%1000 }, false, Default, set(Packed)},
+	{"around zero", 5000, func(i int) uint64 { return noise(i)%200 - 100 }, true, Default, set(Packed)},
+	{"ascending", 5000, func(i int) uint64 { return uint64(i) * 3 }, false, Default, set(Delta, Constant)},
+	{"ascending, in fast", 5000, func(i int) uint64 { return uint64(i) * 3 }, false, Fast, set(Packed)},
+	{"descending unevenly", 5000, func(i int) uint64 { return 1<<62 - uint64(i)*700 - noise(i)%16*7 }, true, Default, set(Delta, Packed)},
+	{"slow with jumps", 5000, func(i int) uint64 { return uint64(i)*60 + noise(i)%8 + uint64(i/400)*1e9 }, true, Default, set(Delta, Patched)},
+	{"outliers", 5000, func(i int) uint64 {
+		if i%99 == 5 {
+			return noise(i) >> (i % 60)
+		}
+		return noise(i) % 1000
+	}, false, Default, set(Patched)},
+	{"minutes", 5000, func(i int) uint64 { return 17 + noise(i)%5000*60_000_000 }, true, Default, set(Scaled, Packed)},
+	{"mostly one", 5000, func(i int) uint64 {
+		if i%9 == 5 {
+			return noise(i)
+		}
+		return 1
+	}, false, Default, set(Sparse, Raw)},
+	{"a vector and one", 1025, func(i int) uint64 { return noise(i) % 100 }, false, Default, set(Packed)},
+	{"less than a vector", 1023, func(i int) uint64 { return noise(i) % 100 }, false, Default, set(Packed)},
+	{"runs", 5000, func(i int) uint64 { return noise(i / 300) }, false, Default, set(Runs, Raw)},
+	{"far apart", 5000, func(i int) uint64 { return noise(int(noise(i) % 50)) }, false, Default, set(Dictionary, Packed, Raw)},
+	{"many far apart", 60000, func(i int) uint64 { return noise(int(noise(i) % 900)) }, true, Default, set(Dictionary, Packed, Raw)},
+	{"far apart in runs", 60000, func(i int) uint64 { return noise(int(noise(i/7) % 100)) }, false, Default, set(Dictionary, Runs, Patched, Raw)},
+	{"repeating noise", 5000, func(i int) uint64 { return noise(i % 2000) }, false, Compact, set(Zstd)},
 }
 
 func testInts[T kern.Uint](t *testing.T, wantEncodings bool) {
 	for _, c := range intCases {
 		want := sequence[T](c.n, c.value)
-		b, used := page(t, c.compact, func(e *Encoder) error { return PutInts(e, want, c.signed) })
+		b, used := page(t, c.profile, func(e *Encoder) error { return PutInts(e, want, c.signed) })
 		got := make([]T, c.n)
 		get(t, b, func(d *Decoder) error { return GetInts(d, got) })
 		if !slices.Equal(got, want) {
@@ -149,14 +165,14 @@ func TestStrings(t *testing.T) {
 			v := noise(i)
 			return string([]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
 		}, third,
-			set(Raw, Packed)},
+			set(Raw, Sparse, Constant)},
 	} {
 		values := make([]string, c.n)
 		for i := range values {
 			values[i] = c.value(i)
 		}
 		in := stringsOf(values, c.null)
-		b, used := page(t, false, func(e *Encoder) error { return e.PutStrings(in) })
+		b, used := page(t, Default, func(e *Encoder) error { return e.PutStrings(in) })
 		got := Strings{Offsets: make([]int32, c.n+1)}
 		get(t, b, func(d *Decoder) error {
 			return d.GetStrings(got.Offsets, func(n int) []byte { got.Data = make([]byte, n); return got.Data })
@@ -194,7 +210,7 @@ func TestBits(t *testing.T) {
 			if n%8 != 0 {
 				dirty[n/8] |= 0x80 // past the last bit
 			}
-			b, used := page(t, false, func(e *Encoder) error { return e.PutBits(dirty, n) })
+			b, used := page(t, Default, func(e *Encoder) error { return e.PutBits(dirty, n) })
 			got := make([]byte, len(want))
 			get(t, b, func(d *Decoder) error { return d.GetBits(got, n) })
 			if !bytes.Equal(got, want) {
@@ -221,7 +237,7 @@ func TestWide(t *testing.T) {
 			lo := noise(i)
 			want = append(want, lo, c.hi(lo, i))
 		}
-		b, used := page(t, false, func(e *Encoder) error { return e.PutWide(want) })
+		b, used := page(t, Default, func(e *Encoder) error { return e.PutWide(want) })
 		got := make([]uint64, len(want))
 		get(t, b, func(d *Decoder) error { return d.GetWide(got) })
 		if !slices.Equal(got, want) || !used.Has(c.want) {
@@ -240,7 +256,7 @@ func TestLargeDictionary(t *testing.T) {
 			values[i] = "customer-0"
 		}
 	}
-	b, used := page(t, false, func(e *Encoder) error { return e.PutStrings(stringsOf(values, nil)) })
+	b, used := page(t, Default, func(e *Encoder) error { return e.PutStrings(stringsOf(values, nil)) })
 	if !used.Has(Dictionary) {
 		t.Fatalf("written as %v; want a dictionary", used.List())
 	}
@@ -256,7 +272,7 @@ func TestLargeDictionary(t *testing.T) {
 }
 
 func TestBudget(t *testing.T) {
-	b, _ := page(t, false, func(e *Encoder) error {
+	b, _ := page(t, Default, func(e *Encoder) error {
 		return e.PutStrings(stringsOf(slices.Repeat([]string{"0123456789"}, 100), nil))
 	})
 	d, err := NewDecoder(b, 999)
@@ -274,7 +290,7 @@ func TestBudget(t *testing.T) {
 
 func TestLayout(t *testing.T) {
 	v := sequence[uint32](3000, func(i int) uint64 { return noise(i) % 50 })
-	b, _ := page(t, false, func(e *Encoder) error { return PutInts(e, v, false) })
+	b, _ := page(t, Default, func(e *Encoder) error { return PutInts(e, v, false) })
 	l, err := LayoutOf(b)
 	if err != nil {
 		t.Fatal(err)
@@ -293,7 +309,7 @@ func TestLayout(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if got := fmt.Sprint(Known.List()); got != "[raw constant packed dictionary runs zstd narrow split]" {
+	if got := fmt.Sprint(Known.List()); got != "[raw constant packed dictionary runs zstd narrow split patched delta scaled sparse]" {
 		t.Errorf("got %s", got)
 	}
 	if got := fmt.Sprint(Encoding(33), Shape(99), Wide); got != "encoding 33 shape 99 wide" {

@@ -17,20 +17,40 @@ import (
 
 // planDictionary looks for few distinct values, and gives up as soon as there
 // are too many to beat the best plan so far.
-func planDictionary[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStats[T]) {
-	limit := dictionaryLimit(plan.cost, len(v), wordBytes[T]())
+func planDictionary[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStats[T], r room) {
+	limit := dictionaryLimit(plan.cost, len(v))
 	if limit < 2 || !e.words.build(len(v), limit, func(t *wordTable) bool { return addWords(t, v) }) {
 		return
 	}
-	distinct := len(e.words.keys)
-	size := min(packedCodes(len(v), distinct), s.runs*3) + distinct*wordBytes[T]() + nodeSize
-	plan.offer(size, costDictionary, func() { putDictionaryInts(e, v, s) })
+	codes := min(packedCodes(len(v), len(e.words.keys)), s.runs*3)
+	if codes*costDictionary/100 < plan.cost {
+		priceDictionary(e, plan, v, s, r)
+	}
+}
+
+// priceDictionary prices the dictionary in the table by its parts.
+func priceDictionary[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStats[T], r room) {
+	keys := e.words.keys
+	order, rank := ranks(len(keys), func(a, b uint32) int {
+		return cmp.Compare(keys[a]^uint64(s.flip), keys[b]^uint64(s.flip))
+	})
+	values := make([]T, len(keys))
+	for i, k := range order {
+		values[i] = T(keys[k])
+	}
+	a := planCodes(e, e.words.codes, rank, r)
+	b := planInts(e, values, s.kind, r.below(Patched, Delta, Scaled, ALP, Decimal))
+	plan.offer(a.cost+b.cost+nodeSize, costDictionary, func() {
+		e.node(Dictionary, shapeOf[T](), len(v), uint64(len(values)))
+		a.write()
+		b.write()
+	})
 }
 
 // dictionaryLimit returns the most distinct values with which a dictionary of
 // n codes may still cost less than cost.
-func dictionaryLimit(cost, n, valueBytes int) int {
-	limit := min(n/4, 1<<14, cost/valueBytes)
+func dictionaryLimit(cost, n int) int {
+	limit := min(n/4, 1<<14, cost)
 	for limit >= 2 && packedCodes(n, limit) > cost { // codes alone are too wide
 		limit /= 2
 	}
@@ -54,21 +74,6 @@ func addWords[T kern.Uint](t *wordTable, v []T) bool {
 	return true
 }
 
-// putDictionaryInts writes what planDictionary left in the table.
-func putDictionaryInts[T kern.Uint](e *Encoder, v []T, s intStats[T]) {
-	keys, codes := e.words.keys, e.words.codes
-	order, rank := ranks(len(keys), func(a, b uint32) int {
-		return cmp.Compare(keys[a]^uint64(s.flip), keys[b]^uint64(s.flip))
-	})
-	values := make([]T, len(keys))
-	for i, k := range order {
-		values[i] = T(keys[k])
-	}
-	e.node(Dictionary, shapeOf[T](), len(v), uint64(len(values)))
-	putCodes(e, codes, rank)
-	putInts(e, values, s.flip != 0, leaf)
-}
-
 // ranks sorts the numbers below n and returns their order and the place of
 // each in it.
 func ranks(n int, compare func(a, b uint32) int) (order, rank []uint32) {
@@ -83,16 +88,22 @@ func ranks(n int, compare func(a, b uint32) int) (order, rank []uint32) {
 	return order, rank
 }
 
-// putCodes writes rank[codes[i]] for every i, in the narrowest words.
-func putCodes(e *Encoder, codes, rank []uint32) {
+// codePlan is a way to write codes, of whatever width, and its price.
+type codePlan struct {
+	cost  int
+	write func()
+}
+
+// planCodes plans rank[codes[i]] for every i, in the narrowest words.
+func planCodes(e *Encoder, codes, rank []uint32, r room) codePlan {
+	r = r.below(Runs, Sparse, Patched)
 	switch distinct := len(rank); {
 	case distinct <= 1<<8:
-		putInts(e, mapCodes[uint8](codes, rank), false, runs)
+		return codePlan(planInts(e, mapCodes[uint8](codes, rank), unsigned, r))
 	case distinct <= 1<<16:
-		putInts(e, mapCodes[uint16](codes, rank), false, runs)
-	default:
-		putInts(e, mapCodes[uint32](codes, rank), false, runs)
+		return codePlan(planInts(e, mapCodes[uint16](codes, rank), unsigned, r))
 	}
+	return codePlan(planInts(e, mapCodes[uint32](codes, rank), unsigned, r))
 }
 
 func mapCodes[C kern.Uint](codes, rank []uint32) []C {

@@ -12,7 +12,7 @@ import (
 // encodings depends on the values alone: the same values make the same page.
 // An Encoder is not safe for concurrent use.
 type Encoder struct {
-	compact bool
+	profile Profile
 	nodes   []byte
 	bufs    []span
 	arena   []byte
@@ -24,9 +24,8 @@ type Encoder struct {
 // span is a buffer in the arena.
 type span struct{ off, n int }
 
-// NewEncoder returns an empty encoder. A compact one also compresses numbers,
-// and text harder: smaller pages that are slower to read.
-func NewEncoder(compact bool) *Encoder { return &Encoder{compact: compact} }
+// NewEncoder returns an empty encoder that chooses as the profile says.
+func NewEncoder(profile Profile) *Encoder { return &Encoder{profile: profile} }
 
 // Page appends the page of everything put since the last call to dst and
 // returns it with the set of encodings used. The page has to start at a

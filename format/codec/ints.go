@@ -14,20 +14,85 @@ import (
 const (
 	costRaw        = 95
 	costPacked     = 100
+	costPatched    = 103
+	costScaled     = 102
+	costDelta      = 110
+	costSparse     = 105
 	costRuns       = 100
 	costDictionary = 105
 	costZstd       = 150
 	costZstdSmall  = 105 // when small files matter more than fast scans
 )
 
+// kind says what the bits of a word mean.
+type kind uint8
+
+const (
+	unsigned kind = iota
+	signed
+	float // IEEE 754, of 32 or 64 bits
+)
+
+// flipOf returns the bit to invert so that values of that kind compare as
+// unsigned ones: the sign bit of signed integers. Floats go by their bits.
+func flipOf[T kern.Uint](k kind) T {
+	if k == signed {
+		return 1 << (kern.Bits[T]() - 1)
+	}
+	return 0
+}
+
 // PutInts puts the values of v. Where a row is null, v should hold the value
 // before it, which costs nothing in any encoding.
-func PutInts[T kern.Uint](e *Encoder, v []T, signed bool) error {
+func PutInts[T kern.Uint](e *Encoder, v []T, isSigned bool) error {
 	if len(v) > MaxElements {
 		return ErrTooLarge
 	}
-	putInts(e, v, signed, cascade)
+	k := unsigned
+	if isSigned {
+		k = signed
+	}
+	putInts(e, v, k, e.root())
 	return nil
+}
+
+// PutFloats puts the bits of floats; as for PutInts. They come back bit by
+// bit, payloads of NaNs and the sign of zero included.
+func PutFloats[T uint32 | uint64](e *Encoder, v []T) error {
+	if len(v) > MaxElements {
+		return ErrTooLarge
+	}
+	putInts(e, v, float, e.root())
+	return nil
+}
+
+// room is what a node may be made of, beside the encodings that have no nodes
+// below, and how many nodes deep. It keeps chains within MaxDepth and the
+// search short.
+type room struct {
+	may   Set
+	depth int
+}
+
+// root is the room of a node that nothing is above.
+func (e *Encoder) root() room {
+	may := Set(1<<Runs | 1<<Dictionary | 1<<Sparse | 1<<Patched)
+	if e.profile != Fast {
+		may |= 1<<Delta | 1<<Scaled
+	}
+	return room{may, MaxDepth}
+}
+
+// has reports whether there is room for a node of enc with nodes below.
+func (r room) has(enc Encoding) bool { return r.depth > 1 && r.may.Has(enc) }
+
+// below is the room of the children of a node; list is what they may be.
+func (r room) below(list ...Encoding) room {
+	may := Set(0)
+	for _, enc := range list {
+		may |= 1 << enc
+	}
+	return room{r.may & may, r.depth - 1}
 }
 
 // intPlan is one way to write a run of integers and its price.
@@ -42,49 +107,54 @@ func (p *intPlan[T]) offer(size, percent int, write func()) {
 	}
 }
 
-// What a node's own integers may be made of, beside the encodings that have no
-// nodes below: this keeps chains within MaxDepth.
-const (
-	cascade = Set(1<<Runs | 1<<Dictionary)
-	runs    = Set(1 << Runs)
-	leaf    = Set(0)
-)
+func putInts[T kern.Uint](e *Encoder, v []T, k kind, r room) { planInts(e, v, k, r).write() }
 
-func putInts[T kern.Uint](e *Encoder, v []T, signed bool, may Set) {
-	s := scanInts(v, signed)
+// planInts finds the cheapest way to write v. What is offered first wins
+// between equals; what comes later looks at the price so far and gives up
+// early where it cannot win.
+func planInts[T kern.Uint](e *Encoder, v []T, k kind, r room) (plan intPlan[T]) {
+	s := scanInts(v, k, r.may.Has(Patched))
 	if s.constant {
-		e.putConstantInt(shapeOf[T](), len(v), uint64(s.lo))
-		return
+		plan.offer(nodeSize, costRaw, func() { e.putConstantInt(shapeOf[T](), len(v), uint64(s.lo)) })
+		return plan
 	}
-	var plan intPlan[T]
 	plan.offer(len(v)*wordBytes[T](), costRaw, func() { putRawInts(e, v) })
 	plan.offer(s.packed, costPacked, func() { putPacked(e, v, s.flip) })
-	if may.Has(Runs) {
-		planRuns(e, &plan, v, s)
+	if s.patched < s.packed {
+		plan.offer(s.patched+patchedBuffers, costPatched, func() { putPatched(e, v, s.vecs) })
 	}
-	if may.Has(Dictionary) {
-		planDictionary(e, &plan, v, s)
+	if r.has(Scaled) || r.has(Delta) {
+		planSteps(e, &plan, v, s, r)
 	}
-	if e.compact && len(v)*wordBytes[T]() >= minZstd {
+	if r.has(Dictionary) {
+		planDictionary(e, &plan, v, s, r)
+	}
+	if r.has(Sparse) {
+		planSparse(e, &plan, v, s, r)
+	}
+	if r.has(Runs) {
+		planRuns(e, &plan, v, s, r)
+	}
+	if e.profile == Compact && len(v)*wordBytes[T]() >= minZstd {
 		planZstd(e, &plan, v)
 	}
-	plan.write()
+	return plan
 }
 
 // intStats is what one pass over the values tells.
 type intStats[T kern.Uint] struct {
-	flip     T // sign bit for signed values, else 0
+	kind     kind
+	flip     T // see flipOf
 	lo, hi   T // in the order of the values
 	constant bool
-	packed   int // bytes when packed
+	packed   int                // bytes when packed
+	patched  int                // bytes when packed with patches
+	vecs     []patchedVector[T] // as they would be then
 	runs     int
 }
 
-func scanInts[T kern.Uint](v []T, signed bool) intStats[T] {
-	s := intStats[T]{constant: true}
-	if signed {
-		s.flip = 1 << (kern.Bits[T]() - 1)
-	}
+func scanInts[T kern.Uint](v []T, k kind, patches bool) intStats[T] {
+	s := intStats[T]{kind: k, flip: flipOf[T](k), constant: true}
 	if len(v) == 0 {
 		return s
 	}
@@ -94,11 +164,34 @@ func scanInts[T kern.Uint](v []T, signed bool) intStats[T] {
 		lo, hi := kern.MinMax(vec, s.flip)
 		s.packed += packedVector[T](bits.Len64(uint64(hi - lo)))
 		s.lo, s.hi = min(s.lo^s.flip, lo^s.flip)^s.flip, max(s.hi^s.flip, hi^s.flip)^s.flip
+		if patches {
+			p := planPatchedVector(vec, lo, hi)
+			s.vecs, s.patched = append(s.vecs, p), s.patched+p.bytes()
+		}
+	}
+	if !patches {
+		s.patched = s.packed
 	}
 	s.constant = s.lo == s.hi
 	s.runs = kern.Runs(v)
 	return s
 }
+
+// sample returns 16 stretches of 64 values from all over v, or v if it is
+// short. Stretches keep what neighbours have in common.
+func sample[T kern.Uint](v []T) []T {
+	if len(v) <= sampleRuns*sampleRun {
+		return v
+	}
+	out := make([]T, 0, sampleRuns*sampleRun)
+	for i := range sampleRuns {
+		at := i * (len(v) - sampleRun) / (sampleRuns - 1)
+		out = append(out, v[at:at+sampleRun]...)
+	}
+	return out
+}
+
+const sampleRuns, sampleRun = 16, 64
 
 // GetInts fills dst with the next integers.
 func GetInts[T kern.Uint](d *Decoder, dst []T) error { return getInts(d, dst, 1) }
@@ -121,6 +214,14 @@ func getInts[T kern.Uint](d *Decoder, dst []T, depth int) error {
 		return getDictionaryInts(d, n, dst, depth)
 	case Zstd:
 		return getZstd(d, n, bytesOf(dst))
+	case Patched:
+		return getPatched(d, n, dst)
+	case Delta:
+		return getDelta(d, n, dst, depth)
+	case Scaled:
+		return getScaled(d, n, dst, depth)
+	case Sparse:
+		return getSparse(d, n, dst, depth)
 	}
 	return n.unknown()
 }

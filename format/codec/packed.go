@@ -21,16 +21,6 @@ func packedVector[T kern.Uint](width int) int {
 	return width*kern.VectorBytes + 1 + wordBytes[T]()
 }
 
-// packedSize returns the bytes that v takes when packed.
-func packedSize[T kern.Uint](v []T, flip T) int {
-	size := 0
-	for at := 0; at < len(v); at += kern.Vector {
-		lo, hi := kern.MinMax(v[at:min(at+kern.Vector, len(v))], flip)
-		size += packedVector[T](bits.Len64(uint64(hi - lo)))
-	}
-	return size
-}
-
 func putPacked[T kern.Uint](e *Encoder, v []T, flip T) {
 	widths, bases := make([]uint8, vectors(len(v))), make([]T, vectors(len(v)))
 	size := 0
@@ -65,27 +55,39 @@ func getPacked[T kern.Uint](d *Decoder, n node, dst []T) error {
 	if err := n.noParam(); err != nil {
 		return err
 	}
-	widths, err := d.buffer(vectors(len(dst)))
+	widths, bases, err := frames[T](d, len(dst))
 	if err != nil {
 		return err
 	}
-	bases, err := words[T](d, len(widths))
-	if err != nil {
-		return err
-	}
-	total := 0
-	for _, w := range widths {
-		if int(w) > kern.Bits[T]() {
-			return fmt.Errorf("packed width %d is more than %d bits", w, kern.Bits[T]())
-		}
-		total += kern.Words[T](int(w))
-	}
-	packed, err := words[T](d, total)
+	packed, err := packedVectors[T](d, widths)
 	if err != nil {
 		return err
 	}
 	unpack(dst, widths, bases, packed)
 	return nil
+}
+
+// frames reads the widths and bases of the vectors of n values.
+func frames[T kern.Uint](d *Decoder, n int) (widths []uint8, bases []T, err error) {
+	if widths, err = d.buffer(vectors(n)); err != nil {
+		return nil, nil, err
+	}
+	for _, w := range widths {
+		if int(w) > kern.Bits[T]() {
+			return nil, nil, fmt.Errorf("packed width %d is more than %d bits", w, kern.Bits[T]())
+		}
+	}
+	bases, err = words[T](d, len(widths))
+	return widths, bases, err
+}
+
+// packedVectors reads the words that vectors of these widths take.
+func packedVectors[T kern.Uint](d *Decoder, widths []uint8) ([]T, error) {
+	total := 0
+	for _, w := range widths {
+		total += kern.Words[T](int(w))
+	}
+	return words[T](d, total)
 }
 
 func unpack[T kern.Uint](dst []T, widths []uint8, bases, packed []T) {

@@ -12,18 +12,19 @@ import (
 // value and the rest of it the number of runs. No run is empty and together
 // they have the node's count.
 
-// planRuns prices run-length exactly: runs are few, so they are made first.
-func planRuns[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStats[T]) {
-	if s.runs > len(v)/4 {
+// planRuns prices run-length by its parts. Where runs are short it looks only
+// if the values saved should pay for the lengths.
+func planRuns[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStats[T], r room) {
+	if guess := plan.cost/len(v)*s.runs + s.runs/4; s.runs > len(v)/4 && guess > plan.cost*15/16 {
 		return
 	}
 	values, lengths := runsOf(v, s.runs)
-	size := min(len(values)*wordBytes[T](), packedSize(values, s.flip)) +
-		min(len(lengths)*4, packedSize(lengths, 0)) + nodeSize
-	plan.offer(size, costRuns, func() {
+	a := planInts(e, values, s.kind, r.below(Patched, Delta, Scaled, ALP, Decimal))
+	b := planInts(e, lengths, unsigned, r.below(Patched))
+	plan.offer(a.cost+b.cost+nodeSize, costRuns, func() {
 		e.node(Runs, shapeOf[T](), len(v), uint64(len(values)))
-		putInts(e, values, s.flip != 0, leaf)
-		putInts(e, lengths, false, leaf)
+		a.write()
+		b.write()
 	})
 }
 

@@ -64,7 +64,7 @@ func (e *Encoder) PutStrings(s Strings) error {
 			return nil
 		}
 	}
-	e.putPlainStrings(s, runs)
+	e.putPlainStrings(s, e.root())
 	return nil
 }
 
@@ -147,18 +147,18 @@ func (e *Encoder) putDictionaryStrings(rows int) {
 		values.Offsets = append(values.Offsets, int32(len(values.Data)))
 	}
 	e.node(Dictionary, Bytes, rows, uint64(len(order)))
-	putCodes(e, t.codes, rank)
-	e.putPlainStrings(values, leaf)
+	planCodes(e, t.codes, rank, e.root()).write()
+	e.putPlainStrings(values, e.root().below(Patched))
 }
 
 // putPlainStrings writes lengths and all bytes in one blob.
-func (e *Encoder) putPlainStrings(s Strings, may Set) {
+func (e *Encoder) putPlainStrings(s Strings, r room) {
 	e.node(Raw, Bytes, s.rows(), 0)
 	lengths := make([]uint32, s.rows())
 	for i := range lengths {
 		lengths[i] = uint32(s.Offsets[i+1] - s.Offsets[i])
 	}
-	putInts(e, lengths, false, may)
+	putInts(e, lengths, unsigned, r.below(Runs, Sparse, Patched, Delta))
 	e.putBlob(s.text())
 }
 

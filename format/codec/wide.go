@@ -17,12 +17,12 @@ func (e *Encoder) PutWide(v []uint64) error {
 	}
 	if narrow {
 		e.node(Narrow, Wide, n, 0)
-		putInts(e, lo, true, cascade)
+		putInts(e, lo, signed, e.root())
 		return nil
 	}
 	e.node(Split, Wide, n, 0)
-	putInts(e, lo, false, cascade)
-	putInts(e, hi, true, cascade)
+	putInts(e, lo, unsigned, e.root())
+	putInts(e, hi, signed, e.root())
 	return nil
 }
 

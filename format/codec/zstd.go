@@ -47,7 +47,7 @@ func newUnzstd() *zstd.Decoder {
 // compress returns a frame of b.
 func (e *Encoder) compress(b []byte) []byte {
 	pool := &fastEncoders
-	if e.compact {
+	if e.profile == Compact {
 		pool = &compactEncoders
 	}
 	w := pool.Get().(*zstd.Encoder)
