@@ -17,6 +17,8 @@ const (
 	costPatched    = 103
 	costScaled     = 102
 	costDelta      = 110
+	costALP        = 103
+	costDecimal    = 105
 	costSparse     = 105
 	costRuns       = 100
 	costDictionary = 105
@@ -78,7 +80,7 @@ type room struct {
 func (e *Encoder) root() room {
 	may := Set(1<<Runs | 1<<Dictionary | 1<<Sparse | 1<<Patched)
 	if e.profile != Fast {
-		may |= 1<<Delta | 1<<Scaled
+		may |= 1<<Delta | 1<<Scaled | 1<<ALP | 1<<Decimal
 	}
 	return room{may, MaxDepth}
 }
@@ -122,6 +124,9 @@ func planInts[T kern.Uint](e *Encoder, v []T, k kind, r room) (plan intPlan[T]) 
 	plan.offer(s.packed, costPacked, func() { putPacked(e, v, s.flip) })
 	if s.patched < s.packed {
 		plan.offer(s.patched+patchedBuffers, costPatched, func() { putPatched(e, v, s.vecs) })
+	}
+	if k == float && (r.has(ALP) || r.has(Decimal)) {
+		planFloats(e, &plan, v, r)
 	}
 	if r.has(Scaled) || r.has(Delta) {
 		planSteps(e, &plan, v, s, r)
@@ -222,6 +227,10 @@ func getInts[T kern.Uint](d *Decoder, dst []T, depth int) error {
 		return getScaled(d, n, dst, depth)
 	case Sparse:
 		return getSparse(d, n, dst, depth)
+	case ALP:
+		return getALP(d, n, dst, depth)
+	case Decimal:
+		return getDecimal(d, n, dst, depth)
 	}
 	return n.unknown()
 }
