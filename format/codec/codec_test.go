@@ -158,9 +158,9 @@ func TestStrings(t *testing.T) {
 		{"all empty", 900, func(int) string { return "" }, nil, set(Constant)},
 		{"cities", 5000, func(i int) string { return []string{"Ulm", "", "Köln", "Frankfurt am Main"}[noise(i)%4] }, third,
 			set(Dictionary, Packed, Raw)},
-		{"many", 60000, func(i int) string { return fmt.Sprintf("%x", noise(int(noise(i)%3000))) }, nil, set(Dictionary, Packed, Raw, Zstd)},
+		{"many", 60000, func(i int) string { return fmt.Sprintf("%x", noise(int(noise(i)%3000))) }, nil, set(Dictionary, Packed, FSST)},
 		{"distinct", 20, func(i int) string { return fmt.Sprintf("%d", 1000+i) }, nil, set(Raw, Constant)},
-		{"text", 3000, func(i int) string { return strings.Repeat("the quick brown fox ", i%7) + fmt.Sprint(i) }, nil, set(Raw, Packed, Zstd)},
+		{"text", 3000, func(i int) string { return strings.Repeat("the quick brown fox ", i%7) + fmt.Sprint(i) }, nil, set(FSST, Packed)},
 		{"noise", 3000, func(i int) string {
 			v := noise(i)
 			return string([]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
@@ -309,7 +309,7 @@ func TestLayout(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if got := fmt.Sprint(Known.List()); got != "[raw constant packed dictionary runs zstd narrow split patched delta scaled sparse alp decimal]" {
+	if got := fmt.Sprint(Known.List()); got != "[raw constant packed dictionary runs zstd narrow split patched delta scaled sparse alp decimal fsst]" {
 		t.Errorf("got %s", got)
 	}
 	if got := fmt.Sprint(Encoding(33), Shape(99), Wide); got != "encoding 33 shape 99 wide" {

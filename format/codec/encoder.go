@@ -19,6 +19,7 @@ type Encoder struct {
 	used    Set
 	words   wordTable
 	strings stringTable
+	trainer trainer
 }
 
 // span is a buffer in the arena.

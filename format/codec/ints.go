@@ -22,7 +22,7 @@ const (
 	costSparse     = 105
 	costRuns       = 100
 	costDictionary = 105
-	costZstd       = 150
+	costFSST       = 110
 	costZstdSmall  = 105 // when small files matter more than fast scans
 )
 
@@ -80,7 +80,7 @@ type room struct {
 func (e *Encoder) root() room {
 	may := Set(1<<Runs | 1<<Dictionary | 1<<Sparse | 1<<Patched)
 	if e.profile != Fast {
-		may |= 1<<Delta | 1<<Scaled | 1<<ALP | 1<<Decimal
+		may |= 1<<Delta | 1<<Scaled | 1<<ALP | 1<<Decimal | 1<<FSST
 	}
 	return room{may, MaxDepth}
 }

@@ -64,7 +64,7 @@ func (e *Encoder) PutStrings(s Strings) error {
 			return nil
 		}
 	}
-	e.putPlainStrings(s, e.root())
+	e.putText(s, e.root())
 	return nil
 }
 
@@ -107,35 +107,49 @@ func (t *stringTable) first(s Strings) (uint32, []byte) {
 	return code, v
 }
 
-// dictionaryPays compares the dictionary in the table with plain strings. The
-// text of both may shrink further by zstd; where that could turn the scales,
-// a sample tells how much.
+// dictionaryPays compares the dictionary in the table with the text itself.
+// Both may shrink further; where that could turn the scales, a sample tells
+// how much.
 func (e *Encoder) dictionaryPays(s Strings) bool {
 	t := &e.strings
 	codes := packedCodes(s.rows(), len(t.keys)) + len(t.keys)
-	plain := s.rows()
+	plain := s.rows() * 3 / 4
 	if (codes+t.stored)*4 <= plain+s.size() {
 		return true
 	}
-	ratio := e.sampleRatio(s.text())
-	return (codes+int(float64(t.stored)*ratio))*costDictionary <= (plain+int(float64(s.size())*ratio))*costZstd
+	ratio := e.textRatio(s)
+	return (codes+int(float64(t.stored)*ratio))*costDictionary <= (plain+int(float64(s.size())*ratio))*costFSST
+}
+
+// textRatio estimates what part of the text of s is left after the encoding
+// that the profile has for it.
+func (e *Encoder) textRatio(s Strings) float64 {
+	switch {
+	case e.profile == Compact:
+		return e.sampleRatio(s.text())
+	case e.profile == Fast || s.size() == 0:
+		return 1
+	}
+	e.trainer.take(s)
+	e.trainer.train()
+	return min(1, float64(e.trainer.coded())/float64(max(1, e.trainer.sampled())))
 }
 
 // sampleRatio estimates what part of b is left after zstd.
 func (e *Encoder) sampleRatio(b []byte) float64 {
 	const pieces, piece = 4, 8 << 10
-	sample := b
+	part := b
 	if len(b) > pieces*piece {
-		sample = make([]byte, 0, pieces*piece)
+		part = make([]byte, 0, pieces*piece)
 		for i := range pieces {
 			at := i * (len(b) - piece) / (pieces - 1)
-			sample = append(sample, b[at:at+piece]...)
+			part = append(part, b[at:at+piece]...)
 		}
 	}
-	if len(sample) < minZstd {
+	if len(part) < minZstd {
 		return 1
 	}
-	return min(1, float64(len(e.compress(sample)))/float64(len(sample)))
+	return min(1, float64(len(e.compress(part)))/float64(len(part)))
 }
 
 func (e *Encoder) putDictionaryStrings(rows int) {
@@ -148,7 +162,30 @@ func (e *Encoder) putDictionaryStrings(rows int) {
 	}
 	e.node(Dictionary, Bytes, rows, uint64(len(order)))
 	planCodes(e, t.codes, rank, e.root()).write()
-	e.putPlainStrings(values, e.root().below(Patched))
+	e.putText(values, e.root().below(Patched, FSST))
+}
+
+// putText writes strings that have little in common with each other.
+func (e *Encoder) putText(s Strings, r room) {
+	if e.profile != Default || !r.has(FSST) || s.size() < minFSST {
+		e.putPlainStrings(s, r)
+		return
+	}
+	guess := int(float64(s.size()) * e.textRatio(s))
+	table := appendSymbols(nil, e.trainer.finder.symbols)
+	if (guess+len(table))*costFSST >= s.size()*costRaw {
+		e.putPlainStrings(s, r)
+		return
+	}
+	codes, lengths := e.trainer.encodeAll(s)
+	e.node(FSST, Bytes, s.rows(), uint64(s.size()))
+	e.buffer(table)
+	e.buffer(codes)
+	e.putLengths(lengths, r)
+}
+
+func (e *Encoder) putLengths(lengths []uint32, r room) {
+	putInts(e, lengths, unsigned, r.below(Runs, Sparse, Patched, Delta))
 }
 
 // putPlainStrings writes lengths and all bytes in one blob.
@@ -158,13 +195,14 @@ func (e *Encoder) putPlainStrings(s Strings, r room) {
 	for i := range lengths {
 		lengths[i] = uint32(s.Offsets[i+1] - s.Offsets[i])
 	}
-	putInts(e, lengths, unsigned, r.below(Runs, Sparse, Patched, Delta))
+	e.putLengths(lengths, r)
 	e.putBlob(s.text())
 }
 
-// putBlob writes b as it is, or as a zstd frame where that is a sixth smaller.
+// putBlob writes b as it is or, in the compact profile, as a zstd frame where
+// that is a sixth smaller.
 func (e *Encoder) putBlob(b []byte) {
-	if len(b) >= minZstd && (len(b) < 1<<17 || saves(int(e.sampleRatio(b)*100), 100)) {
+	if e.profile == Compact && len(b) >= minZstd && (len(b) < 1<<17 || saves(int(e.sampleRatio(b)*100), 100)) {
 		if frame := e.compress(b); saves(len(frame), len(b)) {
 			e.node(Zstd, Blob, len(b), 0)
 			e.buffer(frame)
@@ -194,6 +232,8 @@ func getStrings(d *Decoder, offsets []int32, alloc func(int) []byte, depth int) 
 		return getPlainStrings(d, n, offsets, alloc, depth)
 	case Dictionary:
 		return getDictionaryStrings(d, n, offsets, alloc, depth)
+	case FSST:
+		return getFSST(d, n, offsets, alloc, depth)
 	}
 	return n.unknown()
 }

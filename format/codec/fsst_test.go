@@ -1,0 +1,191 @@
+package codec
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// texts are kinds of text, by row.
+var texts = map[string]func(i int) string{
+	"prose":       func(i int) string { return strings.Repeat("the quick brown fox ", i%5) + fmt.Sprint(i) },
+	"digits":      func(i int) string { return fmt.Sprintf("[%d,%d,%d]", i%2, noise(i)%100000, noise(i)>>30) },
+	"long":        func(i int) string { return strings.Repeat(fmt.Sprintf("GET /index/%x ", noise(i)%300), 300+i) },
+	"bytes":       func(i int) string { return string(noiseBytes(i, int(noise(i)%40))) },
+	"zeroes":      func(i int) string { return string(make([]byte, i%20)) },
+	"some escape": func(i int) string { return "abc\xff\x00abc" + string(noiseBytes(i, i%3)) },
+	"few letters": func(i int) string { return strings.Repeat(string(rune('a'+i%3)), i%11) },
+}
+
+func noiseBytes(seed, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(noise(seed*64 + i))
+	}
+	return b
+}
+
+// coded returns s as FSST, chosen or not.
+func coded(e *Encoder, s Strings) (table []byte, codes []byte, lengths []uint32) {
+	e.trainer.take(s)
+	e.trainer.train()
+	codes, lengths = e.trainer.encodeAll(s)
+	return appendSymbols(nil, e.trainer.finder.symbols), codes, lengths
+}
+
+func offsetsOf(lengths []uint32) []int32 {
+	offsets := make([]int32, 1, len(lengths)+1)
+	for _, n := range lengths {
+		offsets = append(offsets, offsets[len(offsets)-1]+int32(n))
+	}
+	return offsets
+}
+
+func TestFSSTAnyBytes(t *testing.T) {
+	for name, text := range texts {
+		for _, n := range []int{1, 2, 300, 3000} {
+			values := make([]string, n)
+			for i := range values {
+				values[i] = text(i)
+			}
+			in := stringsOf(values, nil)
+			table, codes, lengths := coded(NewEncoder(Default), in)
+			symbols, err := readSymbols(table)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			offsets, got := offsetsOf(lengths), make([]byte, in.size())
+			if err := symbols.decode(got, codes, offsets); err != nil {
+				t.Fatalf("%s, %d rows: %v", name, n, err)
+			}
+			if !bytes.Equal(got, in.text()) || fmt.Sprint(offsets) != fmt.Sprint(in.Offsets) {
+				t.Errorf("%s, %d rows: values differ", name, n)
+			}
+			decodeEach(t, name, symbols, codes, offsetsOf(lengths), in)
+		}
+	}
+}
+
+// decodeEach decodes every string alone.
+func decodeEach(t *testing.T, name string, symbols *symbolTable, codes []byte, at []int32, in Strings) {
+	t.Helper()
+	for i := range min(in.rows(), 50) {
+		one := codes[at[i]:at[i+1]]
+		got := make([]byte, len(in.value(i)))
+		if err := symbols.decode(got, one, []int32{0, int32(len(one))}); err != nil || !bytes.Equal(got, in.value(i)) {
+			t.Errorf("%s: string %d alone: got %q, %v; want %q", name, i, got, err, in.value(i))
+		}
+	}
+}
+
+func TestFSSTEqualStringsHaveEqualCodes(t *testing.T) {
+	in := stringsOf([]string{"one of two", "one of two", "another", "one of two"}, nil)
+	_, codes, lengths := coded(NewEncoder(Default), in)
+	at := offsetsOf(lengths)
+	for _, i := range []int{1, 3} {
+		if !bytes.Equal(codes[at[0]:at[1]], codes[at[i]:at[i+1]]) {
+			t.Errorf("string %d is coded otherwise than string 0", i)
+		}
+	}
+}
+
+func TestFSSTDamage(t *testing.T) {
+	table := []byte{2, 1, 2, 'a', 'b', 'c'}
+	for _, c := range []struct {
+		name    string
+		table   []byte
+		codes   []byte
+		offsets []int32
+		size    int
+		want    string
+	}{
+		{"no table", nil, nil, nil, 0, "symbol table of 0"},
+		{"short table", []byte{9, 1, 1}, nil, nil, 0, "symbol table of 3"},
+		{"empty symbol", []byte{1, 0}, nil, nil, 0, "symbol 0 of 0"},
+		{"long symbol", append([]byte{1, 9}, make([]byte, 9)...), nil, nil, 0, "symbol 0 of 9"},
+		{"symbol past the end", []byte{1, 2, 'a'}, nil, nil, 0, "symbol 0 of 2"},
+		{"more than symbols", []byte{1, 1, 'a', 'b'}, nil, nil, 0, "1 bytes after"},
+		{"unknown code", table, []byte{0, 2}, []int32{0, 2}, 9, "code 2 at 1"},
+		{"escape of nothing", table, []byte{0, 255}, []int32{0, 2}, 9, "code 255 at 1"},
+		{"too much", table, []byte{0, 1}, []int32{0, 2}, 2, "code 1 at 1"},
+		{"too little", table, []byte{0, 1}, []int32{0, 2}, 4, "make 3 bytes"},
+		{"split escape", table, []byte{0, 255, 7}, []int32{0, 2, 3}, 2, "middle of an escape"},
+		{"split escape far on", table, append(make([]byte, stretch-1), 255, 7), []int32{0, stretch, stretch + 1}, stretch, "middle of an escape"},
+	} {
+		symbols, err := readSymbols(c.table)
+		if err == nil {
+			err = symbols.decode(make([]byte, c.size), c.codes, c.offsets)
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v; want an error with %q", c.name, err, c.want)
+		}
+	}
+}
+
+// FuzzFSST decodes any codes with any table, and codes any text.
+func FuzzFSST(f *testing.F) {
+	for _, text := range texts {
+		table, codes, _ := coded(NewEncoder(Default), stringsOf([]string{text(1), text(2), text(3)}, nil))
+		f.Add(table, codes, uint16(20), uint8(3))
+	}
+	e := NewEncoder(Default)
+	f.Fuzz(func(t *testing.T, table, codes []byte, size uint16, cut uint8) {
+		if symbols, err := readSymbols(table); err == nil {
+			_ = symbols.decode(make([]byte, size), codes, []int32{0, int32(int(cut) % (len(codes) + 1)), int32(len(codes))})
+		}
+		at := int(cut) % (len(codes) + 1)
+		in := stringsOf([]string{string(codes[:at]), string(codes[at:]), string(table)}, nil)
+		made, coded, lengths := coded(e, in)
+		symbols, err := readSymbols(made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, offsets := make([]byte, in.size()), offsetsOf(lengths)
+		if err := symbols.decode(got, coded, offsets); err != nil || !bytes.Equal(got, in.text()) {
+			t.Fatalf("coded and decoded: %v", err)
+		}
+	})
+}
+
+func benchTexts(name string) Strings {
+	values := make([]string, 1<<14)
+	for i := range values {
+		values[i] = texts[name](i)
+		values[i] = values[i][:min(len(values[i]), 200)]
+	}
+	return stringsOf(values, nil)
+}
+
+func BenchmarkFSSTDecode(b *testing.B) {
+	for _, name := range []string{"prose", "digits", "long"} {
+		b.Run(name, func(b *testing.B) {
+			in := benchTexts(name)
+			table, codes, lengths := coded(NewEncoder(Default), in)
+			symbols, err := readSymbols(table)
+			if err != nil {
+				b.Fatal(err)
+			}
+			at, got := offsetsOf(lengths), make([]byte, in.size())
+			offsets := make([]int32, len(at))
+			b.SetBytes(int64(len(got)))
+			for b.Loop() {
+				copy(offsets, at)
+				if err := symbols.decode(got, codes, offsets); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(got))/float64(len(codes)), "ratio")
+		})
+	}
+}
+
+func BenchmarkFSSTEncode(b *testing.B) {
+	in, e := benchTexts("digits"), NewEncoder(Default)
+	b.SetBytes(int64(in.size()))
+	for b.Loop() {
+		e.trainer.take(in)
+		e.trainer.train()
+		e.trainer.encodeAll(in)
+	}
+}
