@@ -79,7 +79,7 @@ type Set uint64
 
 // Known is the set of encodings that this package reads.
 const Known = Set(1<<Raw | 1<<Constant | 1<<Packed | 1<<Dictionary | 1<<Runs | 1<<Zstd | 1<<Narrow | 1<<Split |
-	1<<Patched | 1<<Delta | 1<<Scaled | 1<<Sparse | 1<<ALP | 1<<Decimal | 1<<FSST)
+	1<<Patched | 1<<Delta | 1<<Scaled | 1<<Sparse | 1<<ALP | 1<<Decimal | 1<<FSST | 1<<Fields)
 
 // Has reports whether e is in the set.
 func (s Set) Has(e Encoding) bool { return s>>e&1 == 1 }

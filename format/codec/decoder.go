@@ -19,6 +19,8 @@ type Decoder struct {
 	at     int    // end of the last buffer read
 	budget int64
 	used   Set
+
+	inFields bool // reading the parts of Fields
 }
 
 // NewDecoder returns a decoder of page that may give out budget bytes of

@@ -31,8 +31,14 @@ type symbol struct {
 	len   uint8
 }
 
-// symbolTable decodes: by code, with length 0 where there is no symbol.
-type symbolTable [256]symbol
+// symbolTable decodes: by code.
+type symbolTable struct {
+	bytes [256]uint64
+	lens  [256]uint8 // or noLength where there is no symbol
+}
+
+// noLength is more than any length, in a bit of its own.
+const noLength = 0x80
 
 // appendSymbols writes a table.
 func appendSymbols(b []byte, symbols []symbol) []byte {
@@ -52,6 +58,9 @@ func readSymbols(b []byte) (*symbolTable, error) {
 		return nil, fmt.Errorf("symbol table of %d bytes", len(b))
 	}
 	t, symbols := new(symbolTable), int(b[0])
+	for code := range t.lens {
+		t.lens[code] = noLength
+	}
 	lens, rest := b[1:1+symbols], b[1+symbols:]
 	for code, n := range lens {
 		if n == 0 || n > maxSymbol || int(n) > len(rest) {
@@ -59,7 +68,7 @@ func readSymbols(b []byte) (*symbolTable, error) {
 		}
 		var padded [maxSymbol]byte
 		copy(padded[:], rest[:n])
-		t[code], rest = symbol{binary.LittleEndian.Uint64(padded[:]), n}, rest[n:]
+		t.bytes[code], t.lens[code], rest = binary.LittleEndian.Uint64(padded[:]), n, rest[n:]
 	}
 	if len(rest) != 0 {
 		return nil, fmt.Errorf("%d bytes after the symbols", len(rest))
@@ -98,7 +107,7 @@ func getFSST(d *Decoder, n node, offsets []int32, alloc func(int) []byte, depth 
 }
 
 // stretch is how many codes are decoded at once.
-const stretch = 4096
+const stretch = 2048
 
 // decode fills dst with what the codes mean, and makes offsets into codes
 // offsets into dst. It looks at strings only after their codes: a stretch of
@@ -139,27 +148,24 @@ func (t *symbolTable) decode(dst, codes []byte, offsets []int32) error {
 // (all, but for an escape at the end) and where the text ends; or -1 less the
 // place of a code that it cannot decode.
 func (t *symbolTable) decodeStretch(dst, codes []byte, out int, ends *[stretch]int32) (int, int) {
-	codes = codes[:min(len(codes), stretch)]
 	for i := 0; i < len(codes); i++ {
-		s := &t[codes[i]]
-		if n := int(s.len); n != 0 && out+maxSymbol <= len(dst) {
-			binary.LittleEndian.PutUint64(dst[out:], s.bytes)
-			out += n
-			ends[i] = int32(out)
-			continue
+		i, out = t.decodeFour(dst, codes, i, out, ends)
+		if i == len(codes) {
+			break
 		}
+		n := int(t.lens[codes[i]])
 		switch {
-		case s.len != 0 && out+int(s.len) <= len(dst): // the last few bytes
-			for k := range s.len {
-				dst[out+int(k)] = byte(s.bytes >> (8 * k))
+		case n <= maxSymbol && n <= len(dst)-out:
+			for k := range n {
+				dst[out+k] = byte(t.bytes[codes[i]] >> (8 * k))
 			}
-			out += int(s.len)
-		case s.len == 0 && codes[i] == escape && i+1 < len(codes) && out < len(dst):
+			out += n
+		case codes[i] == escape && i+1 < len(codes) && out < len(dst):
 			ends[i] = -1
 			i++
 			dst[out] = codes[i]
 			out++
-		case s.len == 0 && codes[i] == escape && i+1 == stretch:
+		case codes[i] == escape && i+1 == stretch:
 			return i, out // its byte is in the next stretch
 		default:
 			return -1 - i, out
@@ -167,4 +173,31 @@ func (t *symbolTable) decodeStretch(dst, codes []byte, out int, ends *[stretch]i
 		ends[i] = int32(out)
 	}
 	return len(codes), out
+}
+
+// decodeFour decodes four codes at a time, from place i on, as long as all
+// have symbols and dst has room for the longest. One check does for the four:
+// a store of eight bytes may write past its symbol, never past the room.
+func (t *symbolTable) decodeFour(dst, codes []byte, i, out int, ends *[stretch]int32) (int, int) {
+	const room = 4 * maxSymbol
+	for i+4 <= len(codes) && i+4 <= len(ends) && out+room <= len(dst) {
+		a, b, c, d := codes[i], codes[i+1], codes[i+2], codes[i+3]
+		la, lb, lc, ld := t.lens[a], t.lens[b], t.lens[c], t.lens[d]
+		if (la|lb|lc|ld)&noLength != 0 {
+			break
+		}
+		to, end := (*[room]byte)(dst[out:]), (*[4]int32)(ends[i:])
+		atB := int(la)
+		atC := atB + int(lb)
+		atD := atC + int(lc)
+		binary.LittleEndian.PutUint64(to[0:], t.bytes[a])
+		binary.LittleEndian.PutUint64(to[atB:], t.bytes[b])
+		binary.LittleEndian.PutUint64(to[atC:], t.bytes[c])
+		binary.LittleEndian.PutUint64(to[atD:], t.bytes[d])
+		end[0], end[1], end[2] = int32(out+atB), int32(out+atC), int32(out+atD)
+		out += atD + int(ld)
+		end[3] = int32(out)
+		i += 4
+	}
+	return i, out
 }

@@ -23,6 +23,7 @@ const (
 	costRuns       = 100
 	costDictionary = 105
 	costFSST       = 110
+	costFields     = 115
 	costZstdSmall  = 105 // when small files matter more than fast scans
 )
 
@@ -80,13 +81,16 @@ type room struct {
 func (e *Encoder) root() room {
 	may := Set(1<<Runs | 1<<Dictionary | 1<<Sparse | 1<<Patched)
 	if e.profile != Fast {
-		may |= 1<<Delta | 1<<Scaled | 1<<ALP | 1<<Decimal | 1<<FSST
+		may |= 1<<Delta | 1<<Scaled | 1<<ALP | 1<<Decimal | 1<<FSST | 1<<Fields
 	}
 	return room{may, MaxDepth}
 }
 
 // has reports whether there is room for a node of enc with nodes below.
 func (r room) has(enc Encoding) bool { return r.depth > 1 && r.may.Has(enc) }
+
+// without is the room with one encoding less.
+func (r room) without(enc Encoding) room { return room{r.may &^ (1 << enc), r.depth} }
 
 // below is the room of the children of a node; list is what they may be.
 func (r room) below(list ...Encoding) room {

@@ -53,19 +53,22 @@ func (e *Encoder) PutStrings(s Strings) error {
 		e.putConstantBytes(0, nil)
 		return nil
 	}
-	s = s.withoutGarbage()
+	e.putStrings(s.withoutGarbage(), e.root())
+	return nil
+}
+
+func (e *Encoder) putStrings(s Strings, r room) {
 	if e.strings.fill(s) {
 		if len(e.strings.keys) == 1 {
 			e.putConstantBytes(s.rows(), e.strings.keys[0].value)
-			return nil
+			return
 		}
 		if e.dictionaryPays(s) {
 			e.putDictionaryStrings(s.rows())
-			return nil
+			return
 		}
 	}
-	e.putText(s, e.root())
-	return nil
+	e.putText(s, r)
 }
 
 // fill numbers the values of s; it gives up, and reports false, where a
@@ -165,15 +168,24 @@ func (e *Encoder) putDictionaryStrings(rows int) {
 	e.putText(values, e.root().below(Patched, FSST))
 }
 
-// putText writes strings that have little in common with each other.
+// putText writes strings that have no few distinct values: by their pattern,
+// by symbols, or as they are.
 func (e *Encoder) putText(s Strings, r room) {
-	if e.profile != Default || !r.has(FSST) || s.size() < minFSST {
+	plain := (s.size()+s.rows()*3/4)*costRaw/100 + nodeSize
+	if s.size() < minFSST || !r.has(FSST) {
 		e.putPlainStrings(s, r)
 		return
 	}
-	guess := int(float64(s.size()) * e.textRatio(s))
+	ratio := e.textRatio(s)
 	table := appendSymbols(nil, e.trainer.finder.symbols)
-	if (guess+len(table))*costFSST >= s.size()*costRaw {
+	symbols := (int(float64(s.size())*ratio)+s.rows()*3/4+len(table))*costFSST/100 + nodeSize
+	if r.has(Fields) {
+		if write, cost := planFields(e, s); write != nil && cost < min(plain, symbols) {
+			write()
+			return
+		}
+	}
+	if e.profile == Compact || symbols >= plain {
 		e.putPlainStrings(s, r)
 		return
 	}
@@ -234,6 +246,8 @@ func getStrings(d *Decoder, offsets []int32, alloc func(int) []byte, depth int) 
 		return getDictionaryStrings(d, n, offsets, alloc, depth)
 	case FSST:
 		return getFSST(d, n, offsets, alloc, depth)
+	case Fields:
+		return getFields(d, n, offsets, alloc)
 	}
 	return n.unknown()
 }
