@@ -58,6 +58,7 @@ type Writer struct {
 	waiting int             // rows in pending
 	rows    int64           // rows in blocks written
 	metas   []meta          // by column
+	memory  []codec.Memory  // by column
 	used    codec.Set
 	err     error
 }
@@ -98,6 +99,7 @@ func NewWriter(w io.Writer, s *schema.Schema, info Info, opts Options) (*Writer,
 	sw := &Writer{
 		out: output{w: w}, schema: s, info: info, encoder: codec.NewEncoder(opts.Profile),
 		pending: make([][]arrow.Array, len(s.Fields)), metas: make([]meta, len(s.Fields)),
+		memory: make([]codec.Memory, len(s.Fields)),
 	}
 	sw.out.write(appendHead(nil))
 	return sw, sw.out.err
@@ -174,6 +176,7 @@ func (w *Writer) writePage(i int) error {
 	if n := schema.Bytes(col); n > MaxBlockBytes {
 		return fmt.Errorf("%d rows hold %d bytes, limit is %d: keep values this large outside the table", col.Len(), n, MaxBlockBytes)
 	}
+	w.encoder.Remember(&w.memory[i])
 	if err := putColumn(w.encoder, col); err != nil {
 		return err
 	}

@@ -20,6 +20,9 @@ type Encoder struct {
 	words   wordTable
 	strings stringTable
 	trainer trainer
+
+	memory *Memory // of the column, or nil
+	puts   int     // into this page
 }
 
 // span is a buffer in the arena.
@@ -50,6 +53,7 @@ func (e *Encoder) Page(dst []byte) ([]byte, Set) {
 	}
 	used := e.used
 	e.nodes, e.bufs, e.arena, e.used = e.nodes[:0], e.bufs[:0], e.arena[:0], 0
+	e.memory = nil
 	return dst, used
 }
 

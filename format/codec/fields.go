@@ -161,7 +161,7 @@ func (p *part) kind() (partKind, bool) {
 
 // planFields returns how to write s as fields, and the price; nil if s has no
 // pattern.
-func planFields(e *Encoder, s Strings) (write func(), cost int) {
+func planFields(e *Encoder, c *choice, s Strings) (write func(), cost int) {
 	parts := split(s)
 	if parts == nil {
 		return nil, 0
@@ -176,10 +176,10 @@ func planFields(e *Encoder, s Strings) (write func(), cost int) {
 		kinds[i] = uint8(kind)
 		if p.class == partText {
 			cost += textGuess(p.text)
-			writers[i] = func() { e.putStrings(p.text, e.root().without(Fields)) }
+			writers[i] = func() { e.putStrings(nth(&c.parts, i), p.text, e.root().without(Fields)) }
 			continue
 		}
-		plan := planInts(e, p.numbers, unsigned, e.root())
+		plan := planRoot(e, nth(&c.parts, i), p.numbers, unsigned)
 		cost, writers[i] = cost+plan.cost, plan.write
 	}
 	return func() {

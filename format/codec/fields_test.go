@@ -17,10 +17,14 @@ var fieldsCases = []struct {
 	{"labels", func(i int) string {
 		return fmt.Sprint(1000+i/40, string(rune('a'+i%26)), []string{"", "a", "zz"}[i%3], noise(i)%9)
 	}, true},
-	{"dates", func(i int) string { return fmt.Sprintf("2026-%02d-%02d", i%12+1, noise(i)%28+1) }, true},
+	{"dates", func(i int) string {
+		return fmt.Sprintf("%d-%02d-%02dT%02d", 1900+noise(i)%200, i%12+1, noise(i)%28+1, noise(i+1e6)%24)
+	}, true},
 	{"signs and cases", func(i int) string { return fmt.Sprint([]string{"+", "-", "X "}[noise(i)%3], noise(i)%1000000) }, true},
 	{"zeroes", func(i int) string { return fmt.Sprintf("%05d/%d", noise(i)%100000, noise(i)%2) }, true},
-	{"largest", func(i int) string { return fmt.Sprint("n", 999_999_999_999_999_999-noise(i)%2, "zzzzzzzzzzzz") }, true},
+	{"largest", func(i int) string {
+		return fmt.Sprint("n", 999_999_999_999_999_999-noise(i)%1e6, strings.Repeat("z", 11+i%2))
+	}, true},
 	{"too many digits", func(i int) string { return fmt.Sprint("n", uint64(math.MaxUint64)-uint64(i)) }, false},
 	{"leading zeroes here and there", func(i int) string { return fmt.Sprint(strings.Repeat("0", i%3), i, "-") }, false},
 	{"another pattern once", func(i int) string { return fmt.Sprint(i, []string{"-", ""}[i/2999]) }, false},

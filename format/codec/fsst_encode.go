@@ -152,7 +152,10 @@ func (t *trainer) coded() int {
 	return n
 }
 
-func (t *trainer) sampled() int { return len(t.sample) - maxSymbol }
+// ratio returns what part of the sample is left when coded.
+func (t *trainer) ratio() float64 {
+	return min(1, float64(t.coded())/float64(max(1, len(t.sample)-maxSymbol)))
+}
 
 // count codes the sample. Codes from 256 on are bytes without a symbol.
 func (t *trainer) count() {

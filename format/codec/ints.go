@@ -55,7 +55,7 @@ func PutInts[T kern.Uint](e *Encoder, v []T, isSigned bool) error {
 	if isSigned {
 		k = signed
 	}
-	putInts(e, v, k, e.root())
+	planRoot(e, e.recall(), v, k).write()
 	return nil
 }
 
@@ -65,8 +65,23 @@ func PutFloats[T uint32 | uint64](e *Encoder, v []T) error {
 	if len(v) > MaxElements {
 		return ErrTooLarge
 	}
-	putInts(e, v, float, e.root())
+	planRoot(e, e.recall(), v, float).write()
 	return nil
+}
+
+// planRoot plans a column of its own. It tries what c remembers first.
+func planRoot[T kern.Uint](e *Encoder, c *choice, v []T, k kind) intPlan[T] {
+	r := e.root()
+	if c.trusted() {
+		if plan := planInts(e, v, k, room{r.may & c.used, r.depth}); c.holds(plan.cost, len(v)) {
+			c.age++
+			return plan
+		}
+	}
+	plan := planInts(e, v, k, r)
+	write := plan.write
+	plan.write = func() { c.learn(e, plan.cost, len(v), write) }
+	return plan
 }
 
 // room is what a node may be made of, beside the encodings that have no nodes

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/tarnlake/tarn/format/kern"
 )
@@ -53,22 +54,50 @@ func (e *Encoder) PutStrings(s Strings) error {
 		e.putConstantBytes(0, nil)
 		return nil
 	}
-	e.putStrings(s.withoutGarbage(), e.root())
+	e.putStrings(e.recall(), s.withoutGarbage(), e.root())
 	return nil
 }
 
-func (e *Encoder) putStrings(s Strings, r room) {
+// putStrings writes s in the way that c remembers, if that costs what it did,
+// else in the best way it finds.
+func (e *Encoder) putStrings(c *choice, s Strings, r room) {
+	if c.trusted() && e.putRemembered(c, s, r) {
+		c.age++
+		return
+	}
 	if e.strings.fill(s) {
 		if len(e.strings.keys) == 1 {
 			e.putConstantBytes(s.rows(), e.strings.keys[0].value)
 			return
 		}
-		if e.dictionaryPays(s) {
-			e.putDictionaryStrings(s.rows())
+		if e.dictionaryPays(c, s) {
+			e.putDictionaryStrings(c, s.rows())
 			return
 		}
 	}
-	e.putText(s, r)
+	e.putText(c, s, r)
+}
+
+// putRemembered writes s as fields or by symbols, if it was written so before
+// and costs the same again. Other ways have to look at all values anyway.
+func (e *Encoder) putRemembered(c *choice, s Strings, r room) bool {
+	switch {
+	case c.used.Has(Fields) && r.has(Fields):
+		write, cost := planFields(e, c, s)
+		if write == nil || !c.holds(cost, s.rows()) {
+			return false
+		}
+		write()
+	case c.used.Has(FSST) && !c.used.Has(Dictionary):
+		cost := e.symbolsCost(s, e.textRatio(c, s))
+		if !c.holds(cost, s.rows()) {
+			return false
+		}
+		e.putSymbols(s, r)
+	default:
+		return false
+	}
+	return true
 }
 
 // fill numbers the values of s; it gives up, and reports false, where a
@@ -113,29 +142,38 @@ func (t *stringTable) first(s Strings) (uint32, []byte) {
 // dictionaryPays compares the dictionary in the table with the text itself.
 // Both may shrink further; where that could turn the scales, a sample tells
 // how much.
-func (e *Encoder) dictionaryPays(s Strings) bool {
+func (e *Encoder) dictionaryPays(c *choice, s Strings) bool {
 	t := &e.strings
 	codes := packedCodes(s.rows(), len(t.keys)) + len(t.keys)
 	plain := s.rows() * 3 / 4
-	if (codes+t.stored)*4 <= plain+s.size() {
+	if (codes+t.stored)*4 <= plain+s.size() || codes+t.stored <= s.rows()+s.size()/8 {
 		return true
 	}
-	ratio := e.textRatio(s)
+	ratio := e.textRatio(c, s)
 	return (codes+int(float64(t.stored)*ratio))*costDictionary <= (plain+int(float64(s.size())*ratio))*costFSST
 }
 
 // textRatio estimates what part of the text of s is left after the encoding
-// that the profile has for it.
-func (e *Encoder) textRatio(s Strings) float64 {
+// that the profile has for it. In the default profile it leaves the symbols
+// for s in e.trainer: those that c remembers, if they still do.
+func (e *Encoder) textRatio(c *choice, s Strings) float64 {
 	switch {
 	case e.profile == Compact:
 		return e.sampleRatio(s.text())
 	case e.profile == Fast || s.size() == 0:
 		return 1
 	}
-	e.trainer.take(s)
-	e.trainer.train()
-	return min(1, float64(e.trainer.coded())/float64(max(1, e.trainer.sampled())))
+	t := &e.trainer
+	t.take(s)
+	if c.symbols != nil {
+		t.finder.set(c.symbols)
+		if ratio := t.ratio(); math.Abs(ratio-c.ratio) <= drift*c.ratio && c.age < maxAge {
+			return ratio
+		}
+	}
+	t.train()
+	c.symbols, c.ratio = slices.Clone(t.finder.symbols), t.ratio()
+	return c.ratio
 }
 
 // sampleRatio estimates what part of b is left after zstd.
@@ -155,7 +193,7 @@ func (e *Encoder) sampleRatio(b []byte) float64 {
 	return min(1, float64(len(e.compress(part)))/float64(len(part)))
 }
 
-func (e *Encoder) putDictionaryStrings(rows int) {
+func (e *Encoder) putDictionaryStrings(c *choice, rows int) {
 	t := &e.strings
 	order, rank := ranks(len(t.keys), func(a, b uint32) int { return bytes.Compare(t.keys[a].value, t.keys[b].value) })
 	values := Strings{Offsets: make([]int32, 1, len(order)+1), Data: make([]byte, 0, t.stored)}
@@ -165,23 +203,21 @@ func (e *Encoder) putDictionaryStrings(rows int) {
 	}
 	e.node(Dictionary, Bytes, rows, uint64(len(order)))
 	planCodes(e, t.codes, rank, e.root()).write()
-	e.putText(values, e.root().below(Patched, FSST))
+	e.putText(nth(&c.parts, 0), values, e.root().below(Patched, FSST))
 }
 
 // putText writes strings that have no few distinct values: by their pattern,
 // by symbols, or as they are.
-func (e *Encoder) putText(s Strings, r room) {
+func (e *Encoder) putText(c *choice, s Strings, r room) {
 	plain := (s.size()+s.rows()*3/4)*costRaw/100 + nodeSize
 	if s.size() < minFSST || !r.has(FSST) {
 		e.putPlainStrings(s, r)
 		return
 	}
-	ratio := e.textRatio(s)
-	table := appendSymbols(nil, e.trainer.finder.symbols)
-	symbols := (int(float64(s.size())*ratio)+s.rows()*3/4+len(table))*costFSST/100 + nodeSize
+	symbols := e.symbolsCost(s, e.textRatio(c, s))
 	if r.has(Fields) {
-		if write, cost := planFields(e, s); write != nil && cost < min(plain, symbols) {
-			write()
+		if write, cost := planFields(e, c, s); write != nil && cost < min(plain, symbols) {
+			c.learn(e, cost, s.rows(), write)
 			return
 		}
 	}
@@ -189,9 +225,20 @@ func (e *Encoder) putText(s Strings, r room) {
 		e.putPlainStrings(s, r)
 		return
 	}
+	c.learn(e, symbols, s.rows(), func() { e.putSymbols(s, r) })
+}
+
+// symbolsCost returns about what s costs as FSST.
+func (e *Encoder) symbolsCost(s Strings, ratio float64) int {
+	const table = 1 << 10
+	return (int(float64(s.size())*ratio)+s.rows()*3/4+table)*costFSST/100 + nodeSize
+}
+
+// putSymbols writes s as FSST with the symbols in e.trainer.
+func (e *Encoder) putSymbols(s Strings, r room) {
 	codes, lengths := e.trainer.encodeAll(s)
 	e.node(FSST, Bytes, s.rows(), uint64(s.size()))
-	e.buffer(table)
+	e.buffer(appendSymbols(nil, e.trainer.finder.symbols))
 	e.buffer(codes)
 	e.putLengths(lengths, r)
 }

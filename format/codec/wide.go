@@ -17,12 +17,12 @@ func (e *Encoder) PutWide(v []uint64) error {
 	}
 	if narrow {
 		e.node(Narrow, Wide, n, 0)
-		putInts(e, lo, signed, e.root())
+		planRoot(e, e.recall(), lo, signed).write()
 		return nil
 	}
 	e.node(Split, Wide, n, 0)
-	putInts(e, lo, unsigned, e.root())
-	putInts(e, hi, signed, e.root())
+	planRoot(e, e.recall(), lo, unsigned).write()
+	planRoot(e, e.recall(), hi, signed).write()
 	return nil
 }
 
