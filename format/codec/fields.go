@@ -61,8 +61,8 @@ func run(v []byte, class partKind) int {
 	return len(v)
 }
 
-// patternOf returns the empty parts of a value, or nil if it has too many or
-// only one of text.
+// patternOf returns the empty parts of a value, for as many rows, or nil if it
+// has too many or only one of text.
 func patternOf(v []byte, rows int) (parts []part) {
 	numbers := false
 	for len(v) > 0 {
@@ -73,7 +73,7 @@ func patternOf(v []byte, rows int) (parts []part) {
 		if p.class == partText {
 			p.text.Offsets = make([]int32, 1, rows+1)
 		} else {
-			p.numbers, numbers = make([]uint64, 0, rows), true
+			p.numbers, numbers = make([]uint64, rows), true
 		}
 		parts, v = append(parts, p), v[run(v, p.class):]
 	}
@@ -98,54 +98,52 @@ func split(s Strings) []part {
 		if !s.null(i) {
 			v = s.value(i)
 		}
-		if !splitValue(parts, v) {
+		rest := v
+		for k := range parts {
+			n := parts[k].take(rest, i)
+			if n == 0 {
+				return nil
+			}
+			rest = rest[n:]
+		}
+		if len(rest) > 0 {
 			return nil
 		}
 	}
 	return parts
 }
 
-func splitValue(parts []part, v []byte) bool {
-	for k := range parts {
-		p := &parts[k]
-		n := run(v, p.class)
-		if n == 0 || !p.add(v[:n]) {
-			return false
-		}
-		v = v[n:]
-	}
-	return len(v) == 0
-}
-
-// add appends one value of the part; false if it is too long to count.
-func (p *part) add(v []byte) bool {
+// take makes what v begins with value i of the part. It returns how many bytes
+// that has; 0 if it is of another class, or too long to count.
+func (p *part) take(v []byte, i int) (n int) {
+	x := uint64(0)
 	switch p.class {
 	case partText:
-		p.text.Data = append(p.text.Data, v...)
+		n = run(v, partText)
+		p.text.Data = append(p.text.Data, v[:n]...)
 		p.text.Offsets = append(p.text.Offsets, int32(len(p.text.Data)))
-		return true
+		return n
 	case partNumber:
-		if len(v) > maxNumber {
-			return false
+		for n < len(v) && v[n]-'0' < 10 {
+			x = x*10 + uint64(v[n]-'0')
+			n++
 		}
-		x := uint64(0)
-		for _, c := range v {
-			x = x*10 + uint64(c-'0')
+		if n > maxNumber {
+			return 0
 		}
-		p.numbers = append(p.numbers, x)
-		p.zeroes = p.zeroes || v[0] == '0' && len(v) > 1
+		p.zeroes = p.zeroes || n > 1 && v[0] == '0'
 	case partLetters:
-		if len(v) > maxLetters {
-			return false
+		for n < len(v) && v[n]-'a' < 26 {
+			x = x*26 + uint64(v[n]-'a'+1)
+			n++
 		}
-		x := uint64(0)
-		for _, c := range v {
-			x = x*26 + uint64(c-'a'+1)
+		if n > maxLetters {
+			return 0
 		}
-		p.numbers = append(p.numbers, x)
 	}
-	p.widths = [2]int{min(p.widths[0], len(v)), max(p.widths[1], len(v))}
-	return true
+	p.numbers[i] = x
+	p.widths = [2]int{min(p.widths[0], n), max(p.widths[1], n)}
+	return n
 }
 
 // kind returns how the part can be kept; false if leading zeroes differ.
@@ -240,6 +238,10 @@ type partColumn struct {
 	kind    partKind
 	numbers []uint64
 	text    Strings
+
+	last     uint64 // of numbers, as written:
+	rendered [20]byte
+	length   int
 }
 
 // get reads n parts and returns how many bytes they have.
@@ -307,19 +309,23 @@ func (c *partColumn) write(dst []byte, i int) int {
 	if c.kind == partText {
 		return copy(dst, c.text.value(i))
 	}
-	x := c.numbers[i]
-	n := c.width(x)
-	dst = dst[:n]
-	if c.kind == partLetters {
-		for k := n - 1; k >= 0; k-- {
-			dst[k] = byte('a' + (x-1)%26)
+	if x := c.numbers[i]; x != c.last || c.length == 0 { // neighbours are often equal
+		c.last, c.length = x, c.width(x)
+		c.render()
+	}
+	return copy(dst, c.rendered[:c.length])
+}
+
+// render writes the last number.
+func (c *partColumn) render() {
+	x, text := c.last, c.rendered[:c.length]
+	for k := len(text) - 1; k >= 0; k-- {
+		if c.kind == partLetters {
+			text[k] = byte('a' + (x-1)%26)
 			x = (x - 1) / 26
+		} else {
+			text[k] = byte('0' + x%10)
+			x /= 10
 		}
-		return n
 	}
-	for k := n - 1; k >= 0; k-- {
-		dst[k] = byte('0' + x%10)
-		x /= 10
-	}
-	return n
 }

@@ -73,7 +73,7 @@ func PutFloats[T uint32 | uint64](e *Encoder, v []T) error {
 func planRoot[T kern.Uint](e *Encoder, c *choice, v []T, k kind) intPlan[T] {
 	r := e.root()
 	if c.trusted() {
-		if plan := planInts(e, v, k, room{r.may & c.used, r.depth}); c.holds(plan.cost, len(v)) {
+		if plan := planInts(e, v, k, room{r.may & c.used, r.depth, c.top}); c.holds(plan.cost, len(v)) {
 			c.age++
 			return plan
 		}
@@ -90,6 +90,7 @@ func planRoot[T kern.Uint](e *Encoder, c *choice, v []T, k kind) intPlan[T] {
 type room struct {
 	may   Set
 	depth int
+	top   Encoding // if not 0, the only encoding with nodes below for this very node
 }
 
 // root is the room of a node that nothing is above.
@@ -98,14 +99,16 @@ func (e *Encoder) root() room {
 	if e.profile != Fast {
 		may |= 1<<Delta | 1<<Scaled | 1<<ALP | 1<<Decimal | 1<<FSST | 1<<Fields
 	}
-	return room{may, MaxDepth}
+	return room{may: may, depth: MaxDepth}
 }
 
 // has reports whether there is room for a node of enc with nodes below.
-func (r room) has(enc Encoding) bool { return r.depth > 1 && r.may.Has(enc) }
+func (r room) has(enc Encoding) bool {
+	return r.depth > 1 && r.may.Has(enc) && (r.top == 0 || r.top == enc)
+}
 
 // without is the room with one encoding less.
-func (r room) without(enc Encoding) room { return room{r.may &^ (1 << enc), r.depth} }
+func (r room) without(enc Encoding) room { r.may &^= 1 << enc; return r }
 
 // below is the room of the children of a node; list is what they may be.
 func (r room) below(list ...Encoding) room {
@@ -113,7 +116,7 @@ func (r room) below(list ...Encoding) room {
 	for _, enc := range list {
 		may |= 1 << enc
 	}
-	return room{r.may & may, r.depth - 1}
+	return room{may: r.may & may, depth: r.depth - 1}
 }
 
 // intPlan is one way to write a run of integers and its price.

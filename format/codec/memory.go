@@ -12,9 +12,10 @@ type Memory struct {
 
 // choice is what was chosen for one put of a page.
 type choice struct {
-	used    Set     // encodings of the tree; 0 if nothing was chosen yet
-	cost    float64 // of a value
-	age     int     // blocks since the last search
+	used    Set      // encodings of the tree; 0 if nothing was chosen yet
+	top     Encoding // its root
+	cost    float64  // of a value
+	age     int      // blocks since the last search
 	symbols []symbol
 	ratio   float64   // of the symbols
 	parts   []*choice // of fields
@@ -59,9 +60,10 @@ func (c *choice) trusted() bool { return c.used != 0 && c.age < maxAge }
 
 // learn runs write and notes which encodings it used, at what cost.
 func (c *choice) learn(e *Encoder, cost, n int, write func()) {
-	before := e.used
+	before, root := e.used, len(e.nodes)
 	e.used = 0
 	write()
+	c.top = Encoding(e.nodes[root])
 	c.used, c.cost, c.age = e.used, float64(cost)/float64(max(1, n)), 0
 	e.used |= before
 }
