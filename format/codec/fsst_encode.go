@@ -3,6 +3,7 @@ package codec
 import (
 	"cmp"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 )
 
@@ -45,6 +46,9 @@ func (f *symbolFinder) set(symbols []symbol) {
 		}
 		switch s.len {
 		case 1:
+			if f.single[byte(s.bytes)] != noSymbol {
+				continue
+			}
 			f.single[byte(s.bytes)] = uint16(code)
 		case 2:
 		default:
@@ -56,8 +60,8 @@ func (f *symbolFinder) set(symbols []symbol) {
 		}
 		f.symbols = append(f.symbols, s)
 	}
-	for two := range f.short {
-		f.short[two] = f.single[two&0xff]
+	for second := range 256 {
+		copy(f.short[second<<8:], f.single[:])
 	}
 	for code, s := range f.symbols {
 		if s.len == 2 {
@@ -99,7 +103,7 @@ const (
 	generations = 5
 	// trainingBytes is about how much text is looked at.
 	trainingBytes = 1 << 14
-	trainingLimit = 1 << 9 // of one string
+	trainingLimit = 1 << 7 // of one string
 	maxPairs      = 1 << 14
 )
 
@@ -137,8 +141,25 @@ func (t *trainer) train() {
 	for range generations {
 		t.count()
 		t.propose()
-		t.finder.set(t.wanted.best(2 * escape))
+		t.finder.set(append(t.wanted.best(2*escape), t.bytes()...))
 	}
+}
+
+// bytes returns the bytes of the sample, the commonest first: where symbols are
+// left over they keep bytes from being escaped.
+func (t *trainer) bytes() []symbol {
+	var counts [256]int
+	for _, b := range t.sample[:len(t.sample)-maxSymbol] {
+		counts[b]++
+	}
+	var out []symbol
+	for b, n := range counts {
+		if n > 0 {
+			out = append(out, symbol{uint64(b), 1})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b symbol) int { return counts[b.bytes] - counts[a.bytes] })
+	return out
 }
 
 // coded returns the bytes that the sample takes when coded.
@@ -288,8 +309,23 @@ func (c *candidates) add(s symbol, gain int) {
 	}
 }
 
+// promising returns the candidates among which the best n are for sure: those
+// whose gain has as many bits as the worst of them has, or more.
+func (c *candidates) promising(n int) []candidate {
+	var sizes [65]int
+	for _, s := range c.list {
+		sizes[bits.Len(uint(s.gain))]++
+	}
+	least := 64
+	for n -= sizes[least]; n > 0 && least > 0; n -= sizes[least] {
+		least--
+	}
+	return slices.DeleteFunc(c.list, func(s candidate) bool { return bits.Len(uint(s.gain)) < least })
+}
+
 // best returns the n symbols of most gain, the best first.
 func (c *candidates) best(n int) []symbol {
+	c.list = c.promising(n)
 	slices.SortFunc(c.list, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(b.gain, a.gain), cmp.Compare(a.bytes, b.bytes), cmp.Compare(a.len, b.len))
 	})

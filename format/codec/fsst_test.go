@@ -189,3 +189,11 @@ func BenchmarkFSSTEncode(b *testing.B) {
 		e.trainer.encodeAll(in)
 	}
 }
+
+func BenchmarkFSSTTrain(b *testing.B) {
+	in, e := benchTexts("digits"), NewEncoder(Default)
+	for b.Loop() {
+		e.trainer.take(in)
+		e.trainer.train()
+	}
+}
