@@ -92,6 +92,12 @@ var intCases = []struct {
 		}
 		return noise(i) % 1000
 	}, false, Default, set(Patched)},
+	{"outliers on both sides", 5000, func(i int) uint64 {
+		if i%99 == 5 {
+			return -(noise(i) >> (i % 60)) * uint64(i%2*2-1)
+		}
+		return noise(i)%1000 - 77
+	}, true, Default, set(Patched)},
 	{"minutes", 5000, func(i int) uint64 { return 17 + noise(i)%5000*60_000_000 }, true, Default, set(Scaled, Packed)},
 	{"mostly one", 5000, func(i int) uint64 {
 		if i%9 == 5 {
@@ -160,7 +166,7 @@ func TestStrings(t *testing.T) {
 			set(Dictionary, Packed, Raw)},
 		{"many", 60000, func(i int) string { return fmt.Sprintf("%x", noise(int(noise(i)%3000))) }, nil, set(Dictionary, Packed, FSST)},
 		{"distinct", 20, func(i int) string { return fmt.Sprintf("%d", 1000+i) }, nil, set(Raw, Constant)},
-		{"text", 3000, func(i int) string { return strings.Repeat("the quick brown fox ", i%7) + fmt.Sprint(i) }, nil, set(FSST, Packed)},
+		{"text", 3000, func(i int) string { return strings.Repeat("the quick brown fox ", i%7) + fmt.Sprint(i) }, nil, set(FSST, Patched)},
 		{"noise", 3000, func(i int) string {
 			v := noise(i)
 			return string([]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})

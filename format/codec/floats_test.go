@@ -46,7 +46,7 @@ var floatCases = []struct {
 			return odd[i%1024]
 		}
 		return 250 + float64(noise(i)%9)/10 + float64(i)/1000
-	}, set(ALP, Packed), 0},
+	}, set(ALP, Delta, Patched), 0},
 }
 
 func TestFloats(t *testing.T) {

@@ -3,18 +3,21 @@ package codec
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/tarnlake/tarn/format/kern"
 )
 
 // Patched: frame of reference with exceptions. As in Packed each vector has a
-// base and a width, but a few of its differences may need more bits than that:
-// packed are their low bits, and a patch has the rest. Six buffers: widths (u8
-// a vector), bases (a word a vector), patches (u16 a vector: how many, plus
-// 4096 times the extra bytes that each of them takes), packed vectors, the
-// patches (u16 each: the place in the vector, plus 1024 times the low six bits
-// of the rest), extra bytes (what the six bits leave, little-endian).
+// base and a width, but a few of its differences may need more bits than that,
+// or be negative: packed are their low bits, and a patch has the rest, signed.
+// Six buffers: widths (u8 a vector), bases (a word a vector), patches (u16 a
+// vector: how many, plus 4096 times the extra bytes that each of them takes),
+// packed vectors, the patches (u16 each: the place in the vector, plus 1024
+// times the low six bits of the rest), extra bytes (what the six bits leave,
+// little-endian).
 
 const (
 	// patchOne is one in how many values may be a patch; more would cost a
@@ -38,41 +41,92 @@ func histogramOf[T kern.Uint](vec []T, base T) (h widthHistogram) {
 }
 
 // extraBytes returns how many bytes a patch takes beside its 16 bits, for a
-// rest of n bits.
+// rest of n bits, its sign among them.
 func extraBytes(n int) int { return max(0, n-6+7) / 8 }
 
 // best returns the width that takes the fewest bits, patches included, where
-// the widest of n differences needs full bits.
-func (h *widthHistogram) best(full, n int) (width, patches int) {
-	width, least, above := full, full*kern.Vector, 0
-	for w := full - 1; w >= 0; w-- {
-		if above += int(h[w+1]); above > n/patchOne {
+// the widest of n differences needs full bits. Besides, below of them are
+// negative and need a patch of belowBits at any width.
+func (h *widthHistogram) best(full, n, below, belowBits int) (p frame) {
+	p.width, p.bits = full, math.MaxInt
+	above := below
+	for w := full; w >= 0; w-- {
+		if w < full {
+			above += int(h[w+1])
+		}
+		if above > n/patchOne {
 			break
 		}
-		if cost := w*kern.Vector + above*(patchBits+8*extraBytes(full-w)); cost < least {
-			width, patches, least = w, above, cost
+		extra := 0
+		if above > 0 {
+			extra = extraBytes(max(full, belowBits) + 1 - w)
+		}
+		if bits := w*kern.Vector + above*(patchBits+8*extra); bits < p.bits {
+			p = frame{w, above, extra, bits}
 		}
 	}
-	return width, patches
+	return p
+}
+
+// frame is how wide a vector is packed.
+type frame struct {
+	width, patches, extra int
+	bits                  int // of it all
 }
 
 // patchedVector is how a vector is packed with patches.
 type patchedVector[T kern.Uint] struct {
-	base                  T
-	width, patches, extra int
+	base T
+	frame
 }
 
+// planPatchedVector finds the base and width that take the fewest bits. Bases
+// that it tries are the least value and, where a few low ones seem to be far
+// from the others, one above those.
 func planPatchedVector[T kern.Uint](vec []T, lo, hi T) patchedVector[T] {
 	full := bits.Len64(uint64(hi - lo))
-	p := patchedVector[T]{base: lo, width: full}
-	if full > 1 {
-		h := histogramOf(vec, lo)
-		p.width, p.patches = h.best(full, len(vec))
-		if p.patches > 0 {
-			p.extra = extraBytes(full - p.width)
+	p := patchedVector[T]{lo, frame{width: full, bits: full * kern.Vector}}
+	if full < 2 {
+		return p
+	}
+	h := histogramOf(vec, lo)
+	p.frame = h.best(full, len(vec), 0, 0)
+	if base, ok := trimmedBase(vec, lo, p.width); ok {
+		if q := planAbove(vec, base, lo, hi); q.bits < p.bits {
+			return q
 		}
 	}
 	return p
+}
+
+// trimmedBase returns a low value that is not one of the lowest, if most of
+// vec should then need less than width bits.
+func trimmedBase[T kern.Uint](vec []T, lo T, width int) (T, bool) {
+	const looks, skip = 64, 1
+	if len(vec) < 2*looks || width < 3 {
+		return 0, false
+	}
+	var s [looks]T
+	for i := range s {
+		s[i] = vec[i*len(vec)/looks] - lo
+	}
+	slices.Sort(s[:])
+	low, high := s[skip], s[looks-1-skip]
+	return lo + low, low > 0 && bits.Len64(uint64(high-low)) < width
+}
+
+// planAbove is the best with a base that some values are below.
+func planAbove[T kern.Uint](vec []T, base, lo, hi T) patchedVector[T] {
+	var h widthHistogram
+	below := 0
+	for _, x := range vec {
+		if x-lo < base-lo {
+			below++
+		} else {
+			h[bits.Len64(uint64(x-base))]++
+		}
+	}
+	return patchedVector[T]{base, h.best(bits.Len64(uint64(hi-base)), len(vec), below, bits.Len64(uint64(base-lo)))}
 }
 
 // bytes returns what the vector takes in all.
@@ -115,7 +169,8 @@ func splitPatches[T kern.Uint](low, vec *[kern.Vector]T, p patchedVector[T], pla
 	for i, x := range vec {
 		diff := x - p.base
 		low[i] = p.base + diff&mask
-		if rest := uint64(diff >> p.width); rest != 0 {
+		if diff>>p.width != 0 {
+			rest := int64Of(diff) >> p.width
 			places = append(places, uint16(i)|uint16(rest&63)<<10)
 			for at := range p.extra {
 				extras = append(extras, byte(rest>>6>>(8*at)))
@@ -187,6 +242,9 @@ func patch[T kern.Uint](vec []T, width uint, places []uint16, extras []byte, ext
 		if extra > 0 {
 			copy(b[:extra], extras[i*extra:])
 			rest |= binary.LittleEndian.Uint64(b[:]) << 6
+		}
+		if sign := 64 - 6 - 8*extra; sign > 0 {
+			rest = uint64(int64(rest<<sign) >> sign)
 		}
 		vec[at] += T(rest) << width
 	}
