@@ -158,12 +158,16 @@ func getDelta[T kern.Uint](d *Decoder, n node, dst []T, depth int) error {
 	if err := getInts(d, dst, depth+1); err != nil {
 		return err
 	}
-	for k, sum := range bases {
-		vec := dst[k*kern.Vector : min(len(dst), (k+1)*kern.Vector)]
-		for i, x := range vec {
-			sum += x * unit
-			vec[i] = sum
-		}
+	for k, base := range bases {
+		sumUp(dst[k*kern.Vector:min(len(dst), (k+1)*kern.Vector)], base, unit)
 	}
 	return nil
+}
+
+// sumUp makes values of the differences of a vector, in place.
+func sumUp[T kern.Uint](vec []T, sum, unit T) {
+	for i, x := range vec {
+		sum += x * unit
+		vec[i] = sum
+	}
 }
