@@ -38,7 +38,7 @@ func priceDictionary[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStat
 	for i, k := range order {
 		values[i] = T(keys[k])
 	}
-	a := planCodes(e, e.words.codes, rank, r)
+	a := planCodes(e, new(choice), e.words.codes, rank, r)
 	b := planInts(e, values, s.kind, r.below(Patched, Delta, Scaled, ALP, Decimal))
 	plan.offer(a.cost+b.cost+nodeSize, costDictionary, func() {
 		e.node(Dictionary, shapeOf[T](), len(v), uint64(len(values)))
@@ -95,15 +95,15 @@ type codePlan struct {
 }
 
 // planCodes plans rank[codes[i]] for every i, in the narrowest words.
-func planCodes(e *Encoder, codes, rank []uint32, r room) codePlan {
+func planCodes(e *Encoder, c *choice, codes, rank []uint32, r room) codePlan {
 	r = r.below(Runs, Sparse, Patched)
 	switch distinct := len(rank); {
 	case distinct <= 1<<8:
-		return codePlan(planInts(e, mapCodes[uint8](codes, rank), unsigned, r))
+		return codePlan(planKnown(e, c, mapCodes[uint8](codes, rank), unsigned, r))
 	case distinct <= 1<<16:
-		return codePlan(planInts(e, mapCodes[uint16](codes, rank), unsigned, r))
+		return codePlan(planKnown(e, c, mapCodes[uint16](codes, rank), unsigned, r))
 	}
-	return codePlan(planInts(e, mapCodes[uint32](codes, rank), unsigned, r))
+	return codePlan(planKnown(e, c, mapCodes[uint32](codes, rank), unsigned, r))
 }
 
 func mapCodes[C kern.Uint](codes, rank []uint32) []C {

@@ -69,9 +69,13 @@ func PutFloats[T uint32 | uint64](e *Encoder, v []T) error {
 	return nil
 }
 
-// planRoot plans a column of its own. It tries what c remembers first.
+// planRoot plans a column of its own.
 func planRoot[T kern.Uint](e *Encoder, c *choice, v []T, k kind) intPlan[T] {
-	r := e.root()
+	return planKnown(e, c, v, k, e.root())
+}
+
+// planKnown plans v within r. It tries what c remembers first.
+func planKnown[T kern.Uint](e *Encoder, c *choice, v []T, k kind, r room) intPlan[T] {
 	if c.trusted() {
 		if plan := planInts(e, v, k, room{r.may & c.used, r.depth, c.top}); c.holds(plan.cost, len(v)) {
 			c.age++
@@ -137,7 +141,7 @@ func putInts[T kern.Uint](e *Encoder, v []T, k kind, r room) { planInts(e, v, k,
 // between equals; what comes later looks at the price so far and gives up
 // early where it cannot win.
 func planInts[T kern.Uint](e *Encoder, v []T, k kind, r room) (plan intPlan[T]) {
-	s := scanInts(v, k, r.may.Has(Patched))
+	s := scanInts(v, k, r.may.Has(Patched) && (r.top == 0 || r.top == Patched))
 	if s.constant {
 		plan.offer(nodeSize, costRaw, func() { e.putConstantInt(shapeOf[T](), len(v), uint64(s.lo)) })
 		return plan

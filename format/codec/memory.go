@@ -18,7 +18,7 @@ type choice struct {
 	age     int      // blocks since the last search
 	symbols []symbol
 	ratio   float64   // of the symbols
-	parts   []*choice // of fields
+	parts   []*choice // of fields, by part; else values, codes and lengths
 }
 
 const (

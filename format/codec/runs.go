@@ -15,7 +15,7 @@ import (
 // planRuns prices run-length by its parts. Where runs are short it looks only
 // if the values saved should pay for the lengths.
 func planRuns[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStats[T], r room) {
-	if guess := plan.cost/len(v)*s.runs + s.runs/4; s.runs > len(v)/4 && guess > plan.cost*15/16 {
+	if guess := int(float64(plan.cost)*float64(s.runs)/float64(len(v))) + s.runs/4; s.runs > len(v)/4 && guess > plan.cost*15/16 {
 		return
 	}
 	values, lengths := runsOf(v, s.runs)

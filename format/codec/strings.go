@@ -93,7 +93,7 @@ func (e *Encoder) putRemembered(c *choice, s Strings, r room) bool {
 		if !c.holds(cost, s.rows()) {
 			return false
 		}
-		e.putSymbols(s, r)
+		e.putSymbols(c, s, r)
 	default:
 		return false
 	}
@@ -202,7 +202,7 @@ func (e *Encoder) putDictionaryStrings(c *choice, rows int) {
 		values.Offsets = append(values.Offsets, int32(len(values.Data)))
 	}
 	e.node(Dictionary, Bytes, rows, uint64(len(order)))
-	planCodes(e, t.codes, rank, e.root()).write()
+	planCodes(e, nth(&c.parts, 1), t.codes, rank, e.root()).write()
 	e.putText(nth(&c.parts, 0), values, e.root().below(Patched, FSST))
 }
 
@@ -211,7 +211,7 @@ func (e *Encoder) putDictionaryStrings(c *choice, rows int) {
 func (e *Encoder) putText(c *choice, s Strings, r room) {
 	plain := (s.size()+s.rows()*3/4)*costRaw/100 + nodeSize
 	if s.size() < minFSST || !r.has(FSST) {
-		e.putPlainStrings(s, r)
+		e.putPlainStrings(c, s, r)
 		return
 	}
 	symbols := e.symbolsCost(s, e.textRatio(c, s))
@@ -222,10 +222,10 @@ func (e *Encoder) putText(c *choice, s Strings, r room) {
 		}
 	}
 	if e.profile == Compact || symbols >= plain {
-		e.putPlainStrings(s, r)
+		e.putPlainStrings(c, s, r)
 		return
 	}
-	c.learn(e, symbols, s.rows(), func() { e.putSymbols(s, r) })
+	c.learn(e, symbols, s.rows(), func() { e.putSymbols(c, s, r) })
 }
 
 // symbolsCost returns about what s costs as FSST.
@@ -235,26 +235,26 @@ func (e *Encoder) symbolsCost(s Strings, ratio float64) int {
 }
 
 // putSymbols writes s as FSST with the symbols in e.trainer.
-func (e *Encoder) putSymbols(s Strings, r room) {
+func (e *Encoder) putSymbols(c *choice, s Strings, r room) {
 	codes, lengths := e.trainer.encodeAll(s)
 	e.node(FSST, Bytes, s.rows(), uint64(s.size()))
 	e.buffer(appendSymbols(nil, e.trainer.finder.symbols))
 	e.buffer(codes)
-	e.putLengths(lengths, r)
+	e.putLengths(nth(&c.parts, 2), lengths, r)
 }
 
-func (e *Encoder) putLengths(lengths []uint32, r room) {
-	putInts(e, lengths, unsigned, r.below(Runs, Sparse, Patched, Delta))
+func (e *Encoder) putLengths(c *choice, lengths []uint32, r room) {
+	planKnown(e, c, lengths, unsigned, r.below(Runs, Sparse, Patched, Delta)).write()
 }
 
 // putPlainStrings writes lengths and all bytes in one blob.
-func (e *Encoder) putPlainStrings(s Strings, r room) {
+func (e *Encoder) putPlainStrings(c *choice, s Strings, r room) {
 	e.node(Raw, Bytes, s.rows(), 0)
 	lengths := make([]uint32, s.rows())
 	for i := range lengths {
 		lengths[i] = uint32(s.Offsets[i+1] - s.Offsets[i])
 	}
-	e.putLengths(lengths, r)
+	e.putLengths(nth(&c.parts, 2), lengths, r)
 	e.putBlob(s.text())
 }
 
