@@ -77,7 +77,7 @@ func planRoot[T kern.Uint](e *Encoder, c *choice, v []T, k kind) intPlan[T] {
 // planKnown plans v within r. It tries what c remembers first.
 func planKnown[T kern.Uint](e *Encoder, c *choice, v []T, k kind, r room) intPlan[T] {
 	if c.trusted() {
-		if plan := planInts(e, v, k, room{r.may & c.used, r.depth, c.top}); c.holds(plan.cost, len(v)) {
+		if plan := planInts(e, v, k, room{r.may & c.used, r.depth, c.top}); c.holds(plan.cost, len(v), drift) {
 			c.age++
 			return plan
 		}

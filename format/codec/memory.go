@@ -22,8 +22,9 @@ type choice struct {
 }
 
 const (
-	// drift is how far a cost may move before there is a new search.
-	drift = 0.05
+	// drift is how far a cost may move before there is a new search, and
+	// fieldsDrift that of fields: to fit a pattern is rare enough.
+	drift, fieldsDrift = 0.05, 0.25
 	// maxAge is how many blocks in a row may trust one search.
 	maxAge = 16
 )
@@ -50,8 +51,9 @@ func nth(choices *[]*choice, i int) *choice {
 	return (*choices)[i]
 }
 
-// holds reports whether n values for that cost are no news.
-func (c *choice) holds(cost, n int) bool {
+// holds reports whether n values for that cost are no news, give or take a
+// part of it.
+func (c *choice) holds(cost, n int, drift float64) bool {
 	return math.Abs(float64(cost)/float64(n)-c.cost) <= drift*c.cost
 }
 

@@ -54,9 +54,15 @@ func getRuns[T kern.Uint](d *Decoder, n node, dst []T, depth int) error {
 	if err != nil {
 		return err
 	}
+	at := 0
 	for i, length := range lengths {
-		kern.Fill(dst[:length], values[i])
-		dst = dst[length:]
+		v, end := values[i], at+int(length)
+		if length <= 4 && at+4 <= len(dst) { // most runs are short: the next one overwrites what is too much
+			*(*[4]T)(dst[at:]) = [4]T{v, v, v, v}
+		} else {
+			kern.Fill(dst[at:end], v)
+		}
+		at = end
 	}
 	return nil
 }

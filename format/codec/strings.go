@@ -84,13 +84,13 @@ func (e *Encoder) putRemembered(c *choice, s Strings, r room) bool {
 	switch {
 	case c.used.Has(Fields) && r.has(Fields):
 		write, cost := planFields(e, c, s)
-		if write == nil || !c.holds(cost, s.rows()) {
+		if write == nil || !c.holds(cost, s.rows(), fieldsDrift) {
 			return false
 		}
 		write()
 	case c.used.Has(FSST) && !c.used.Has(Dictionary):
 		cost := e.symbolsCost(s, e.textRatio(c, s))
-		if !c.holds(cost, s.rows()) {
+		if !c.holds(cost, s.rows(), drift) {
 			return false
 		}
 		e.putSymbols(c, s, r)
