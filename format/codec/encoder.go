@@ -19,7 +19,7 @@ type Encoder struct {
 	used    Set
 	words   wordTable
 	strings stringTable
-	trainer trainer
+	trainer *trainer // made when the first text comes
 
 	memory *Memory // of the column, or nil
 	puts   int     // into this page

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+
+	"github.com/tarnlake/tarn/format/kern"
 )
 
 // Fields: text of one pattern, as ids, versions, invoice numbers, dates and
@@ -29,6 +31,8 @@ const (
 	maxParts   = 16
 	maxNumber  = 18 // digits
 	maxLetters = 12
+	// maxRendered is how long any 64-bit number may get.
+	maxRendered = 20
 )
 
 // part is a column of parts.
@@ -240,7 +244,7 @@ type partColumn struct {
 	text    Strings
 
 	last     uint64 // of numbers, as written:
-	rendered [20]byte
+	rendered [maxRendered]byte
 	length   int
 }
 
@@ -262,15 +266,26 @@ func (c *partColumn) get(d *Decoder, kind partKind, n int) (int64, error) {
 	if err := getInts(d, c.numbers, 1); err != nil {
 		return 0, err
 	}
-	total := int64(0)
+	if top := kern.Max(c.numbers); kind > partPadded && top >= tens[kind-partPadded] {
+		return 0, fmt.Errorf("number %d in %d digits", top, kind-partPadded)
+	}
+	total, last, width := int64(0), uint64(0), c.width(0)
 	for _, x := range c.numbers {
-		total += int64(c.width(x))
-		if kind > partPadded && x >= tens[kind-partPadded] {
-			return 0, fmt.Errorf("number %d in %d digits", x, kind-partPadded)
+		if x != last { // neighbours are often equal
+			last, width = x, c.width(x)
 		}
+		total += int64(width)
 	}
 	return total, nil
 }
+
+// upTo[n] is the greatest number that n letters count.
+var upTo = func() (t [14]uint64) {
+	for n := range len(t) - 1 {
+		t[n+1] = (t[n] + 1) * 26
+	}
+	return t
+}()
 
 // tens are 10^0 to 10^19.
 var tens = func() (t [20]uint64) {
@@ -288,7 +303,7 @@ func (c *partColumn) width(x uint64) int {
 		return digitsOf(x)
 	case partLetters:
 		n := 0
-		for ; x > 0; x = (x - 1) / 26 {
+		for n < len(upTo) && x > upTo[n] {
 			n++
 		}
 		return n
@@ -309,9 +324,13 @@ func (c *partColumn) write(dst []byte, i int) int {
 	if c.kind == partText {
 		return copy(dst, c.text.value(i))
 	}
-	if x := c.numbers[i]; x != c.last || c.length == 0 { // neighbours are often equal
+	if x := c.numbers[i]; x != c.last || c.length == 0 {
 		c.last, c.length = x, c.width(x)
 		c.render()
+	}
+	if len(dst) >= len(c.rendered) { // what is too much the next part overwrites
+		*(*[maxRendered]byte)(dst) = c.rendered
+		return c.length
 	}
 	return copy(dst, c.rendered[:c.length])
 }

@@ -28,6 +28,9 @@ func noiseBytes(seed, n int) []byte {
 
 // coded returns s as FSST, chosen or not.
 func coded(e *Encoder, s Strings) (table []byte, codes []byte, lengths []uint32) {
+	if e.trainer == nil {
+		e.trainer = new(trainer)
+	}
 	e.trainer.take(s)
 	e.trainer.train()
 	codes, lengths = e.trainer.encodeAll(s)
@@ -181,7 +184,7 @@ func BenchmarkFSSTDecode(b *testing.B) {
 }
 
 func BenchmarkFSSTEncode(b *testing.B) {
-	in, e := benchTexts("digits"), NewEncoder(Default)
+	in, e := benchTexts("digits"), &Encoder{trainer: new(trainer)}
 	b.SetBytes(int64(in.size()))
 	for b.Loop() {
 		e.trainer.take(in)
@@ -191,7 +194,7 @@ func BenchmarkFSSTEncode(b *testing.B) {
 }
 
 func BenchmarkFSSTTrain(b *testing.B) {
-	in, e := benchTexts("digits"), NewEncoder(Default)
+	in, e := benchTexts("digits"), &Encoder{trainer: new(trainer)}
 	for b.Loop() {
 		e.trainer.take(in)
 		e.trainer.train()

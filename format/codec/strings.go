@@ -163,7 +163,10 @@ func (e *Encoder) textRatio(c *choice, s Strings) float64 {
 	case e.profile == Fast || s.size() == 0:
 		return 1
 	}
-	t := &e.trainer
+	if e.trainer == nil {
+		e.trainer = new(trainer)
+	}
+	t := e.trainer
 	t.take(s)
 	if c.symbols != nil {
 		t.finder.set(c.symbols)
