@@ -13,27 +13,27 @@ func (e *Encoder) PutBits(b []byte, n int) error {
 	if n > MaxElements {
 		return ErrTooLarge
 	}
-	e.putBits(b, n)
+	e.putBits(b, n, e.root())
 	return nil
 }
 
-func (e *Encoder) putBits(b []byte, n int) {
+func (e *Encoder) putBits(b []byte, n int, r room) {
 	switch ones := CountOnes(b, n); {
 	case ones == 0:
 		e.node(Constant, Bits, n, 0)
 	case ones == n:
 		e.node(Constant, Bits, n, 1)
 	default:
-		e.putMixedBits(b, n)
+		e.putMixedBits(b, n, r)
 	}
 }
 
-func (e *Encoder) putMixedBits(b []byte, n int) {
+func (e *Encoder) putMixedBits(b []byte, n int, r room) {
 	raw := (n + 7) / 8
-	if lengths := bitRuns(b, n, raw/4); lengths != nil {
+	if lengths := bitRuns(b, n, raw/4); lengths != nil && r.has(Runs) {
 		if size := min(len(lengths)*4, scanInts(lengths, unsigned, false).packed); size*costRuns < raw*costRaw {
 			e.node(Runs, Bits, n, uint64(len(lengths))<<1|uint64(b[0]&1))
-			putInts(e, lengths, unsigned, room{})
+			putInts(e, lengths, unsigned, r.below())
 			return
 		}
 	}

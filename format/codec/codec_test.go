@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -320,5 +321,46 @@ func TestNames(t *testing.T) {
 	}
 	if got := fmt.Sprint(Encoding(33), Shape(99), Wide); got != "encoding 33 shape 99 wide" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestDeepChains writes what tempts an encoder to nest too deep: exceptions in
+// clusters, within floats, runs and dictionaries.
+func TestDeepChains(t *testing.T) {
+	for name, value := range map[string]func(i int) float64{
+		"sparse digits": func(i int) float64 {
+			if i%1000 > 900 {
+				return float64(noise(i)%1e9) / 100
+			}
+			return 3
+		},
+		"sparse places": func(i int) float64 {
+			if i%2000 > 1900 {
+				return float64(noise(i)%1e9) / 1e5
+			}
+			return float64(noise(i)%1e9) / 1e3
+		},
+		"sparse runs": func(i int) float64 {
+			if i%1000 > 900 {
+				return float64(noise(i/2)%1e9) / 100
+			}
+			return float64(noise(i/2) % 2)
+		},
+		"dictionary": func(i int) float64 {
+			if i%1000 > 900 {
+				return float64(noise(int(noise(i)%40))%1e9) / 100
+			}
+			return math.Pi
+		},
+	} {
+		v := sequence[uint64](20000, func(i int) uint64 { return math.Float64bits(value(i)) })
+		for _, profile := range []Profile{Default, Fast, Compact} {
+			b, _ := page(t, profile, func(e *Encoder) error { return PutFloats(e, v) })
+			got := make([]uint64, len(v))
+			get(t, b, func(d *Decoder) error { return GetInts(d, got) })
+			if !slices.Equal(got, v) {
+				t.Errorf("%s, %s: values differ", name, profile)
+			}
+		}
 	}
 }

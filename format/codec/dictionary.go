@@ -92,6 +92,7 @@ func ranks(n int, compare func(a, b uint32) int) (order, rank []uint32) {
 type codePlan struct {
 	cost  int
 	write func()
+	runs  int
 }
 
 // planCodes plans rank[codes[i]] for every i, in the narrowest words.

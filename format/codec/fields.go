@@ -28,9 +28,11 @@ const (
 )
 
 const (
-	maxParts   = 16
-	maxNumber  = 18 // digits
-	maxLetters = 12
+	maxParts = 16
+	// maxPartValues bounds the memory for parts while writing.
+	maxPartValues = 1 << 24
+	maxNumber     = 18 // digits
+	maxLetters    = 12
 	// maxRendered is how long any 64-bit number may get.
 	maxRendered = 20
 )
@@ -70,7 +72,7 @@ func run(v []byte, class partKind) int {
 func patternOf(v []byte, rows int) (parts []part) {
 	numbers := false
 	for len(v) > 0 {
-		if len(parts) == maxParts {
+		if len(parts) == maxParts || len(parts)*rows > maxPartValues {
 			return nil
 		}
 		p := part{class: classOf(v[0]), widths: [2]int{math.MaxInt, 0}}

@@ -339,10 +339,7 @@ func (c *candidates) best(n int) []symbol {
 // encodeAll returns the codes of all strings of s, good until the next call,
 // and how many each has.
 func (t *trainer) encodeAll(s Strings) (codes []byte, lengths []uint32) {
-	if need := 2 * s.size(); cap(t.codes) < need {
-		t.codes = make([]byte, need)
-	}
-	codes, lengths = t.codes[:cap(t.codes)], make([]uint32, s.rows())
+	lengths = make([]uint32, s.rows())
 	total := 0
 	for i := range lengths {
 		from, to := int(s.Offsets[i]), int(s.Offsets[i+1])
@@ -350,8 +347,11 @@ func (t *trainer) encodeAll(s Strings) (codes []byte, lengths []uint32) {
 		if len(text) < to-from+maxSymbol { // the last few
 			text = append(append(make([]byte, 0, to-from+maxSymbol), s.Data[from:to]...), zeros[:maxSymbol]...)
 		}
-		n := t.finder.encode(codes[total:], text, to-from)
+		if need := total + 2*(to-from); need > len(t.codes) {
+			t.codes = append(t.codes[:total], make([]byte, need)...)
+		}
+		n := t.finder.encode(t.codes[total:], text, to-from)
 		lengths[i], total = uint32(n), total+n
 	}
-	return codes[:total], lengths
+	return t.codes[:total], lengths
 }

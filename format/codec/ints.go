@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/tarnlake/tarn/format/kern"
@@ -77,14 +78,18 @@ func planRoot[T kern.Uint](e *Encoder, c *choice, v []T, k kind) intPlan[T] {
 // planKnown plans v within r. It tries what c remembers first.
 func planKnown[T kern.Uint](e *Encoder, c *choice, v []T, k kind, r room) intPlan[T] {
 	if c.trusted() {
-		if plan := planInts(e, v, k, room{r.may & c.used, r.depth, c.top}); c.holds(plan.cost, len(v), drift) {
+		plan := planInts(e, v, k, room{r.may & c.used, r.depth, c.top})
+		if c.holds(plan.cost, len(v), drift) && math.Abs(float64(plan.runs)/float64(len(v))-c.runs) < 0.1 {
 			c.age++
 			return plan
 		}
 	}
 	plan := planInts(e, v, k, r)
 	write := plan.write
-	plan.write = func() { c.learn(e, plan.cost, len(v), write) }
+	plan.write = func() {
+		c.learn(e, plan.cost, len(v), write)
+		c.runs = float64(plan.runs) / float64(max(1, len(v)))
+	}
 	return plan
 }
 
@@ -127,6 +132,7 @@ func (r room) below(list ...Encoding) room {
 type intPlan[T kern.Uint] struct {
 	cost  int
 	write func()
+	runs  int // in the values
 }
 
 func (p *intPlan[T]) offer(size, percent int, write func()) {
@@ -142,6 +148,7 @@ func putInts[T kern.Uint](e *Encoder, v []T, k kind, r room) { planInts(e, v, k,
 // early where it cannot win.
 func planInts[T kern.Uint](e *Encoder, v []T, k kind, r room) (plan intPlan[T]) {
 	s := scanInts(v, k, r.may.Has(Patched) && (r.top == 0 || r.top == Patched))
+	plan.runs = s.runs
 	if s.constant {
 		plan.offer(nodeSize, costRaw, func() { e.putConstantInt(shapeOf[T](), len(v), uint64(s.lo)) })
 		return plan

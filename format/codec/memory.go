@@ -15,6 +15,7 @@ type choice struct {
 	used    Set      // encodings of the tree; 0 if nothing was chosen yet
 	top     Encoding // its root
 	cost    float64  // of a value
+	runs    float64  // of equal neighbours, by value
 	age     int      // blocks since the last search
 	symbols []symbol
 	ratio   float64   // of the symbols
@@ -57,8 +58,9 @@ func (c *choice) holds(cost, n int, drift float64) bool {
 	return math.Abs(float64(cost)/float64(n)-c.cost) <= drift*c.cost
 }
 
-// trusted reports whether there is a choice to try first.
-func (c *choice) trusted() bool { return c.used != 0 && c.age < maxAge }
+// trusted reports whether there is a choice to try first. Raw values cost the
+// same whatever they are: that one says nothing.
+func (c *choice) trusted() bool { return c.used != 0 && c.top != Raw && c.age < maxAge }
 
 // learn runs write and notes which encodings it used, at what cost.
 func (c *choice) learn(e *Encoder, cost, n int, write func()) {

@@ -32,7 +32,7 @@ func planSparse[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStats[T],
 	child := planInts(e, rest, s.kind, r.below(Patched, Delta, Scaled, Dictionary, ALP, Decimal))
 	plan.offer(len(marks)+child.cost+2*nodeSize, costSparse, func() {
 		e.node(Sparse, shapeOf[T](), len(v), uint64(top))
-		e.putBits(marks, len(v))
+		e.putBits(marks, len(v), room{may: 1 << Runs, depth: r.depth - 1})
 		child.write()
 	})
 }

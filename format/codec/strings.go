@@ -168,7 +168,7 @@ func (e *Encoder) textRatio(c *choice, s Strings) float64 {
 	}
 	t := e.trainer
 	t.take(s)
-	if c.symbols != nil {
+	if c.symbols != nil && c.ratio < 0.9 {
 		t.finder.set(c.symbols)
 		if ratio := t.ratio(); math.Abs(ratio-c.ratio) <= drift*c.ratio && c.age < maxAge {
 			return ratio
