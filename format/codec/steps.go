@@ -28,6 +28,9 @@ func planSteps[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStats[T], 
 		planScaled(e, plan, v, s, unit, r)
 	}
 	if r.has(Delta) {
+		if s.hi-s.lo > flipOf[T](signed)-1 {
+			unit = 1 // a difference may wrap, and is no multiple then
+		}
 		planDelta(e, plan, v, unit, r)
 	}
 }

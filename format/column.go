@@ -1,0 +1,148 @@
+package format
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/format/codec"
+	"github.com/zeebo/xxh3"
+)
+
+// Column is one column of a block as a scan wants it: verified, and decoded
+// no further than its user asks. It is safe for concurrent use.
+type Column struct {
+	field string
+	typ   arrow.DataType
+	rows  int
+	valid []byte // bitmap; nil: no nulls
+	nulls int
+
+	ints *codec.Ints // integers, dates, times, and decimals of which the block's values fit 64 bits
+	text *codec.Text // strings and bytes
+	page func(memory.Allocator) (arrow.Array, error)
+}
+
+// Rows returns the number of rows.
+func (c *Column) Rows() int { return c.rows }
+
+// Type returns the type of the values.
+func (c *Column) Type() arrow.DataType { return c.typ }
+
+// Validity returns the bitmap of rows that are not null, least significant
+// bit first, and the number of nulls; without nulls the bitmap is nil. It is
+// not to be changed.
+func (c *Column) Validity() (bitmap []byte, nulls int) { return c.valid, c.nulls }
+
+// Ints returns the values of integers, dates, times and timestamps, and the
+// unscaled values of decimals that fit 64 bits; nil for anything else. Under
+// a null there may be any value.
+func (c *Column) Ints() *codec.Ints { return c.ints }
+
+// Text returns the values of strings and bytes; nil for anything else.
+func (c *Column) Text() *codec.Text { return c.text }
+
+// Array decodes the column, with memory of mem alone.
+func (c *Column) Array(mem memory.Allocator) (arrow.Array, error) { return c.page(mem) }
+
+// ReadColumns returns the columns of those fields in a block, in the order
+// asked for. Checksums are always verified, encodings as far as they are read.
+// Pages that lie close together are read at once.
+func (r *Reader) ReadColumns(ctx context.Context, block int, fieldIDs []int32) ([]*Column, error) {
+	places, err := r.find(fieldIDs, block)
+	if err != nil {
+		return nil, err
+	}
+	metas, err := r.load(ctx, places)
+	if err != nil {
+		return nil, err
+	}
+	spans := make([]span, len(metas))
+	for i, m := range metas {
+		spans[i] = m.pages[block].span
+	}
+	bufs, err := fetch(ctx, r.file, spans)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Column, len(metas))
+	for i, m := range metas {
+		if out[i], err = r.column(places[i], block, m.pages[block], bufs[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// column checks the bytes of a page and makes a column of them.
+func (r *Reader) column(place, block int, p page, b []byte) (*Column, error) {
+	field := r.schema.Fields[r.columns[place].position]
+	part := func() string { return fmt.Sprintf("page of column %q, block %d,", field.Name, block) }
+	if xxh3.Hash(b) != p.sum {
+		return nil, corrupt(part(), int64(p.off), "checksum does not match")
+	}
+	c := &Column{field: field.Name, typ: field.Type, rows: int(p.zone.Rows)}
+	c.page = func(mem memory.Allocator) (arrow.Array, error) { return r.decode(mem, place, block, p, b) }
+	used, err := c.view(b, r.budget)
+	if err != nil {
+		return nil, corrupt(part(), int64(p.off), "%w", err)
+	}
+	if !c.lazy() {
+		return c, nil // its page is checked when it is decoded
+	}
+	if int64(c.nulls) != p.zone.Nulls || c.nulls > 0 && !field.Nullable || used != p.encodings {
+		return nil, corrupt(part(), int64(p.off), "%d nulls in encodings %v; its meta says %d in %v", c.nulls, used.List(), p.zone.Nulls, p.encodings.List())
+	}
+	return c, nil
+}
+
+func (c *Column) lazy() bool { return c.ints != nil || c.text != nil }
+
+// view reads validity and values of the types that have a view.
+func (c *Column) view(b []byte, budget int64) (codec.Set, error) {
+	d, err := codec.NewDecoder(b, budget)
+	if err != nil {
+		return 0, err
+	}
+	cr := columnReader{d, memory.DefaultAllocator}
+	validity, nulls, err := cr.validity(c.rows)
+	if err != nil {
+		return 0, err
+	}
+	if validity != nil {
+		c.valid, c.nulls = validity.Bytes(), nulls
+	}
+	switch t := c.typ.(type) {
+	case *arrow.StringType, *arrow.BinaryType:
+		c.text, err = d.ViewStrings(c.rows)
+	case *arrow.Decimal128Type:
+		c.ints, err = d.ViewNarrow(c.rows)
+	case *arrow.BooleanType, *arrow.Uint64Type, *arrow.Float16Type, *arrow.Float32Type, *arrow.Float64Type:
+		return 0, nil
+	case arrow.FixedWidthDataType:
+		c.ints, err = viewInts(d, t, c.rows)
+	}
+	if err != nil || !c.lazy() {
+		return 0, err
+	}
+	return d.Used(), d.Done()
+}
+
+func viewInts(d *codec.Decoder, t arrow.FixedWidthDataType, rows int) (*codec.Ints, error) {
+	signed := !arrow.IsUnsignedInteger(t.ID())
+	if t.ID() == arrow.FIXED_SIZE_BINARY {
+		return nil, nil
+	}
+	switch t.BitWidth() {
+	case 8:
+		return codec.ViewInts[uint8](d, rows, signed)
+	case 16:
+		return codec.ViewInts[uint16](d, rows, signed)
+	case 32:
+		return codec.ViewInts[uint32](d, rows, signed)
+	case 64:
+		return codec.ViewInts[uint64](d, rows, signed)
+	}
+	return nil, nil
+}
