@@ -34,7 +34,7 @@ func newDistinct(t arrow.DataType) aggregate {
 	case laneBool:
 		return distinctInts(func(v *vec) []int64 { return convert(bytesOf(v), func(x uint8) int64 { return int64(x) }) })
 	case laneDec:
-		return distinctTexts(func(v *vec) []string { return convert(v.decs, decimalBytes) })
+		return distinctTexts(func(v *vec) []string { return convert(v.wides(), decimalBytes) })
 	case laneStr:
 		return distinctTexts(func(v *vec) []string { return v.strs })
 	}

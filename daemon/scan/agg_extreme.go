@@ -35,7 +35,7 @@ func newExtreme(t arrow.DataType, isMax bool) aggregate {
 			values: func(v *vec) []int64 { return ranks(v.floats) }, store: func(v *vec, best []int64) { v.floats = convert(best, unrank) }}
 	case laneDec:
 		return &extreme[decimal128.Num]{typ: t, sign: sign, order: decimal128.Num.Cmp, keep: same[decimal128.Num],
-			values: func(v *vec) []decimal128.Num { return v.decs }, store: func(v *vec, best []decimal128.Num) { v.decs = best }}
+			values: func(v *vec) []decimal128.Num { return v.wides() }, store: func(v *vec, best []decimal128.Num) { v.decs = best }}
 	case laneStr:
 		return &extreme[string]{typ: t, sign: sign, order: strings.Compare, keep: strings.Clone,
 			values: func(v *vec) []string { return v.strs }, store: func(v *vec, best []string) { v.strs = best }}

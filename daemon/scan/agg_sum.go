@@ -21,9 +21,8 @@ func (s *exactSum) grow(n int)   { s.sums, s.counts = extend(s.sums, n), extend(
 func (s *exactSum) bytes() int64 { return int64(len(s.sums)) * 32 }
 
 func (s *exactSum) add(groups []int32, n int, v *vec) {
-	if groups == nil && v.valid == nil && !v.one && laneOf(v.typ) == laneInt {
-		s.sums[0] = s.sums[0].plus(sumInts(v.ints))
-		s.counts[0] += int64(n)
+	if ints := wholeInts(v); ints != nil {
+		s.addInts(groups, ints)
 		return
 	}
 	switch laneOf(v.typ) {
@@ -32,8 +31,57 @@ func (s *exactSum) add(groups []int32, n int, v *vec) {
 	case laneUint:
 		each(groups, n, v, func(g int32, i int) { s.put(g, wide{lo: v.uints[i]}) })
 	case laneDec:
+		if v.small != nil {
+			each(groups, n, v, func(g int32, i int) { s.put(g, wideOfInt(v.small[i])) })
+			return
+		}
 		each(groups, n, v, func(g int32, i int) { s.put(g, wideOfDec(v.decs[i])) })
 	}
+}
+
+// wholeInts returns the values of v as integers if there is one for each row
+// and none is null; else nil.
+func wholeInts(v *vec) []int64 {
+	switch {
+	case v.valid != nil || v.one:
+		return nil
+	case laneOf(v.typ) == laneInt:
+		return v.ints
+	}
+	return v.small
+}
+
+// addInts adds a value for each row. Within one block the sums of most columns
+// fit 64 bits; the bounds of the values tell.
+func (s *exactSum) addInts(groups []int32, values []int64) {
+	if groups == nil {
+		s.sums[0] = s.sums[0].plus(sumInts(values))
+		s.counts[0] += int64(len(values))
+		return
+	}
+	if most := magnitudeOf(values); most > math.MaxInt64/uint64(max(1, len(values))) {
+		for i, g := range groups {
+			s.put(g, wideOfInt(values[i]))
+		}
+		return
+	}
+	sums := make([]int64, len(s.sums))
+	for i, g := range groups {
+		sums[g] += values[i]
+		s.counts[g]++
+	}
+	for g, sum := range sums {
+		s.sums[g] = s.sums[g].plus(wideOfInt(sum))
+	}
+}
+
+// magnitudeOf returns the largest |v|.
+func magnitudeOf(values []int64) uint64 {
+	var lo, hi int64
+	for _, v := range values {
+		lo, hi = min(lo, v), max(hi, v)
+	}
+	return max(uint64(hi), -uint64(lo))
 }
 
 func (s *exactSum) put(g int32, w wide) {

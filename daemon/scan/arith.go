@@ -154,15 +154,74 @@ func roundTo(t arrow.DataType, values []float64) {
 }
 
 func (a *arithNode) evalDecimal(x, y, out *vec, n int, live bits) error {
+	scale := a.t.(*arrow.Decimal128Type).Scale
+	if out.small = a.evalNarrow(x, y, n, scale); out.small != nil {
+		return nil
+	}
 	xd, xscale := decimals(x)
 	yd, yscale := decimals(y)
 	out.decs = make([]decimal128.Num, n)
-	scale := a.t.(*arrow.Decimal128Type).Scale
 	f := mulDec
 	if a.op != expr.Mul {
 		f = aligned(decimalOps[a.op], xscale, yscale, scale)
 	}
 	return run(a, out, live, xd, yd, out.decs, x.step(), y.step(), f)
+}
+
+// evalNarrow computes in 64 bits, where the bounds of the operands show that
+// no result can overflow; else it returns nil.
+func (a *arithNode) evalNarrow(x, y *vec, n int, scale int32) []int64 {
+	xd, xscale := narrowDecimals(x)
+	yd, yscale := narrowDecimals(y)
+	if xd == nil || yd == nil || a.op == expr.Mod {
+		return nil
+	}
+	xs, ys := x.step(), y.step()
+	out := make([]int64, n)
+	if a.op == expr.Mul {
+		if hi, lo := mathbits.Mul64(magnitudeOf(xd), magnitudeOf(yd)); hi != 0 || lo > math.MaxInt64 {
+			return nil
+		}
+		for i := range out {
+			out[i] = xd[i&xs] * yd[i&ys]
+		}
+		return out
+	}
+	fx, okX := factor(xd, scale-xscale)
+	fy, okY := factor(yd, scale-yscale)
+	if !okX || !okY {
+		return nil
+	}
+	if a.op == expr.Sub {
+		fy = -fy
+	}
+	for i := range out {
+		out[i] = xd[i&xs]*fx + yd[i&ys]*fy
+	}
+	return out
+}
+
+// narrowDecimals returns the unscaled values of integers and decimals that
+// fit 64 bits, and their scale; else nil.
+func narrowDecimals(v *vec) ([]int64, int32) {
+	if t, ok := v.typ.(*arrow.Decimal128Type); ok {
+		return v.narrow(), t.Scale
+	}
+	if laneOf(v.typ) == laneInt && family(v.typ) == "number" {
+		return v.ints, 0
+	}
+	return nil, 0
+}
+
+// factor returns 10^digits, and whether values times that stay below 2^62, so
+// that two such products can be added.
+func factor(values []int64, digits int32) (int64, bool) {
+	if digits < 0 || digits > 18 {
+		return 0, false
+	}
+	f := int64(pow10[digits].LowBits())
+	hi, lo := mathbits.Mul64(magnitudeOf(values), uint64(f))
+	return f, hi == 0 && lo < 1<<62
 }
 
 type decimalOp func(x, y decimal128.Num) (decimal128.Num, bool)
@@ -216,7 +275,7 @@ func isZero(v *vec, i int) bool {
 	case laneFloat:
 		return v.floats[i] == 0
 	}
-	return v.decs[i].Sign() == 0
+	return v.wides()[i].Sign() == 0
 }
 
 // negNode is -x, and abs(x) where onlyNegative is set.
@@ -243,7 +302,7 @@ func (n *negNode) eval(b *batch, live bits) (*vec, error) {
 			return -f
 		})
 	case laneDec:
-		out.decs = convert(x.decs, func(d decimal128.Num) decimal128.Num {
+		out.decs = convert(x.wides(), func(d decimal128.Num) decimal128.Num {
 			if n.onlyNegative && d.Sign() >= 0 {
 				return d
 			}

@@ -262,7 +262,7 @@ func textOf(v *vec) func(i int) string {
 		return func(i int) string { return floatText(v.floats[i], v.typ) }
 	case laneDec:
 		scale := v.typ.(*arrow.Decimal128Type).Scale
-		return func(i int) string { return v.decs[i].ToString(scale) }
+		return func(i int) string { return v.wides()[i].ToString(scale) }
 	case laneBool:
 		return func(i int) string { return strconv.FormatBool(v.bools.has(i)) }
 	case laneStr:

@@ -45,7 +45,7 @@ func (g *growing) appendAt(v *vec, i int) {
 	case laneFloat:
 		g.v.floats = append(g.v.floats, v.floats[i])
 	case laneDec:
-		g.v.decs = append(g.v.decs, v.decs[i])
+		g.v.decs = append(g.v.decs, v.wides()[i])
 		g.bytes += 8
 	case laneStr:
 		s := ""

@@ -139,6 +139,11 @@ func bit(b bool) uint64 {
 }
 
 func compareDecimals(op expr.Op, x, y *vec, n int) bits {
+	if xn, xscale := narrowDecimals(x); xn != nil {
+		if yn, yscale := narrowDecimals(y); yn != nil && xscale == yscale {
+			return compareLane(op, xn, yn, x.step(), y.step(), n)
+		}
+	}
 	xd, xscale := decimals(x)
 	yd, yscale := decimals(y)
 	holds := func(c int) bool { return c == 0 }
@@ -166,7 +171,7 @@ func floats(v *vec) []float64 {
 		return convert(v.uints, func(x uint64) float64 { return float64(x) })
 	case laneDec:
 		scale := v.typ.(*arrow.Decimal128Type).Scale
-		return convert(v.decs, func(x decimal128.Num) float64 { return floatOf(x, scale) })
+		return convert(v.wides(), func(x decimal128.Num) float64 { return floatOf(x, scale) })
 	}
 	panic("BUG: no float of type " + v.typ.String())
 }

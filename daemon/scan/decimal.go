@@ -149,7 +149,7 @@ func asDecimalType(t arrow.DataType) *arrow.Decimal128Type {
 func decimals(v *vec) (values []decimal128.Num, scale int32) {
 	switch laneOf(v.typ) {
 	case laneDec:
-		return v.decs, v.typ.(*arrow.Decimal128Type).Scale
+		return v.wides(), v.typ.(*arrow.Decimal128Type).Scale
 	case laneUint:
 		values = make([]decimal128.Num, len(v.uints))
 		for i, x := range v.uints {

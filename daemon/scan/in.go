@@ -34,7 +34,7 @@ func (in *inNode) add(v *vec) {
 	case laneFloat:
 		in.ints[rank(v.floats[0])] = struct{}{}
 	case laneDec:
-		in.decs[v.decs[0]] = struct{}{}
+		in.decs[v.wides()[0]] = struct{}{}
 	case laneStr:
 		in.strs[v.strs[0]] = struct{}{}
 	case laneBool:
@@ -66,7 +66,7 @@ func (in *inNode) eval(b *batch, live bits) (*vec, error) {
 	case laneFloat:
 		truth = among(ranks(x.floats), in.ints)
 	case laneDec:
-		truth = among(x.decs, in.decs)
+		truth = among(x.wides(), in.decs)
 	case laneStr:
 		truth = among(x.strs, in.strs)
 	case laneBool:

@@ -21,8 +21,8 @@ func appendKey(dst []byte, v *vec, i int) []byte {
 	case laneFloat:
 		return index.FloatKey(dst, v.floats[i])
 	case laneDec:
-		dst = binary.BigEndian.AppendUint64(dst, uint64(v.decs[i].HighBits())^1<<63)
-		return binary.BigEndian.AppendUint64(dst, v.decs[i].LowBits())
+		dst = binary.BigEndian.AppendUint64(dst, uint64(v.wides()[i].HighBits())^1<<63)
+		return binary.BigEndian.AppendUint64(dst, v.wides()[i].LowBits())
 	case laneStr:
 		return append(dst, v.strs[i]...)
 	case laneBool:

@@ -56,7 +56,8 @@ type vec struct {
 	ints   []int64
 	uints  []uint64
 	floats []float64
-	decs   []decimal128.Num
+	decs   []decimal128.Num // see wides
+	small  []int64          // the same, where all values fit: then decs may be nil
 	strs   []string
 	bools  bits
 	arr    arrow.Array // laneNested
@@ -71,6 +72,23 @@ func (v *vec) step() int {
 }
 
 func (v *vec) null(i int) bool { return v.valid != nil && !v.valid.has(i&v.step()) }
+
+// wides returns the values of a decimal vec as decimals.
+func (v *vec) wides() []decimal128.Num {
+	if v.decs == nil && v.small != nil {
+		v.decs = convert(v.small, decimal128.FromI64)
+	}
+	return v.decs
+}
+
+// narrow returns the unscaled values of a decimal vec as integers, or nil
+// where they are not known to fit.
+func (v *vec) narrow() []int64 {
+	if v.small == nil && len(v.decs) == 1 && isSmall(v.decs[0]) {
+		return []int64{int64(v.decs[0].LowBits())}
+	}
+	return v.small
+}
 
 // rowBits returns b, which belongs to v, as bits of all rows of v.
 func (v *vec) rowBits(b bits) bits {
@@ -268,7 +286,7 @@ func (v *vec) array() arrow.Array {
 	case *array.Float64Builder:
 		appendAll(v, v.floats, b.Append, b.AppendNull)
 	case *array.Decimal128Builder:
-		appendAll(v, v.decs, b.Append, b.AppendNull)
+		appendAll(v, v.wides(), b.Append, b.AppendNull)
 	case *array.StringBuilder:
 		appendAll(v, v.strs, b.Append, b.AppendNull)
 	case *array.BinaryBuilder:
@@ -342,7 +360,11 @@ func (v *vec) pick(rows []int32) *vec {
 	case laneFloat:
 		out.floats = gather(v.floats, rows)
 	case laneDec:
-		out.decs = gather(v.decs, rows)
+		if v.small != nil {
+			out.small = gather(v.small, rows)
+		} else {
+			out.decs = gather(v.decs, rows)
+		}
 	case laneStr:
 		out.strs = gather(v.strs, rows)
 	case laneBool:
