@@ -4,6 +4,8 @@ import (
 	"iter"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/tarnlake/tarn/format"
+	"github.com/tarnlake/tarn/format/codec"
 	"github.com/tarnlake/tarn/index"
 )
 
@@ -22,17 +24,28 @@ type node interface {
 type batch struct {
 	n    int
 	cols []column
+	rows []int32 // of a block: those that stored columns are read for; nil: all
 }
 
-// column is one column of a batch, as an Arrow array, as a vec, or as both.
+// column is one column of a batch, as it is stored, as an Arrow array, as a
+// vec, or as several of these.
 type column struct {
+	enc *format.Column // all rows of the block
+	typ arrow.DataType // what enc is in the table
 	arr arrow.Array
 	vec *vec
+
+	values *vec // of the dictionary of enc, see dictionaryOf
+	codes  *codec.Ints
 }
 
 func (b *batch) vec(slot int) *vec {
 	c := &b.cols[slot]
-	if c.vec == nil {
+	switch {
+	case c.vec != nil:
+	case c.enc != nil:
+		c.vec = vecOfColumn(c, b.rows)
+	default:
 		c.vec = vecOf(c.arr)
 	}
 	return c.vec
@@ -41,16 +54,22 @@ func (b *batch) vec(slot int) *vec {
 func (b *batch) array(slot int) arrow.Array {
 	c := &b.cols[slot]
 	if c.arr == nil {
-		c.arr = c.vec.array()
+		c.arr = b.vec(slot).array()
 	}
 	return c.arr
 }
 
 // take returns a batch of the given rows of b.
 func (b *batch) take(rows []int32) *batch {
-	out := &batch{n: len(rows), cols: make([]column, len(b.cols))}
+	out := &batch{n: len(rows), cols: make([]column, len(b.cols)), rows: rows}
+	if b.rows != nil {
+		out.rows = gather(b.rows, rows)
+	}
 	for i, c := range b.cols {
 		switch {
+		case c.enc != nil:
+			c.arr, c.vec = nil, nil // read again, for the rows that are left
+			out.cols[i] = c
 		case c.arr != nil:
 			out.cols[i].arr = takeArray(c.arr, rows)
 		case c.vec != nil:

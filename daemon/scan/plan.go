@@ -72,9 +72,10 @@ type Plan struct {
 	q    *expr.Query
 	opts Options
 
-	inputs []input     // the columns of the table that are read, by slot
-	filter node        // nil: all rows
-	pred   *index.Pred // what zones know of filter
+	inputs    []input     // the columns of the table that are read, by slot
+	filter    node        // nil: all rows
+	conjuncts []*conjunct // of the filter
+	pred      *index.Pred // what zones know of filter
 
 	grouped  bool
 	keys     []node // of the groups, over the inputs
@@ -205,6 +206,7 @@ func (c *compiler) where(e *expr.Expr) error {
 	if c.p.filter, err = c.input(forFilter).condition(e); err != nil {
 		return err
 	}
+	c.p.conjuncts = conjuncts(c.p.filter, slotsOf)
 	c.p.pred = predOf(c.p.filter)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/format"
+	"github.com/tarnlake/tarn/format/kern"
 	"github.com/tarnlake/tarn/index"
 	"github.com/tarnlake/tarn/schema"
 )
@@ -86,10 +87,7 @@ func (t *task) zones(failed *error) zones {
 
 // survivors are the rows of a block that are still in play, and their columns
 // as far as they have been read.
-type survivors struct {
-	*batch
-	rows []int32 // in the block; nil: all
-}
+type survivors struct{ *batch }
 
 // load reads the filter's columns of a block, and returns the rows that pass,
 // at most limit of them. None of them: nil.
@@ -99,12 +97,8 @@ func (p *Plan) load(ctx context.Context, t task, limit int64) (*survivors, error
 		if err := p.read(ctx, t, s, forFilter); err != nil {
 			return nil, err
 		}
-		v, err := p.filter.eval(s.batch, nil)
-		if err != nil {
+		if err := p.filterRows(s); err != nil {
 			return nil, err
-		}
-		if truth := v.truth(); truth.count() < t.rows {
-			s.keep(truth.rows(t.rows))
 		}
 	}
 	if int64(s.n) > limit {
@@ -116,6 +110,45 @@ func (p *Plan) load(ctx context.Context, t task, limit int64) (*survivors, error
 	return s, nil
 }
 
+// filterRows keeps the rows that pass the filter. Conditions that are tried on
+// stored columns cannot fail, so they go first, in the order that pays; the
+// others stay in theirs, for what stands before may keep rows from them.
+func (p *Plan) filterRows(s *survivors) error {
+	masks := make([]kern.Mask, kern.MasksFor(s.n))
+	for k := range masks {
+		masks[k].First(min(kern.Vector, s.n-k*kern.Vector))
+	}
+	left := s.n
+	done := map[*conjunct]bool{}
+	for _, c := range p.inOrder() {
+		if left > 0 && c.try(s.batch, masks) {
+			before := left
+			left = kern.CountMasks(masks)
+			done[c] = true
+			c.stats.add(before, left)
+		}
+	}
+	if left < s.n {
+		s.keep(maskRows(masks, left))
+	}
+	for _, c := range p.conjuncts {
+		if done[c] || s.n == 0 {
+			continue
+		}
+		v, err := c.node.eval(s.batch, nil)
+		if err != nil {
+			return err
+		}
+		truth := v.truth()
+		passed := truth.count()
+		c.stats.add(s.n, passed)
+		if passed < s.n {
+			s.keep(truth.rows(s.n))
+		}
+	}
+	return nil
+}
+
 func firstRows(n int) []int32 {
 	out := make([]int32, n)
 	for i := range out {
@@ -125,13 +158,7 @@ func firstRows(n int) []int32 {
 }
 
 // keep throws out all but the given ones of the surviving rows.
-func (s *survivors) keep(picks []int32) {
-	s.batch = s.take(picks)
-	if s.rows != nil {
-		picks = gather(s.rows, picks)
-	}
-	s.rows = picks
-}
+func (s *survivors) keep(picks []int32) { s.batch = s.take(picks) }
 
 // read reads the columns that are needed up to a step and are not there yet.
 func (p *Plan) read(ctx context.Context, t task, s *survivors, upTo step) error {
@@ -139,7 +166,7 @@ func (p *Plan) read(ctx context.Context, t task, s *survivors, upTo step) error 
 	var ids []int32
 	for slot, in := range p.inputs {
 		switch {
-		case in.step > upTo || s.cols[slot].arr != nil:
+		case in.step > upTo || s.cols[slot].arr != nil || s.cols[slot].enc != nil:
 		case t.r.Schema().ByID(in.field.ID) < 0: // the column is younger than the segment
 			s.cols[slot].arr = array.MakeArrayOfNull(mem, in.field.Type, s.n)
 		default:
@@ -149,17 +176,47 @@ func (p *Plan) read(ctx context.Context, t task, s *survivors, upTo step) error 
 	if len(ids) == 0 {
 		return nil
 	}
-	arrays, err := t.r.ReadBlock(ctx, mem, t.block, ids)
+	columns, err := t.r.ReadColumns(ctx, t.block, ids)
 	if err != nil {
 		return readError(t, err)
 	}
-	for i, a := range arrays {
-		if a, err = p.fit(t, a, s.rows, p.inputs[slots[i]].field); err != nil {
+	for i, c := range columns {
+		if err := p.place(t, s, slots[i], c); err != nil {
 			return err
 		}
-		s.cols[slots[i]].arr = a
 	}
 	return nil
+}
+
+// place puts a column into its slot: as it is stored where that can be worked
+// on, else as an array of the surviving rows.
+func (p *Plan) place(t task, s *survivors, slot int, c *format.Column) error {
+	f := p.inputs[slot].field
+	if c.Rows() != t.rows {
+		return wire.Errorf(wire.Corrupt, "segment %s block %d: column %s has %d rows; want %d", t.seg.ID, t.block, f.Name, c.Rows(), t.rows)
+	}
+	if workable(c, f.Type) {
+		s.cols[slot].enc, s.cols[slot].typ = c, f.Type
+		return nil
+	}
+	a, err := c.Array(mem)
+	if err != nil {
+		return readError(t, err)
+	}
+	s.cols[slot].arr, err = p.fit(t, a, s.rows, f)
+	return err
+}
+
+// workable reports whether a stored column has the values of type t without
+// being decoded: it is of that type, or of one with the same lane and unit.
+func workable(c *format.Column, t arrow.DataType) bool {
+	if c.Ints() == nil && c.Text() == nil {
+		return false
+	}
+	if laneOf(t) == laneInt && laneOf(c.Type()) == laneInt {
+		return sameUnit(c.Type(), t)
+	}
+	return arrow.TypeEqual(c.Type(), t)
 }
 
 // fit picks the surviving rows of a column and gives them the type that the

@@ -249,6 +249,9 @@ func (v *vec) array() arrow.Array {
 	if v.arr != nil {
 		return v.arr
 	}
+	if a := arrayOfVec(v); a != nil {
+		return a
+	}
 	b := array.NewBuilder(mem, v.typ)
 	defer b.Release()
 	b.Reserve(v.n)
@@ -379,7 +382,7 @@ func (v *vec) pick(rows []int32) *vec {
 	return out
 }
 
-func gather[T any](in []T, rows []int32) []T {
+func gather[T any, R int32 | int64](in []T, rows []R) []T {
 	out := make([]T, len(rows))
 	for i, r := range rows {
 		out[i] = in[r]

@@ -1,0 +1,217 @@
+package scan
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync/atomic"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/tarnlake/tarn/expr"
+	"github.com/tarnlake/tarn/format"
+	"github.com/tarnlake/tarn/format/codec"
+	"github.com/tarnlake/tarn/format/kern"
+)
+
+// A filter is a conjunction. Where one of its conditions is about one column
+// it is tried on the column as it is stored: ranges of numbers by kernels on
+// packed words, anything else once for each value of a dictionary. What is
+// left is evaluated for the rows that are left.
+
+// conjunct is one condition of a filter.
+type conjunct struct {
+	node  node
+	slots []int      // of the columns that it is about
+	span  *valueSpan // set if it is a range of one column
+	stats passRate
+}
+
+// valueSpan is lo <= x <= hi over integers.
+type valueSpan struct{ lo, hi int64 }
+
+// passRate is how many rows a condition was tried on, and how many passed.
+type passRate struct{ tried, passed atomic.Int64 }
+
+func (r *passRate) add(tried, passed int) {
+	r.tried.Add(int64(tried))
+	r.passed.Add(int64(passed))
+}
+
+// share is the part of rows that pass; a condition that was never tried is
+// taken to let a third through.
+func (r *passRate) share() float64 {
+	return (float64(r.passed.Load()) + 1) / (float64(r.tried.Load()) + 3)
+}
+
+// conjuncts takes a bound filter apart. slotsOf tells which columns a node is
+// about.
+func conjuncts(filter node, slotsOf func(node) []int) []*conjunct {
+	if filter == nil {
+		return nil
+	}
+	if all, ok := filter.(*allNode); ok {
+		var out []*conjunct
+		for _, arg := range all.args {
+			out = append(out, conjuncts(arg, slotsOf)...)
+		}
+		return out
+	}
+	return []*conjunct{{node: filter, slots: slotsOf(filter), span: spanOf(filter)}}
+}
+
+// spanOf returns the range that a comparison of a column with a constant asks
+// for, where both are integers of one unit or decimals of one scale.
+func spanOf(n node) *valueSpan {
+	c, ok := n.(*cmpNode)
+	if !ok {
+		return nil
+	}
+	col, ok := c.x.(*colNode)
+	k, isConst := c.y.(*constNode)
+	if !ok || !isConst || k.v.null(0) {
+		return nil
+	}
+	var v int64
+	switch {
+	case laneOf(col.t) == laneInt && laneOf(k.v.typ) == laneInt && sameUnit(col.t, k.v.typ) && family(col.t) == family(k.v.typ):
+		v = k.v.ints[0]
+	case arrow.TypeEqual(col.t, k.v.typ) && laneOf(col.t) == laneDec && k.v.narrow() != nil:
+		v = k.v.narrow()[0]
+	default:
+		return nil
+	}
+	return rangeOf(c.op, v)
+}
+
+func rangeOf(op expr.Op, v int64) *valueSpan {
+	none := &valueSpan{1, 0}
+	switch op {
+	case expr.Eq:
+		return &valueSpan{v, v}
+	case expr.Le:
+		return &valueSpan{math.MinInt64, v}
+	case expr.Ge:
+		return &valueSpan{v, math.MaxInt64}
+	case expr.Lt:
+		if v == math.MinInt64 {
+			return none
+		}
+		return &valueSpan{math.MinInt64, v - 1}
+	case expr.Gt:
+		if v == math.MaxInt64 {
+			return none
+		}
+		return &valueSpan{v + 1, math.MaxInt64}
+	}
+	return nil
+}
+
+// inOrder returns the conditions with those first that throw out the most.
+func (p *Plan) inOrder() []*conjunct {
+	out := slices.Clone(p.conjuncts)
+	share := make(map[*conjunct]float64, len(out))
+	for _, c := range out {
+		share[c] = c.stats.share()
+	}
+	slices.SortStableFunc(out, func(a, b *conjunct) int { return cmp.Compare(share[a], share[b]) })
+	return out
+}
+
+// try clears the bits of rows that do not pass, and reports whether it could
+// tell from the stored column. It never fails where evaluating the condition
+// row by row would not.
+func (c *conjunct) try(b *batch, masks []kern.Mask) bool {
+	if len(c.slots) != 1 {
+		return false
+	}
+	col := b.cols[c.slots[0]].enc
+	switch {
+	case col == nil:
+		return false
+	case c.span != nil && col.Ints() != nil:
+		col.Ints().Within(masks, c.span.lo, c.span.hi)
+		dropNulls(masks, col)
+		return true
+	}
+	values, codes := dictionaryOf(&b.cols[c.slots[0]])
+	if codes == nil {
+		return false
+	}
+	set, ok := c.tried(b, values)
+	if !ok {
+		return false
+	}
+	nullPasses, ok := false, true
+	if _, nulls := col.Validity(); nulls > 0 {
+		nullPasses, ok = c.tryNull(b, values.typ)
+	}
+	if ok {
+		keepCodes(masks, col, codes, set, nullPasses)
+	}
+	return ok
+}
+
+// tried returns the values that pass. An error may be of a value that an
+// earlier condition throws out: then the rows have to be looked at.
+func (c *conjunct) tried(b *batch, values *vec) (bits, bool) {
+	one := &batch{n: values.n, cols: make([]column, len(b.cols))}
+	one.cols[c.slots[0]].vec = values
+	v, err := c.node.eval(one, nil)
+	if err != nil {
+		return nil, false
+	}
+	return v.truth(), true
+}
+
+func (c *conjunct) tryNull(b *batch, t arrow.DataType) (passes, ok bool) {
+	set, ok := c.tried(b, nulls(t, 1))
+	return ok && set.has(0), ok
+}
+
+// keepCodes clears the bits of rows whose codes are not in set, and of nulls
+// unless they pass.
+func keepCodes(masks []kern.Mask, col *format.Column, codes *codec.Ints, set bits, nullPasses bool) {
+	if !nullPasses {
+		codes.In(masks, set)
+		dropNulls(masks, col)
+		return
+	}
+	before := slices.Clone(masks)
+	codes.In(masks, set)
+	dropNulls(masks, col)
+	onlyNulls(before, col)
+	kern.OrMasks(masks, before)
+}
+
+// dropNulls clears the bits of nulls.
+func dropNulls(masks []kern.Mask, col *format.Column) {
+	if valid, nulls := col.Validity(); nulls > 0 {
+		eachWord(masks, valid, func(m *uint64, v uint64) { *m &= v })
+	}
+}
+
+// onlyNulls clears the bits of all rows but nulls.
+func onlyNulls(masks []kern.Mask, col *format.Column) {
+	valid, _ := col.Validity()
+	eachWord(masks, valid, func(m *uint64, v uint64) { *m &^= v })
+}
+
+// eachWord calls f for the words of masks and of a bitmap.
+func eachWord(masks []kern.Mask, bitmap []byte, f func(m *uint64, v uint64)) {
+	for k := range masks {
+		for w := range masks[k] {
+			f(&masks[k][w], wordAt(bitmap, (k*kern.MaskWords+w)*8))
+		}
+	}
+}
+
+// wordAt returns eight bytes of a bitmap, zeros past its end.
+func wordAt(b []byte, at int) (word uint64) {
+	if at >= len(b) {
+		return 0
+	}
+	for i, x := range b[at:min(at+8, len(b))] {
+		word |= uint64(x) << (8 * i)
+	}
+	return word
+}
