@@ -11,9 +11,8 @@ import (
 )
 
 // Column is one column of a block as a scan wants it: verified, and decoded
-// no further than its user asks. It is safe for concurrent use.
+// no further than its user asks. Once opened it is safe for concurrent use.
 type Column struct {
-	field string
 	typ   arrow.DataType
 	rows  int
 	valid []byte // bitmap; nil: no nulls
@@ -21,7 +20,9 @@ type Column struct {
 
 	ints *codec.Ints // integers, dates, times, and decimals of which the block's values fit 64 bits
 	text *codec.Text // strings and bytes
+
 	page func(memory.Allocator) (arrow.Array, error)
+	open func() error
 }
 
 // Rows returns the number of rows.
@@ -32,8 +33,12 @@ func (c *Column) Type() arrow.DataType { return c.typ }
 
 // Validity returns the bitmap of rows that are not null, least significant
 // bit first, and the number of nulls; without nulls the bitmap is nil. It is
-// not to be changed.
+// not to be changed. The column has been opened.
 func (c *Column) Validity() (bitmap []byte, nulls int) { return c.valid, c.nulls }
+
+// Open looks into the column, so that Validity, Ints and Text can tell of it.
+// It is not safe for concurrent use.
+func (c *Column) Open() error { return c.open() }
 
 // Ints returns the values of integers, dates, times and timestamps, and the
 // unscaled values of decimals that fit 64 bits; nil for anything else. Under
@@ -82,17 +87,20 @@ func (r *Reader) column(place, block int, p page, b []byte) (*Column, error) {
 	if xxh3.Hash(b) != p.sum {
 		return nil, corrupt(part(), int64(p.off), "checksum does not match")
 	}
-	c := &Column{field: field.Name, typ: field.Type, rows: int(p.zone.Rows)}
+	c := &Column{typ: field.Type, rows: int(p.zone.Rows)}
 	c.page = func(mem memory.Allocator) (arrow.Array, error) { return r.decode(mem, place, block, p, b) }
-	used, err := c.view(b, r.budget)
-	if err != nil {
-		return nil, corrupt(part(), int64(p.off), "%w", err)
-	}
-	if !c.lazy() {
-		return c, nil // its page is checked when it is decoded
-	}
-	if int64(c.nulls) != p.zone.Nulls || c.nulls > 0 && !field.Nullable || used != p.encodings {
-		return nil, corrupt(part(), int64(p.off), "%d nulls in encodings %v; its meta says %d in %v", c.nulls, used.List(), p.zone.Nulls, p.encodings.List())
+	c.open = func() error {
+		used, err := c.view(b, r.budget)
+		if err != nil {
+			return corrupt(part(), int64(p.off), "%w", err)
+		}
+		if !c.lazy() {
+			return nil // its page is checked when it is decoded
+		}
+		if int64(c.nulls) != p.zone.Nulls || c.nulls > 0 && !field.Nullable || used != p.encodings {
+			return corrupt(part(), int64(p.off), "%d nulls in encodings %v; its meta says %d in %v", c.nulls, used.List(), p.zone.Nulls, p.encodings.List())
+		}
+		return nil
 	}
 	return c, nil
 }

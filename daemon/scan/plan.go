@@ -96,6 +96,7 @@ type Plan struct {
 type input struct {
 	field schema.Field
 	step  step
+	bare  bool // it goes into the result as it is, and is needed for nothing else
 }
 
 // step orders when a column is read: a block whose rows have all been thrown
@@ -192,7 +193,7 @@ func (c *compiler) input(s step) *binder {
 		if !ok {
 			slot = len(c.p.inputs)
 			c.slots[name] = slot
-			c.p.inputs = append(c.p.inputs, input{f, s})
+			c.p.inputs = append(c.p.inputs, input{field: f, step: s})
 		}
 		return &colNode{t: f.Type, slot: slot, field: f.ID}, nil
 	}}
@@ -414,6 +415,9 @@ func (c *compiler) output(b *binder) error {
 			fields[i].Nullable = f.Nullable
 		}
 	}
+	if !c.p.grouped {
+		c.p.markBare()
+	}
 	c.p.schema = arrow.NewSchema(fields, nil)
 	return nil
 }
@@ -439,6 +443,21 @@ func unique(names []string) []string {
 		}
 	}
 	return out
+}
+
+// markBare finds the columns that only pass through.
+func (p *Plan) markBare() {
+	worked := map[int]bool{}
+	for _, n := range p.items {
+		if _, bare := n.(*colNode); !bare {
+			for _, slot := range slotsOf(n) {
+				worked[slot] = true
+			}
+		}
+	}
+	for i, in := range p.inputs {
+		p.inputs[i].bare = in.step == forOutput && !worked[i]
+	}
 }
 
 func fieldNames(s *arrow.Schema) []string {

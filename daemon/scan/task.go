@@ -195,9 +195,14 @@ func (p *Plan) place(t task, s *survivors, slot int, c *format.Column) error {
 	if c.Rows() != t.rows {
 		return wire.Errorf(wire.Corrupt, "segment %s block %d: column %s has %d rows; want %d", t.seg.ID, t.block, f.Name, c.Rows(), t.rows)
 	}
-	if workable(c, f.Type) {
-		s.cols[slot].enc, s.cols[slot].typ = c, f.Type
-		return nil
+	if s.rows != nil || !p.inputs[slot].bare {
+		if err := c.Open(); err != nil {
+			return readError(t, err)
+		}
+		if workable(c, f.Type) {
+			s.cols[slot].enc, s.cols[slot].typ = c, f.Type
+			return nil
+		}
 	}
 	a, err := c.Array(mem)
 	if err != nil {
