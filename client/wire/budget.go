@@ -24,7 +24,7 @@ const MaxBatchMemory = 1 << 30
 // NewBudget returns a Budget of so many bytes for each batch.
 func NewBudget(limit int64) *Budget {
 	all := &atomic.Int64{}
-	all.Store(math.MaxInt64)
+	all.Store(math.MaxInt64 / 2) // memory of a batch may come back after the next has begun
 	return NewSharedBudget(limit, all)
 }
 
