@@ -10,3 +10,10 @@ func BenchmarkRetail(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkWholesale makes the wide table; ns/op is the time of a row.
+func BenchmarkWholesale(b *testing.B) {
+	for batch := range Wholesale(1, int64(b.N)).Batches() {
+		_ = batch
+	}
+}

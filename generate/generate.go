@@ -1,5 +1,6 @@
 // Package generate makes a retail lake out of a seed: products, orders, order
-// lines and clicks of a shop that never was, for the demo and the tests.
+// lines and clicks of a shop that never was, for the demo and the tests; and,
+// for the benchmarks, the one wide table of a wholesaler.
 //
 // The rows have what real shops have: a few products and customers that are
 // most of the business, quiet nights and a loud December, returns, guests

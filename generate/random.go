@@ -9,11 +9,15 @@ type random uint64
 // Kinds of things that have random numbers of their own. They reach golden
 // tests: never renumber.
 const (
-	kindProduct = 1
-	kindOrder   = 2
-	kindBasket  = 3
-	kindClick   = 4
-	kindSession = 5
+	kindProduct   = 1
+	kindOrder     = 2
+	kindBasket    = 3
+	kindClick     = 4
+	kindSession   = 5
+	kindWholesale = 6
+	kindTill      = 7
+	kindGap       = 8
+	kindPart      = 9
 )
 
 // randomOf returns the random numbers of the i-th thing of a kind.
