@@ -61,8 +61,10 @@ fuzz: ## every fuzz target for FUZZTIME each
 demo: build ## a guided tour; INPUT=path/to/files uses your own, ROWS=n changes the size
 	INPUT='$(INPUT)' ROWS='$(ROWS)' ./demo.sh
 
-bench: deps build ## side by side with DuckDB on the same rows
-	cd bench && CGO_ENABLED=1 TARN_BIN=$(CURDIR)/bin/tarn $(GO) run . $(BENCHFLAGS)
+bench: deps build ## side by side with the peers; WORK=name,… ROWS=n BENCHFLAGS=… narrow it down
+	cd bench && CGO_ENABLED=1 $(GO) build -o ../bin/tarn-bench . && \
+	  TARN_BIN=$(CURDIR)/bin/tarn ../bin/tarn-bench $(if $(WORK),-work $(WORK)) $(if $(ROWS),-rows $(ROWS)) $(BENCHFLAGS)
+	$(if $(ROWS),,cd bench && CGO_ENABLED=0 $(GO) run ./report)
 
 # What a fresh machine lacks for the tests: a C compiler, for the race detector
 # and for DuckDB in the test-only module.

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"text/tabwriter"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/bench/engine"
+	"github.com/tarnlake/tarn/bench/result"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/schema"
 )
@@ -19,43 +20,46 @@ const appends = 300
 
 // appendLatency times one writer's acknowledged appends of 100 rows beside
 // what one fsync of the same disk takes, in turn.
-func appendLatency(ctx context.Context, work string) error {
-	if err := os.MkdirAll(work, 0o755); err != nil {
-		return err
-	}
-	t, err := openTarn(ctx, filepath.Join(work, "lake"))
+func appendLatency(ctx context.Context, b *bench, w work) (*result.Work, error) {
+	dir, err := os.MkdirTemp(b.cache, "append")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer t.close()
+	defer os.RemoveAll(dir)
+	n, err := engine.StartNode(ctx, b.bin, filepath.Join(dir, "lake"), b.threads)
+	if err != nil {
+		return nil, err
+	}
+	defer n.Close()
 	const interval = 5 * time.Millisecond
-	_, err = t.client.CreateTable(ctx, wire.CreateTable{
+	_, err = n.Client.CreateTable(ctx, wire.CreateTable{
 		Name:    "log",
 		Fields:  []schema.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int64, Nullable: true}},
 		Options: wire.TableOptions{FlushInterval: interval},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var acks, syncs times
+	r := &result.Work{Data: "a table of one column", Rows: 100 * appends, Unit: "ms", Ours: result.Figure{Engine: "tarn"}}
+	sync := result.Figure{Engine: "one fsync"}
 	batch := hundredRows()
 	for range appends {
-		d, err := timed(func() error { return oneFsync(work) })
-		if err != nil {
-			return err
+		start := time.Now()
+		if err := oneFsync(dir); err != nil {
+			return nil, err
 		}
-		syncs = append(syncs, d)
-		if d, err = timed(func() error { _, err := t.client.Append(ctx, "log", batch); return err }); err != nil {
-			return err
+		middle := time.Now()
+		if _, err := n.Client.Append(ctx, "log", batch); err != nil {
+			return nil, err
 		}
-		acks = append(acks, d)
+		sync.Runs, r.Ours.Runs = append(sync.Runs, millis(middle.Sub(start))), append(r.Ours.Runs, millis(time.Since(middle)))
 	}
-	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	defer out.Flush()
-	fmt.Fprintf(out, "\nappend of 100 rows, flush interval %s\tack, ms\tone fsync, ms\tratio\t\n", interval)
-	row(out, "p50", acks.percentile(.5), syncs.percentile(.5))
-	row(out, "p99", acks.percentile(.99), syncs.percentile(.99))
-	return nil
+	r.Ours.Median, sync.Median = result.Median(r.Ours.Runs), result.Median(sync.Runs)
+	r.Notes = []string{fmt.Sprintf("flush interval %s; the 99th of 100 takes %.1f ms, of fsyncs %.1f ms", interval, result.Percentile(r.Ours.Runs, .99), result.Percentile(sync.Runs, .99))}
+	r.Ours.Runs, sync.Runs = nil, nil // many, and summed up
+	r.Peers = []result.Figure{sync}
+	r.Compare()
+	return r, nil
 }
 
 func oneFsync(dir string) error {

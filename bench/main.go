@@ -1,8 +1,10 @@
-// Command bench compares Tarn with DuckDB in one run, on the same rows, on
-// the same machine: ingest, five scans per data set, bytes stored, and the
-// latency of an acknowledged append against the disk's own fsync.
+// Command bench measures Tarn beside its peers: in one run, on the same rows,
+// with the same number of threads, one engine after the other in turn so that
+// the machine's noise hits all, and only after their answers were found equal.
+// A different answer ends the run.
 //
-// Machines are noisy: read the ratios and medians, not the single times.
+// It writes one JSON file for each work; the command in ./report makes
+// docs/benchmarks.md of them.
 package main
 
 import (
@@ -10,135 +12,222 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"text/tabwriter"
+	"time"
+
+	"github.com/tarnlake/tarn/bench/engine"
+	"github.com/tarnlake/tarn/bench/result"
+	"github.com/tarnlake/tarn/generate"
 )
 
+// bench is one run.
+type bench struct {
+	rows       int64 // of the generated table
+	growthBase int64
+	runs, cold int
+	keys       int
+	threads    int
+	reuse      bool
+	profiles   string // directory for CPU profiles; empty: none
+	out        string
+	cache      string
+	bin        string // tarn
+	modules    string // where node finds chdb; empty: no ClickHouse
+
+	duckVersion string
+	ready       map[string]*prepared
+	run         result.Run
+	table       *tabwriter.Writer
+	failed      []string // works that missed a target
+}
+
 func main() {
-	runs := flag.Int("runs", 5, "how often each scan is timed; the median counts")
-	only := flag.String("only", "", "flights, cremona or append: only that part")
+	kind, place := flag.String("engine", "", "be this engine on -place: for the benchmark itself"), flag.String("place", "", "see -engine")
+	b := &bench{ready: map[string]*prepared{}}
+	only := flag.String("work", "", "run only works whose name begins with one of these, separated by commas")
+	list := flag.Bool("list", false, "list the works and stop")
+	flag.Int64Var(&b.rows, "rows", generate.WholesaleRows, "rows of the generated table")
+	flag.Int64Var(&b.growthBase, "growth", 0, "rows of the smallest table of work growth (default a sixth of -rows)")
+	flag.IntVar(&b.runs, "runs", 5, "warm runs of each engine; the median counts")
+	flag.IntVar(&b.cold, "cold", 3, "cold runs of each engine; 0 leaves them out")
+	flag.IntVar(&b.keys, "keys", 1000, "keys that each lookup work asks for, over all warm runs")
+	flag.IntVar(&b.threads, "threads", min(2, runtime.NumCPU()), "threads of each engine")
+	flag.BoolVar(&b.reuse, "reuse", false, "take the lake of the last run: its format has not changed since")
+	flag.StringVar(&b.profiles, "cpuprofile", "", "write a CPU profile of Tarn's warm runs of each work into this `directory`")
+	flag.StringVar(&b.out, "out", "", "`directory` for the results (default results; with fewer rows one in the cache)")
 	flag.Parse()
-	if err := run(context.Background(), *runs, *only); err != nil {
+	err := error(nil)
+	switch {
+	case *kind != "":
+		err = engine.Serve(context.Background(), engine.Kind(*kind), *place)
+	case *list:
+		listWorks()
+	default:
+		err = b.all(context.Background(), *only)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, runs int, only string) error {
-	work, err := os.MkdirTemp("", "tarn-bench")
-	if err != nil {
+func listWorks() {
+	for _, w := range works {
+		fmt.Printf("%-22s %s\n", w.name, w.title)
+	}
+}
+
+// all runs the works that are asked for, each to its end, and writes what it has found.
+func (b *bench) all(ctx context.Context, only string) error {
+	if err := b.settle(); err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
-	fmt.Printf("%d cores, %s/%s; lake and database in %s\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, work)
-	for _, set := range dataSets {
-		if only != "" && only != set.name {
+	ran := 0
+	for i, w := range works {
+		if !chosen(w.name, only) {
 			continue
 		}
-		file, err := set.fetch(cacheDir())
-		if err != nil {
-			fmt.Printf("\n%s: left out: %v\n", set.name, err)
+		ran++
+		res, err := w.run(ctx, b, w)
+		if skip := (*unavailable)(nil); asUnavailable(err, &skip) {
+			b.say("%s: left out: %v", w.name, skip.reason)
 			continue
 		}
-		if err := compare(ctx, set, file, filepath.Join(work, set.name), runs); err != nil {
-			return fmt.Errorf("%s: %w", set.name, err)
-		}
-	}
-	if only == "" || only == "append" {
-		return appendLatency(ctx, filepath.Join(work, "append"))
-	}
-	return nil
-}
-
-// compare puts one file into both systems and times the same questions.
-func compare(ctx context.Context, set dataSet, file, work string, runs int) error {
-	if err := os.MkdirAll(work, 0o755); err != nil {
-		return err
-	}
-	ours, err := openTarn(ctx, filepath.Join(work, "lake"))
-	if err != nil {
-		return err
-	}
-	defer ours.close()
-	theirs, err := openDuck(filepath.Join(work, "duck.db"))
-	if err != nil {
-		return err
-	}
-	defer theirs.close()
-
-	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	defer out.Flush()
-	fmt.Fprintf(out, "\n%s\ttarn\tDuckDB\tratio\t\n", set.name)
-	if err := compareIngest(ctx, out, set, file, work, ours, theirs); err != nil {
-		return err
-	}
-	for _, q := range set.questions {
-		if err := compareQuestion(ctx, out, q, runs, ours, theirs); err != nil {
-			return fmt.Errorf("%s: %w", q.name, err)
-		}
-	}
-	return nil
-}
-
-func compareIngest(ctx context.Context, out *tabwriter.Writer, set dataSet, file, work string, ours *tarn, theirs *duck) error {
-	a, err := timed(func() error { return ours.ingest(ctx, set, file) })
-	if err != nil {
-		return err
-	}
-	b, err := timed(func() error { return theirs.ingest(set, file) })
-	if err != nil {
-		return err
-	}
-	row(out, "ingest, seconds", a.Seconds(), b.Seconds())
-	stored, err := ours.bytes(ctx, set.name)
-	if err != nil {
-		return err
-	}
-	native, parquet, err := theirs.bytes(set.name, filepath.Join(work, "duck.parquet"))
-	if err != nil {
-		return err
-	}
-	row(out, "MB stored (DuckDB's own storage)", float64(stored)/1e6, float64(native)/1e6)
-	row(out, "MB stored (DuckDB's zstd Parquet)", float64(stored)/1e6, float64(parquet)/1e6)
-	return nil
-}
-
-// compareQuestion checks that both give the same answer and times them in turn.
-func compareQuestion(ctx context.Context, out *tabwriter.Writer, q question, runs int, ours *tarn, theirs *duck) error {
-	var a, b times
-	for range runs + 1 { // the first of each warms the caches
-		var mine, yours string
-		d, err := timed(func() (err error) { mine, err = ours.ask(ctx, q.sql); return err })
 		if err != nil {
-			return fmt.Errorf("tarn: %w", err)
+			return fmt.Errorf("%s: %w", w.name, err)
 		}
-		a = append(a, d)
-		d, err = timed(func() (err error) { yours, err = theirs.ask(q.sql); return err })
-		if err != nil {
-			return fmt.Errorf("DuckDB: %w", err)
-		}
-		b = append(b, d)
-		if mine != yours {
-			return fmt.Errorf("different answers to %s\n  tarn   %.200s\n  DuckDB %.200s", q.sql, mine, yours)
+		if err := b.keep(res, w, i); err != nil {
+			return err
 		}
 	}
-	row(out, q.name+", ms", a[1:].median(), b[1:].median())
+	if ran == 0 {
+		return fmt.Errorf("no work begins with %q (see -list)", only)
+	}
+	if len(b.failed) > 0 {
+		fmt.Printf("\ntargets missed: %s\n", strings.Join(b.failed, ", "))
+	}
+	fmt.Printf("results in %s\n", b.out)
 	return nil
 }
 
-// row prints ours, theirs and ours divided by theirs: below 1 is better.
-func row(out *tabwriter.Writer, name string, ours, theirs float64) {
-	fmt.Fprintf(out, "%s\t%.2f\t%.2f\t%.2f\t\n", name, ours, theirs, ours/theirs)
+func chosen(name, only string) bool {
+	if only == "" {
+		return true
+	}
+	for prefix := range strings.SplitSeq(only, ",") {
+		if strings.HasPrefix(name, strings.TrimSpace(prefix)) {
+			return true
+		}
+	}
+	return false
 }
 
-func cacheDir() string {
+// keep completes a result, shows it and writes it.
+func (b *bench) keep(r *result.Work, w work, order int) error {
+	r.Name, r.Title, r.Order, r.Threads, r.Run = w.name, w.title, order, cmpOr(r.Threads, b.threads), b.run
+	b.show(r)
+	if !r.Met() {
+		b.failed = append(b.failed, r.Name)
+	}
+	return r.Write(b.out)
+}
+
+func cmpOr(a, b int) int {
+	if a != 0 {
+		return a
+	}
+	return b
+}
+
+// settle finds programs and folders, and looks at the machine.
+func (b *bench) settle() (err error) {
+	if b.cache, err = cacheDir(); err != nil {
+		return err
+	}
+	if b.bin = os.Getenv("TARN_BIN"); b.bin == "" {
+		b.bin = filepath.Join("..", "bin", "tarn")
+	}
+	if b.out == "" {
+		b.out = "results"
+		if b.rows != generate.WholesaleRows {
+			b.out = filepath.Join(b.cache, fmt.Sprintf("results-%d", b.rows))
+		}
+	}
+	if b.growthBase == 0 {
+		b.growthBase = max(b.rows/6, 1)
+	}
+	for _, dir := range []string{b.cache, b.profiles} {
+		if err := os.MkdirAll(cmpOrText(dir, "."), 0o755); err != nil {
+			return err
+		}
+	}
+	b.run = result.Run{Date: time.Now().UTC().Truncate(time.Second), Machine: describe(b.threads), Versions: map[string]string{"go": runtime.Version()}}
+	b.run.Versions["tarn"] = b.tarnVersion()
+	b.findClickHouse()
+	if err := b.findDuckDB(); err != nil {
+		return err
+	}
+	m := b.run.Machine
+	b.say("%s, %d cores, %.0f GB; %d threads; memory reads %.1f GB/s with one core, %.1f with %d; load %.1f", m.CPU, m.Cores, m.MemoryGB, b.threads, m.ReadGBs1, m.ReadGBs, b.threads, m.LoadAverage)
+	b.say("%v", b.run.Versions)
+	return nil
+}
+
+func cmpOrText(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func (b *bench) tarnVersion() string {
+	out, err := exec.Command(b.bin, "version").Output()
+	if err != nil {
+		return "unknown: " + err.Error()
+	}
+	return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(string(out)), "tarn version"))
+}
+
+func (b *bench) findDuckDB() error {
+	d, err := engine.OpenDuckDB("", b.threads)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	b.duckVersion = d.Version()
+	b.run.Versions["duckdb"] = b.duckVersion
+	return nil
+}
+
+// chdbVersion of the npm package that brings ClickHouse.
+const chdbVersion = "3.4.0"
+
+// findClickHouse installs it into the cache, where node and npm are there.
+func (b *bench) findClickHouse() {
+	dir := filepath.Join(b.cache, "chdb-"+chdbVersion)
+	err := once(filepath.Join(dir, "node_modules", "chdb", "package.json"), dir,
+		"node --version && npm install --silent --no-audit --no-fund --prefix . chdb@"+chdbVersion)
+	if err != nil {
+		b.say("without ClickHouse: %v", err)
+		return
+	}
+	b.modules = dir
+	b.run.Versions["chdb"] = chdbVersion
+}
+
+func (b *bench) say(format string, args ...any) { fmt.Printf("· "+format+"\n", args...) }
+
+func cacheDir() (string, error) {
 	if dir := os.Getenv("TARN_BENCH_CACHE"); dir != "" {
-		return dir
+		return filepath.Abs(dir)
 	}
 	base, err := os.UserCacheDir()
 	if err != nil {
 		base = os.TempDir()
 	}
-	return filepath.Join(base, "tarn-bench")
+	return filepath.Join(base, "tarn-bench"), nil
 }
