@@ -24,9 +24,9 @@ import (
 type dataSet struct {
 	name  string
 	files func(b *bench, rows int64) ([]string, error) // CSV or Parquet, to be read in order
-	times int                                          // how often the files are repeated
+	times int                                          // how often the files are repeated at the default number of rows; less often with fewer
 	types []column                                     // of columns whose type the files do not tell; all of them if csv is to be read as it is
-	rows  int64                                        // that it has, 0 if that is the bench's to choose
+	rows  int64                                        // of the files, once; 0 if that is the bench's to choose
 }
 
 type column struct{ name, typ string }
@@ -37,7 +37,7 @@ var dataSets = map[string]dataSet{
 	"cremona": {name: "cremona", files: fetchCremona, times: 1, rows: 3_064_705,
 		// sha is whole numbers for the first 300,000 rows, and then it is not.
 		types: []column{{"om", "float64"}, {"reg", "float64"}, {"sha", "float64"}}},
-	"retail": {name: "retail", files: retailFiles, times: 20, rows: 20 * 541_909, types: []column{
+	"retail": {name: "retail", files: retailFiles, times: 20, rows: 541_909, types: []column{
 		{"InvoiceNo", "string"}, {"StockCode", "string"}, {"Description", "string"}, {"Quantity", "int64"},
 		{"InvoiceDate", "timestamp[us]"}, {"UnitPrice", "decimal(12,3)"}, {"CustomerID", "decimal(8,1)"}, {"Country", "string"},
 	}},

@@ -189,7 +189,7 @@ func (b *bench) tarnVersion() string {
 	if err != nil {
 		return "unknown: " + err.Error()
 	}
-	return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(string(out)), "tarn version"))
+	return strings.TrimPrefix(strings.TrimSpace(string(out)), "tarn ")
 }
 
 func (b *bench) findDuckDB() error {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/tarnlake/tarn/bench/engine"
+	"github.com/tarnlake/tarn/generate"
 )
 
 // prepared is a data set that all engines can read.
@@ -43,7 +44,8 @@ func (p *prepared) sampleKeys(column string) error {
 func (b *bench) prepare(ctx context.Context, name string, rows int64) (*prepared, error) {
 	d := dataSets[name]
 	if d.rows > 0 {
-		rows = d.rows
+		d.times = int(max(1, int64(d.times)*rows/generate.WholesaleRows))
+		rows = d.rows * int64(d.times)
 	}
 	key := fmt.Sprintf("%s-%d", name, rows)
 	if p := b.ready[key]; p != nil {

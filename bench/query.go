@@ -111,6 +111,7 @@ type measurement struct {
 
 	times, cold map[engine.Kind][]float64 // ms of one query
 	wasCold     bool
+	read        int64 // bytes of files that ours reads for one query
 }
 
 // warm asks all engines in turn, round after round. The first round warms
@@ -159,12 +160,13 @@ func (m *measurement) round(running []*engine.Engine, round int) error {
 	sql := m.question.ask(m.on, round, m.bench.lookups())
 	var first []engine.Answer
 	for i, e := range running {
-		took, answers, err := e.Ask(sql...)
+		reply, err := e.Do(engine.Request{SQL: sql})
 		if err != nil {
 			return err
 		}
+		took, answers := time.Duration(reply.Nanos), reply.Answers
 		if i == 0 {
-			first = answers
+			first, m.read = answers, max(m.read, reply.Read/int64(len(sql)))
 		} else if err := m.same(running[0], e, sql, first, answers); err != nil {
 			return err
 		}
@@ -249,6 +251,7 @@ func (m *measurement) result() *result.Work {
 		}
 	}
 	w.Compare()
+	w.Notes = append(w.Notes, m.limit(w)...)
 	m.bench.run.Machine.ColdReally = m.wasCold
 	if m.bench.cold > 0 && !m.wasCold {
 		w.Notes = append(w.Notes, "the kernel did not let go of all pages: cold is not quite cold")
@@ -263,6 +266,21 @@ func (m *measurement) result() *result.Work {
 		q.figure(w, m.on)
 	}
 	return w
+}
+
+// limit tells how far ours is from the time that memory alone needs to hand
+// over the bytes that the scan reads. Files that are read at all are in the
+// page cache, so this is memory and not the disk.
+func (m *measurement) limit(w *result.Work) []string {
+	if m.read == 0 {
+		return nil
+	}
+	bandwidth := m.bench.run.Machine.ReadGBs
+	if w.Threads == 1 {
+		bandwidth = m.bench.run.Machine.ReadGBs1
+	}
+	least := float64(m.read) / bandwidth / 1e6
+	return []string{fmt.Sprintf("reads %.3f MB, which memory hands over in %.3f ms: %.0f%% of the limit", float64(m.read)/1e6, least, 100*least/w.Ours.Median)}
 }
 
 // flightTarget: through Flight a scan may take 1.3 times as long as in

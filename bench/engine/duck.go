@@ -69,6 +69,8 @@ func (d *Duck) Integers(text string) ([]int64, error) {
 // Version is what DuckDB says it is.
 func (d *Duck) Version() string { return d.version() }
 
+func (d *Duck) read() int64 { return 0 }
+
 func (d *Duck) version() string {
 	v := ""
 	if err := d.conn.QueryRowContext(context.Background(), "SELECT version()").Scan(&v); err != nil {

@@ -62,6 +62,7 @@ type Reply struct {
 	Answers []Answer `json:"answers,omitempty"` // one for each query
 	Rows    int64    `json:"rows,omitempty"`    // with Count
 	Bytes   int64    `json:"bytes,omitempty"`   // with Count: of the values, as Arrow has them
+	Read    int64    `json:"read,omitempty"`    // of files; what an engine in Go knows of itself
 	Version string   `json:"version,omitempty"` // in the first line, which an engine sends unasked
 	Error   string   `json:"error,omitempty"`
 }

@@ -67,6 +67,7 @@ func openFlight(ctx context.Context, p Place) (*flight, error) {
 }
 
 func (f *flight) version() string { return "" }
+func (f *flight) read() int64     { return 0 }
 func (f *flight) close() error    { return f.node.Close() }
 
 func (f *flight) ask(ctx context.Context, sql string) (result, error) {

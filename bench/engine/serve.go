@@ -15,6 +15,7 @@ import (
 // An asker answers queries within this process.
 type asker interface {
 	version() string
+	read() int64                                         // bytes of files since it was opened, 0 if not known
 	ask(ctx context.Context, sql string) (result, error) // what is timed
 	close() error
 }
@@ -80,6 +81,7 @@ func handle(ctx context.Context, a asker, line []byte) (out Reply) {
 		}
 	}
 	var results []result
+	before := a.read()
 	for _, sql := range r.SQL {
 		start := time.Now()
 		res, err := a.ask(ctx, sql)
@@ -89,6 +91,7 @@ func handle(ctx context.Context, a asker, line []byte) (out Reply) {
 		}
 		results = append(results, res)
 	}
+	out.Read = a.read() - before
 	return out.with(results, r.Count)
 }
 

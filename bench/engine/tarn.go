@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tarnlake/tarn/client/sql"
 	"github.com/tarnlake/tarn/daemon"
@@ -26,6 +28,8 @@ type tarn struct {
 	state  *catalog.State
 	medium *tiering.Medium
 	pool   *scan.Pool
+
+	bytesRead atomic.Int64
 
 	mu   sync.Mutex
 	open map[catalog.SegmentID]*format.Reader
@@ -63,6 +67,8 @@ func (t *tarn) version() string {
 	return runtime.Version() + experiment
 }
 
+func (t *tarn) read() int64 { return t.bytesRead.Load() }
+
 func (t *tarn) close() error { return nil }
 
 func (t *tarn) ask(ctx context.Context, text string) (result, error) {
@@ -99,11 +105,23 @@ func (t *tarn) OpenSegment(_ context.Context, s *catalog.Segment) (*format.Reade
 	if err != nil {
 		return nil, err
 	}
-	r, err := format.Open(f, f.Size())
+	r, err := format.Open(&counted{f, &t.bytesRead}, f.Size())
 	if err == nil {
 		t.open[s.ID] = r
 	}
 	return r, err
+}
+
+// counted adds up what is read.
+type counted struct {
+	io.ReaderAt
+	sum *atomic.Int64
+}
+
+func (c *counted) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.ReaderAt.ReadAt(p, off)
+	c.sum.Add(int64(n))
+	return n, err
 }
 
 type identity struct{ Node, Cluster string }
