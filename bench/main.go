@@ -86,7 +86,7 @@ func (b *bench) all(ctx context.Context, only string) error {
 	if err := b.settle(); err != nil {
 		return err
 	}
-	ran := 0
+	ran, broken := 0, []string{}
 	for i, w := range works {
 		if !chosen(w.name, only) {
 			continue
@@ -97,8 +97,10 @@ func (b *bench) all(ctx context.Context, only string) error {
 			b.say("%s: left out: %v", w.name, skip.reason)
 			continue
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", w.name, err)
+		if err != nil { // the others are still worth knowing
+			b.say("%s: FAILED: %v", w.name, err)
+			broken = append(broken, w.name)
+			continue
 		}
 		if err := b.keep(res, w, i); err != nil {
 			return err
@@ -111,6 +113,9 @@ func (b *bench) all(ctx context.Context, only string) error {
 		fmt.Printf("\ntargets missed: %s\n", strings.Join(b.failed, ", "))
 	}
 	fmt.Printf("results in %s\n", b.out)
+	if len(broken) > 0 {
+		return fmt.Errorf("failed: %s", strings.Join(broken, ", "))
+	}
 	return nil
 }
 

@@ -57,7 +57,7 @@ func (b *bench) prepare(ctx context.Context, name string, rows int64) (*prepared
 	}
 	files, err := d.files(b, rows)
 	if err != nil {
-		return nil, err
+		return nil, &unavailable{err}
 	}
 	p := &prepared{keys: map[string][]int64{}, set: d, rows: rows, files: files, place: engine.Place{
 		Table: name, Lake: filepath.Join(dir, "lake"), Duck: filepath.Join(dir, "duck.db"), Parquet: filepath.Join(dir, "rows.parquet"),

@@ -46,7 +46,7 @@ type promise struct {
 func (q question) run(ctx context.Context, b *bench, w work) (*result.Work, error) {
 	p, err := b.prepare(ctx, q.data, b.rows)
 	if err != nil {
-		return nil, sourceError(err, q.data)
+		return nil, err
 	}
 	if q.keyColumn != "" {
 		if err := p.sampleKeys(q.keyColumn); err != nil {
@@ -83,14 +83,6 @@ func (q question) ask(p *prepared, round, lookups int) []string {
 
 // lookups is how many keys a round asks for.
 func (b *bench) lookups() int { return max(b.keys/b.runs, 1) }
-
-// sourceError makes a work unavailable whose real data is not to be had.
-func sourceError(err error, data string) error {
-	if data == "lines" {
-		return err
-	}
-	return &unavailable{err}
-}
 
 // peersOf returns the engines that answer SQL, ours first.
 func (b *bench) peersOf() []engine.Kind {

@@ -10,7 +10,9 @@ import (
 // show prints a result as it comes.
 func (b *bench) show(r *result.Work) {
 	fmt.Printf("\n%-24s %s, %d rows, %d threads\n", r.Name, r.Data, r.Rows, r.Threads)
-	line(r.Unit, r.Ours, false)
+	if len(r.Growth) == 0 {
+		line(r.Unit, r.Ours, false)
+	}
 	for _, p := range r.Peers {
 		line(r.Unit, p, true)
 	}

@@ -19,7 +19,7 @@ func bytesStored(data string) func(context.Context, *bench, work) (*result.Work,
 	return func(ctx context.Context, b *bench, w work) (*result.Work, error) {
 		p, err := b.prepare(ctx, data, b.rows)
 		if err != nil {
-			return nil, sourceError(err, data)
+			return nil, err
 		}
 		r := &result.Work{Data: data, Rows: p.rows, Unit: "MB"}
 		for _, k := range []engine.Kind{engine.Tarn, engine.DuckDB, engine.DuckParquet} {
