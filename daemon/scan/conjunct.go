@@ -23,6 +23,7 @@ type conjunct struct {
 	node  node
 	slots []int      // of the columns that it is about
 	span  *valueSpan // set if it is a range of one column
+	find  textFind   // set if it looks for a text in one column
 	stats passRate
 }
 
@@ -56,7 +57,7 @@ func conjuncts(filter node, slotsOf func(node) []int) []*conjunct {
 		}
 		return out
 	}
-	return []*conjunct{{node: filter, slots: slotsOf(filter), span: spanOf(filter)}}
+	return []*conjunct{{node: filter, slots: slotsOf(filter), span: spanOf(filter), find: findOf(filter)}}
 }
 
 // spanOf returns the range that a comparison of a column with a constant asks
@@ -135,7 +136,7 @@ func (c *conjunct) try(b *batch, masks []kern.Mask) bool {
 	}
 	values, codes := dictionaryOf(&b.cols[c.slots[0]])
 	if codes == nil {
-		return false
+		return c.find != nil && c.findPlain(col, masks)
 	}
 	set, ok := c.tried(b, values)
 	if !ok {
@@ -149,6 +150,67 @@ func (c *conjunct) try(b *batch, masks []kern.Mask) bool {
 		keepCodes(masks, col, codes, set, nullPasses)
 	}
 	return ok
+}
+
+// textFind sets the bits of the rows of a text that are looked for.
+type textFind func(t kern.Text, found []kern.Mask)
+
+// findOf returns how to look for what n asks of a column: a text, or one with
+// a prefix, a suffix or a part.
+func findOf(n node) textFind {
+	var wanted []byte
+	switch n := n.(type) {
+	case *cmpNode:
+		_, isCol := n.x.(*colNode)
+		k, isConst := n.y.(*constNode)
+		if !isCol || !isConst || n.op != expr.Eq || laneOf(k.v.typ) != laneStr || k.v.null(0) {
+			return nil
+		}
+		wanted = []byte(k.v.strs[0])
+		return func(t kern.Text, found []kern.Mask) { t.Equal(found, wanted) }
+	case *likeNode:
+		if _, isCol := n.x.(*colNode); !isCol || n.fold {
+			return nil
+		}
+		return n.pattern.find()
+	}
+	return nil
+}
+
+// find returns how to look for the common patterns, or nil.
+func (p pattern) find() textFind {
+	shape := ""
+	var text []byte
+	for _, s := range p {
+		if s.wild != 0 {
+			shape += string(s.wild)
+			continue
+		}
+		shape, text = shape+"x", []byte(s.text)
+	}
+	switch shape {
+	case "x":
+		return func(t kern.Text, found []kern.Mask) { t.Equal(found, text) }
+	case "x%":
+		return func(t kern.Text, found []kern.Mask) { t.HasPrefix(found, text) }
+	case "%x":
+		return func(t kern.Text, found []kern.Mask) { t.HasSuffix(found, text) }
+	case "%x%":
+		return func(t kern.Text, found []kern.Mask) { t.Contains(found, text) }
+	}
+	return nil
+}
+
+func (c *conjunct) findPlain(col *format.Column, masks []kern.Mask) bool {
+	plain, ok := col.Text().Plain()
+	if !ok {
+		return false
+	}
+	found := make([]kern.Mask, len(masks))
+	c.find(kern.Text{Offsets: plain.Offsets, Data: plain.Data}, found)
+	kern.AndMasks(masks, found)
+	dropNulls(masks, col)
+	return true
 }
 
 // tried returns the values that pass. An error may be of a value that an

@@ -146,11 +146,10 @@ func (p *Plan) workGrouped(ctx context.Context, t task) (*piece, error) {
 		return nil, err
 	}
 	part := p.newPartial()
-	keys, err := evalAll(p.keys, s.batch)
+	ids, err := p.groupsOf(part, s)
 	if err != nil {
 		return nil, err
 	}
-	ids := part.groups.of(keys, s.n)
 	for i, spec := range p.aggs {
 		var v *vec
 		if spec.arg != nil {
@@ -162,6 +161,20 @@ func (p *Plan) workGrouped(ctx context.Context, t task) (*piece, error) {
 		part.aggs[i].add(ids, s.n, v)
 	}
 	return &piece{part: part, bytes: part.bytes()}, nil
+}
+
+// groupsOf returns the group of each row of s, making groups for new keys.
+func (p *Plan) groupsOf(part *partial, s *survivors) ([]int32, error) {
+	if len(p.keys) > 0 {
+		if keys := p.codedKeys(s); keys != nil {
+			return part.groups.ofCodes(keys, s.n), nil
+		}
+	}
+	keys, err := evalAll(p.keys, s.batch)
+	if err != nil {
+		return nil, err
+	}
+	return part.groups.of(keys, s.n), nil
 }
 
 func evalAll(nodes []node, b *batch) ([]*vec, error) {

@@ -59,19 +59,16 @@ func (x *Ints) Read(dst []int64, masks []kern.Mask) { x.v.read(dst, masks) }
 func (x *Ints) Bounds() (lo, hi int64) { return x.v.bounds() }
 
 // Codes returns the values of a dictionary in ascending order, and the code
-// of each row; ok is false where the run is no dictionary.
+// of each row; ok is false where the run is no dictionary. A single value for
+// all rows is a dictionary of one.
 func (x *Ints) Codes() (values []int64, codes *Ints, ok bool) {
-	d, ok := x.v.(*codedView)
-	if !ok {
-		return nil, nil, false
+	switch v := x.v.(type) {
+	case *codedView:
+		return v.values, v.codes, true
+	case constantView:
+		return []int64{int64(v)}, &Ints{x.n, constantView(0)}, true
 	}
-	return d.values, d.codes, true
-}
-
-// Constant returns the one value of all rows, where there is but one.
-func (x *Ints) Constant() (int64, bool) {
-	c, ok := x.v.(constantView)
-	return int64(c), ok
+	return nil, nil, false
 }
 
 // ViewInts reads the next n integers of T as a view.
