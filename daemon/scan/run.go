@@ -80,7 +80,9 @@ func (p *Plan) run(ctx context.Context, o Opener, w *writer) error {
 
 // pieces works on the tasks in parallel and yields what they leave, in order.
 func (p *Plan) pieces(ctx context.Context, o Opener) iter.Seq2[*piece, error] {
-	line := &pipe[task, *piece]{heldBytes: p.opts.MemoryBytes / 4, pool: p.opts.Pool, work: p.work}
+	top := newThreshold()
+	work := func(ctx context.Context, t task) (*piece, error) { return p.work(ctx, t, top) }
+	line := &pipe[task, *piece]{heldBytes: p.opts.MemoryBytes / 4, pool: p.opts.Pool, work: work}
 	return func(yield func(*piece, error) bool) {
 		for piece, err := range line.run(ctx, p.tasks(ctx, o)) {
 			if piece == nil && err == nil {

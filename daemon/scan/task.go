@@ -114,11 +114,7 @@ func (p *Plan) load(ctx context.Context, t task, limit int64) (*survivors, error
 // stored columns cannot fail, so they go first, in the order that pays; the
 // others stay in theirs, for what stands before may keep rows from them.
 func (p *Plan) filterRows(s *survivors) error {
-	masks := make([]kern.Mask, kern.MasksFor(s.n))
-	for k := range masks {
-		masks[k].First(min(kern.Vector, s.n-k*kern.Vector))
-	}
-	left := s.n
+	masks, left := allMasks(s.n), s.n
 	done := map[*conjunct]bool{}
 	for _, c := range p.inOrder() {
 		if left > 0 && c.try(s.batch, masks) {
@@ -147,6 +143,15 @@ func (p *Plan) filterRows(s *survivors) error {
 		}
 	}
 	return nil
+}
+
+// allMasks returns masks with a bit for each of n rows.
+func allMasks(n int) []kern.Mask {
+	masks := make([]kern.Mask, kern.MasksFor(n))
+	for k := range masks {
+		masks[k].First(min(kern.Vector, n-k*kern.Vector))
+	}
+	return masks
 }
 
 func firstRows(n int) []int32 {
