@@ -38,6 +38,10 @@ type Config struct {
 	Fatal       func(error)   // called when the node must not go on; default: log and exit with status 1
 }
 
+// gcPercent lets garbage grow to several times what is in use before it is
+// collected: scans make much and keep little, and the memory limit holds anyway.
+const gcPercent = 400
+
 // DefaultMemoryLimit is what a node stays under unless it is told otherwise.
 const DefaultMemoryLimit = 512 << 20
 
@@ -104,6 +108,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 		}
 	}()
 	debug.SetMemoryLimit(cfg.MemoryLimit * 4 / 5) // the rest is for what the collector does not see
+	debug.SetGCPercent(gcPercent)
 	if n.lock, err = lockDir(cfg.Dir); err != nil {
 		return nil, err
 	}

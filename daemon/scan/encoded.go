@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"sync"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -43,13 +45,22 @@ func vectorsOf(rows []int32, n int) []kern.Mask {
 // readInts returns the values of the given rows; nil rows are all.
 func readInts(x *codec.Ints, rows []int32) []int64 {
 	masks := vectorsOf(rows, x.Len())
-	all := make([]int64, len(masks)*kern.Vector)
-	x.Read(all, masks)
 	if rows == nil {
+		all := make([]int64, len(masks)*kern.Vector)
+		x.Read(all, masks)
 		return all[:x.Len()]
 	}
-	return gather(all, rows)
+	scratch := intScratch.Get().(*[]int64)
+	defer intScratch.Put(scratch)
+	if len(*scratch) < len(masks)*kern.Vector {
+		*scratch = make([]int64, len(masks)*kern.Vector)
+	}
+	x.Read(*scratch, masks)
+	return gather(*scratch, rows)
 }
+
+// intScratch holds blocks of integers of which some rows are wanted.
+var intScratch = sync.Pool{New: func() any { return new([]int64) }}
 
 // vecOfColumn returns the values of the given rows of a stored column as
 // values of type t, whose lane is that of the stored type; nil rows are all.

@@ -82,7 +82,7 @@ func viewInts[T kern.Uint](d *Decoder, n int, signed bool, depth int) (*Ints, er
 		return nil, err
 	}
 	switch next.enc {
-	case Constant, Packed, Dictionary:
+	case Constant, Packed, Patched, Dictionary:
 		if next, err = d.node(shapeOf[T](), n, depth); err != nil {
 			return nil, err
 		}
@@ -93,6 +93,8 @@ func viewInts[T kern.Uint](d *Decoder, n int, signed bool, depth int) (*Ints, er
 		v, err = viewConstant[T](next, signed)
 	case Packed:
 		v, err = viewPacked[T](d, next, signed)
+	case Patched:
+		v, err = viewPatched[T](d, next, signed)
 	case Dictionary:
 		v, err = viewCoded[T](d, next, signed, depth)
 	default:
@@ -164,7 +166,12 @@ func viewPacked[T kern.Uint](d *Decoder, n node, signed bool) (intView, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &packedView[T]{signed: signed, widths: widths, bases: bases, packed: packed, starts: make([]int32, len(widths))}
+	v := packedViewOf(widths, bases, packed, signed)
+	return &v, nil
+}
+
+func packedViewOf[T kern.Uint](widths []uint8, bases, packed []T, signed bool) packedView[T] {
+	v := packedView[T]{signed: signed, widths: widths, bases: bases, packed: packed, starts: make([]int32, len(widths))}
 	at := 0
 	for k, w := range widths {
 		v.starts[k] = int32(at)
@@ -175,7 +182,7 @@ func viewPacked[T kern.Uint](d *Decoder, n node, signed bool) (intView, error) {
 		}
 		v.lo, v.hi = min(v.lo, lo), max(v.hi, hi)
 	}
-	return v, nil
+	return v
 }
 
 // vectorRange returns what base and width say of vector k.
@@ -192,17 +199,21 @@ func (p *packedView[T]) vectorRange(k int) (lo, hi int64) {
 func (p *packedView[T]) bounds() (lo, hi int64) { return p.lo, p.hi }
 
 func (p *packedView[T]) within(masks []kern.Mask, lo, hi int64) {
-	from, to := extent[T](p.signed)
-	lo, hi = max(lo, from), min(hi, to)
 	for k := range masks {
-		least, most := p.vectorRange(k)
-		switch {
-		case hi < least || most < lo:
-			clear(masks[k][:])
-		case lo <= least && most <= hi:
-		default:
-			kern.WithinAnd(&masks[k], p.packed[p.starts[k]:], int(p.widths[k]), T(lo)-p.bases[k], T(hi)-T(lo))
-		}
+		p.withinVector(&masks[k], k, lo, hi)
+	}
+}
+
+func (p *packedView[T]) withinVector(m *kern.Mask, k int, lo, hi int64) {
+	least, most := p.vectorRange(k)
+	switch {
+	case hi < least || most < lo:
+		*m = kern.Mask{}
+	case lo <= least && most <= hi:
+	default:
+		from, to := extent[T](p.signed)
+		lo, hi = max(lo, from), min(hi, to)
+		kern.WithinAnd(m, p.packed[p.starts[k]:], int(p.widths[k]), T(lo)-p.bases[k], T(hi)-T(lo))
 	}
 }
 
@@ -213,14 +224,17 @@ func (p *packedView[T]) in(masks []kern.Mask, set []uint64) {
 }
 
 func (p *packedView[T]) read(dst []int64, masks []kern.Mask) {
-	var words [kern.Vector]T
 	for k := range masks {
-		if !masks[k].Any() {
-			continue
+		if masks[k].Any() {
+			p.readVector(dst[k*kern.Vector:][:kern.Vector], k)
 		}
-		kern.Unpack(&words, p.packed[p.starts[k]:], p.bases[k], int(p.widths[k]))
-		widen(dst[k*kern.Vector:][:kern.Vector], words[:], p.signed)
 	}
+}
+
+func (p *packedView[T]) readVector(dst []int64, k int) {
+	var words [kern.Vector]T
+	kern.Unpack(&words, p.packed[p.starts[k]:], p.bases[k], int(p.widths[k]))
+	widen(dst, words[:], p.signed)
 }
 
 func widen[T kern.Uint](dst []int64, src []T, signed bool) {
