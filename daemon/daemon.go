@@ -21,6 +21,7 @@ import (
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/ingest"
 	"github.com/tarnlake/tarn/daemon/scan"
+	"github.com/tarnlake/tarn/format/kern"
 	"github.com/tarnlake/tarn/tiering"
 	"google.golang.org/grpc"
 )
@@ -100,6 +101,9 @@ type Node struct {
 // directory is new, and returns when it serves. ctx bounds the start only.
 func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	cfg = cfg.withDefaults()
+	if err := kern.TierError(); err != nil {
+		return nil, wire.Errorf(wire.InvalidArgument, "%w", err).WithHint("leave TARN_KERN out to take the best tier of this CPU")
+	}
 	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics(),
 		scanMemory: scan.NewPool(cfg.MemoryLimit/3, runtime.GOMAXPROCS(0)), puts: newPutMemory(cfg.MemoryLimit / 4)}
 	defer func() {

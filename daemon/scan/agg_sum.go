@@ -5,6 +5,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
+	"github.com/tarnlake/tarn/format/kern"
 )
 
 // exactSum is sum and avg of integers and decimals. The sum itself never
@@ -78,11 +79,20 @@ func (s *exactSum) addInts(groups []int32, values []int64) {
 // magnitudeOf returns the largest |v|.
 func magnitudeOf(values []int64) uint64 {
 	var lo, hi int64
+	for ; len(values) >= kern.Vector; values = values[kern.Vector:] {
+		l, h, _ := kern.MinMaxOf((*[kern.Vector]int64)(values), &everyRow)
+		lo, hi = min(lo, l), max(hi, h)
+	}
 	for _, v := range values {
 		lo, hi = min(lo, v), max(hi, v)
 	}
 	return max(uint64(hi), -uint64(lo))
 }
+
+var everyRow = func() (m kern.Mask) {
+	m.Fill(true)
+	return m
+}()
 
 func (s *exactSum) put(g int32, w wide) {
 	s.sums[g] = s.sums[g].plus(w)
