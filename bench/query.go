@@ -148,22 +148,27 @@ func (m *measurement) profile(ours *engine.Engine, name string) error {
 	return err
 }
 
+// round asks each engine once. Another one begins in each round, so that no
+// engine always comes after the same neighbour.
 func (m *measurement) round(running []*engine.Engine, round int) error {
 	sql := m.question.ask(m.on, round, m.bench.lookups())
-	var first []engine.Answer
-	for i, e := range running {
+	answers := make([][]engine.Answer, len(running))
+	for i := range running {
+		turn := (i + round) % len(running)
+		e := running[turn]
 		reply, err := e.Do(engine.Request{SQL: sql})
 		if err != nil {
 			return err
 		}
-		took, answers := time.Duration(reply.Nanos), reply.Answers
-		if i == 0 {
-			first, m.read = answers, max(m.read, reply.Read/int64(len(sql)))
-		} else if err := m.same(running[0], e, sql, first, answers); err != nil {
-			return err
-		}
+		answers[turn] = reply.Answers
+		m.read = max(m.read, reply.Read/int64(len(sql)))
 		if round > 0 {
-			m.times[e.Kind] = append(m.times[e.Kind], millis(took)/float64(len(sql)))
+			m.times[e.Kind] = append(m.times[e.Kind], float64(reply.Nanos)/1e6/float64(len(sql)))
+		}
+	}
+	for i, e := range running[1:] {
+		if err := m.same(running[0], e, sql, answers[0], answers[i+1]); err != nil {
+			return err
 		}
 	}
 	return nil

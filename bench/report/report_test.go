@@ -26,7 +26,7 @@ func sample() []*result.Work {
 	curve := func(engine string) result.Curve {
 		return result.Curve{Engine: engine, Query: "top", Points: []result.Point{{Rows: 1e6, Millis: 1, PeakMB: 50}, {Rows: 4e6, Millis: 4, PeakMB: 51}, {Rows: 16e6, Millis: 17, PeakMB: 52}}}
 	}
-	return []*result.Work{query("good", 5), query("bad", 0.5), size, {Name: "growth", Order: 4, Growth: []result.Curve{curve("tarn"), curve("duckdb")}}}
+	return []*result.Work{query("good", 5), query("bad", 0.5), size, {Name: "growth", Title: "How cost grows", Order: 4, Growth: []result.Curve{curve("tarn"), curve("duckdb")}}}
 }
 
 func TestReport(t *testing.T) {
