@@ -10,7 +10,7 @@ import (
 )
 
 // page is docs/benchmarks.md.
-func page(works []*result.Work) string {
+func page(works []*result.Work, why map[string]string) string {
 	p := &text{}
 	p.line("# Benchmarks")
 	p.line("")
@@ -20,12 +20,13 @@ func page(works []*result.Work) string {
 	p.line("**A ratio says how many times better Tarn is: above 1 it is ahead.**")
 	p.line("")
 	machines(p, works)
+	small(p, works)
 	summary(p, works)
 	if slices.ContainsFunc(works, isQuery) {
 		p.line("![Ratios of all queries with their targets](benchmarks/ratios.svg)")
 		p.line("")
 	}
-	misses(p, works)
+	misses(p, works, why)
 	times(p, works)
 	others(p, works)
 	growthSection(p, works)
@@ -65,6 +66,17 @@ func machines(p *text, works []*result.Work) {
 	}
 }
 
+// small warns of figures that are not of the size that targets are about.
+func small(p *text, works []*result.Work) {
+	for _, w := range works {
+		if w.Data == "lines" && w.Rows < 6_000_000 && len(w.Growth) == 0 {
+			p.line("**These are figures of fewer rows than the 6,000,000 that the targets are about**: fixed costs weigh more here.")
+			p.line("")
+			return
+		}
+	}
+}
+
 func summary(p *text, works []*result.Work) {
 	p.line("## Targets")
 	p.line("")
@@ -95,19 +107,35 @@ func verdict(t result.Target) string {
 	return "**missed**"
 }
 
-// misses names what was promised and not kept, before anything else is shown.
-func misses(p *text, works []*result.Work) {
-	all, missed := 0, 0
+// misses names what was promised and not kept, each with its reason.
+func misses(p *text, works []*result.Work, why map[string]string) {
+	all, missed := 0, &text{}
 	for _, w := range works {
 		for _, t := range w.Targets {
 			all++
 			if !t.Met {
-				missed++
+				missed.line("- `%s` against %s, %s instead of %s: %s", w.Name, t.Against, number(t.Ratio), number(t.Least), reason(why, w.Name, t.Against))
 			}
 		}
 	}
-	p.line("%d of %d targets are met; %d are missed.", all-missed, all, missed)
+	count := strings.Count(missed.String(), "\n")
+	p.line("%d of %d targets are met.", all-count, all)
 	p.line("")
+	if count > 0 {
+		p.line("## Missed, and why")
+		p.line("")
+		p.line("%s", missed.String())
+	}
+}
+
+// reason looks for "WORK against PEER", then for WORK, in bench/why.json.
+func reason(why map[string]string, work, against string) string {
+	for _, key := range []string{work + " against " + against, work} {
+		if r := why[key]; r != "" {
+			return r
+		}
+	}
+	return "no reason is written down yet."
 }
 
 func isQuery(w *result.Work) bool { return w.Unit == "ms" && len(w.Peers) > 1 }

@@ -31,7 +31,7 @@ func ratioPlot(works []*result.Work) string {
 	x := logAxis(values, 10, left, 840)
 	d.text(8, 20, "head", "start", "How many times as fast as its peers Tarn is (median, warm)")
 	d.legend(14, 42, peers...)
-	d.text(420, 42, "dim", "start", "| target, ‖ aim, in the peer's colour")
+	d.text(400, 42, "dim", "start", "| target, ‖ aim, in the peer's colour; a name in red missed a target")
 	bottom := d.height - 26
 	for _, v := range x.ticks(10) {
 		class := "grid"
@@ -94,6 +94,7 @@ func bytesPlot(works []*result.Work) string {
 	d := &drawing{width: 860, height: top + float64(len(stored))*(barHeight*3+18) + 10}
 	d.text(8, 20, "head", "start", "Bytes stored, as a share of the zstd Parquet")
 	d.legend(14, 42, kinds...)
+	d.text(400, 42, "dim", "start", "a name in red missed its target")
 	widest := 1.0
 	for _, w := range stored {
 		for _, k := range kinds {
@@ -152,12 +153,12 @@ func growthOf(curves []result.Curve) string {
 			queries = append(queries, c.Query)
 		}
 	}
-	const panel, height, left, top = 158.0, 170.0, 50.0, 76.0
-	d := &drawing{width: left + panel*float64(len(queries)) + 20, height: top + 2*(height+46)}
+	const panel, height, left, top = 158.0, 170.0, 50.0, 94.0
+	d := &drawing{width: left + panel*float64(len(queries)) + 20, height: top + 2*(height+64)}
 	d.text(8, 20, "head", "start", "Time and peak memory at 1, 4 and 16 times the rows (both axes logarithmic)")
 	d.legend(14, 42, "tarn", "duckdb")
 	for r, row := range growthRows {
-		y := top + float64(r)*(height+46)
+		y := top + float64(r)*(height+64)
 		var all, rows []float64
 		for _, c := range curves {
 			for _, p := range c.Points {
@@ -165,7 +166,7 @@ func growthOf(curves []result.Curve) string {
 			}
 		}
 		scale := logAxis(all, 10, y+height, y)
-		d.text(8, y-8, "dim", "start", "%s", row.title)
+		d.text(8, y-26, "head", "start", "%s", row.title)
 		for _, v := range scale.ticks(10) {
 			d.rule(left, scale.at(v), left+panel*float64(len(queries))-20, scale.at(v), "grid")
 			d.text(left-6, scale.at(v)+4, "dim", "end", "%g", v)

@@ -36,14 +36,18 @@ func TestReport(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := run(in, out); err != nil {
+	why := filepath.Join(in, "why")
+	if err := os.WriteFile(why, []byte(`{"bad against duckdb": "It rains."}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(in, out, why); err != nil {
 		t.Fatal(err)
 	}
 	page, err := os.ReadFile(filepath.Join(out, "benchmarks.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"(`good`) | duckdb | 5.00 | 2.00 | 4.00 | met, with the aim |", "(`bad`) | duckdb | 0.50 | 2.00 | 4.00 | **missed** |", "1 of 2 targets are met; 1 are missed."} {
+	for _, want := range []string{"(`good`) | duckdb | 5.00 | 2.00 | 4.00 | met, with the aim |", "(`bad`) | duckdb | 0.50 | 2.00 | 4.00 | **missed** |", "1 of 2 targets are met.", "`bad` against duckdb, 0.50 instead of 2.00: It rains."} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
@@ -76,7 +80,7 @@ func checkSVG(t *testing.T, file string) {
 }
 
 func TestNoResults(t *testing.T) {
-	if err := run(t.TempDir(), t.TempDir()); err == nil {
+	if err := run(t.TempDir(), t.TempDir(), "why.json"); err == nil {
 		t.Error("a report of nothing was made; want an error")
 	}
 }
