@@ -140,28 +140,28 @@ func once(file, dir, script string) error {
 }
 
 // load puts the files into a new lake, in one commit, through the Go client,
-// and leaves the lake without a node.
-func (d dataSet) load(ctx context.Context, b *bench, files []string, lake string) error {
+// and leaves the lake without a node. It returns how many rows are in it.
+func (d dataSet) load(ctx context.Context, b *bench, files []string, lake string) (rows int64, err error) {
 	if err := os.RemoveAll(lake); err != nil {
-		return err
+		return 0, err
 	}
 	n, err := engine.StartNode(ctx, b.bin, lake, b.threads)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer n.Close()
 	first, err := source.Open(ctx, files[0], d.sourceOptions(nil))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	want := first.Schema()
 	first.Close()
 	_, err = n.Client.CreateTable(ctx, wire.CreateTable{Name: d.name, Fields: want.Fields})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = n.Client.Load(ctx, d.name, "", d.batches(ctx, files, want))
-	return err
+	receipt, err := n.Client.Load(ctx, d.name, "", d.batches(ctx, files, want))
+	return receipt.Rows, err
 }
 
 func (d dataSet) sourceOptions(want *schema.Schema) source.Options {

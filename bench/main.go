@@ -39,6 +39,7 @@ type bench struct {
 	modules    string // where node finds chdb; empty: no ClickHouse
 
 	duckVersion string
+	locked      *os.File // held to the end
 	ready       map[string]*prepared
 	run         result.Run
 	table       *tabwriter.Writer
@@ -169,6 +170,9 @@ func (b *bench) settle() (err error) {
 		if err := os.MkdirAll(cmpOrText(dir, "."), 0o755); err != nil {
 			return err
 		}
+	}
+	if err := b.lock(); err != nil {
+		return err
 	}
 	b.run = result.Run{Date: time.Now().UTC().Truncate(time.Second), Machine: describe(b.threads), Versions: map[string]string{"go": runtime.Version()}}
 	b.run.Versions["tarn"] = b.tarnVersion()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tarnlake/tarn/bench/engine"
 	"github.com/tarnlake/tarn/generate"
+	"golang.org/x/sys/unix"
 )
 
 // prepared is a data set that all engines can read.
@@ -73,8 +74,15 @@ func (b *bench) prepare(ctx context.Context, name string, rows int64) (*prepared
 func (p *prepared) fill(ctx context.Context, b *bench, key string) error {
 	if !b.reuse || !there(p.place.Lake+".state") {
 		b.say("%s: %d rows into Tarn", p.set.name, p.rows)
-		if err := p.set.load(ctx, b, p.files, p.place.Lake); err != nil {
+		if err := os.RemoveAll(p.place.Lake + ".state"); err != nil { // until the new lake is whole
 			return err
+		}
+		rows, err := p.set.load(ctx, b, p.files, p.place.Lake)
+		if err != nil {
+			return err
+		}
+		if rows != p.rows {
+			return fmt.Errorf("%d rows were loaded; want %d", rows, p.rows)
 		}
 		if err := engine.SaveState(ctx, p.place.Lake); err != nil {
 			return err
@@ -109,4 +117,19 @@ func bytesBelow(path string) (sum int64, err error) {
 		return err
 	})
 	return sum, err
+}
+
+// lock keeps other runs out of the cache, whose lakes this one remakes, and
+// off the cores. It goes with the process.
+func (b *bench) lock() error {
+	f, err := os.OpenFile(filepath.Join(b.cache, "LOCK"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return err
+	}
+	b.locked = f
+	if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+		return nil
+	}
+	b.say("another run uses %s; waiting for its end (TARN_BENCH_CACHE names another folder)", b.cache)
+	return unix.Flock(int(f.Fd()), unix.LOCK_EX)
 }
