@@ -20,7 +20,7 @@ func describe(threads int) result.Machine {
 		m.MemoryGB = float64(int(n*1024/1e8)) / 10
 	}
 	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		m.Kernel = strings.TrimSpace(string(b))
+		m.Kernel, _, _ = strings.Cut(strings.TrimSpace(string(b)), "-")
 	}
 	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
 		fmt.Sscan(string(b), &m.LoadAverage)

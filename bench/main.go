@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/tarnlake/tarn/bench/engine"
@@ -42,7 +41,6 @@ type bench struct {
 	locked      *os.File // held to the end
 	ready       map[string]*prepared
 	run         result.Run
-	table       *tabwriter.Writer
 	failed      []string // works that missed a target
 }
 
@@ -55,7 +53,7 @@ func main() {
 	flag.Int64Var(&b.growthBase, "growth", 0, "rows of the smallest table of work growth (default a sixth of -rows)")
 	flag.IntVar(&b.runs, "runs", 5, "warm runs of each engine; the median counts")
 	flag.IntVar(&b.cold, "cold", 3, "cold runs of each engine; 0 leaves them out")
-	flag.IntVar(&b.keys, "keys", 1000, "keys that each lookup work asks for, over all warm runs")
+	flag.IntVar(&b.keys, "keys", 1000, "keys that each lookup work asks for over all warm runs, if that does not take minutes")
 	flag.IntVar(&b.threads, "threads", min(2, runtime.NumCPU()), "threads of each engine")
 	flag.BoolVar(&b.reuse, "reuse", false, "take the lake of the last run: its format has not changed since")
 	flag.StringVar(&b.profiles, "cpuprofile", "", "write a CPU profile of Tarn's warm runs of each work into this `directory`")

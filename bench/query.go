@@ -81,7 +81,14 @@ func (q question) ask(p *prepared, round, lookups int) []string {
 	return sql
 }
 
-// lookups is how many keys a round asks for.
+// A round of lookups asks for a few keys to begin with, and then for as many
+// as it should, or as fit into a long round if an engine is slow.
+const (
+	fewLookups = 10
+	longRound  = 20 * time.Second
+)
+
+// lookups is how many keys a round should ask for.
 func (b *bench) lookups() int { return max(b.keys/b.runs, 1) }
 
 // peersOf returns the engines that answer SQL, ours first.
@@ -104,12 +111,14 @@ type measurement struct {
 	times, cold map[engine.Kind][]float64 // ms of one query
 	wasCold     bool
 	read        int64 // bytes of files that ours reads for one query
+	lookups     int   // keys that a round asks for
 }
 
 // warm asks all engines in turn, round after round. The first round warms
 // them and does not count.
 func (m *measurement) warm(ctx context.Context, name string) error {
 	m.times = map[engine.Kind][]float64{}
+	m.lookups = min(fewLookups, m.bench.lookups())
 	var running []*engine.Engine
 	defer func() {
 		for _, e := range running {
@@ -151,8 +160,8 @@ func (m *measurement) profile(ours *engine.Engine, name string) error {
 // round asks each engine once. Another one begins in each round, so that no
 // engine always comes after the same neighbour.
 func (m *measurement) round(running []*engine.Engine, round int) error {
-	sql := m.question.ask(m.on, round, m.bench.lookups())
-	answers := make([][]engine.Answer, len(running))
+	sql := m.question.ask(m.on, round, m.lookups)
+	answers, nanos := make([][]engine.Answer, len(running)), int64(0)
 	for i := range running {
 		turn := (i + round) % len(running)
 		e := running[turn]
@@ -160,11 +169,14 @@ func (m *measurement) round(running []*engine.Engine, round int) error {
 		if err != nil {
 			return err
 		}
-		answers[turn] = reply.Answers
+		answers[turn], nanos = reply.Answers, nanos+reply.Nanos
 		m.read = max(m.read, reply.Read/int64(len(sql)))
 		if round > 0 {
 			m.times[e.Kind] = append(m.times[e.Kind], float64(reply.Nanos)/1e6/float64(len(sql)))
 		}
+	}
+	if round == 0 { // now it is known how long a key takes
+		m.lookups = max(m.lookups, min(m.bench.lookups(), int(int64(longRound)*int64(len(sql))/nanos)))
 	}
 	for i, e := range running[1:] {
 		if err := m.same(running[0], e, sql, answers[0], answers[i+1]); err != nil {
@@ -214,7 +226,7 @@ func (m *measurement) coldRun(ctx context.Context, k engine.Kind, round int) err
 		return err
 	}
 	defer e.Stop()
-	sql := m.question.ask(m.on, round, m.bench.lookups())
+	sql := m.question.ask(m.on, round, m.lookups)
 	sql = sql[:min(len(sql), coldQueries)]
 	total := time.Duration(0)
 	for _, s := range sql {
@@ -249,6 +261,9 @@ func (m *measurement) result() *result.Work {
 	}
 	w.Compare()
 	w.Notes = append(w.Notes, m.limit(w)...)
+	if q.keyColumn != "" {
+		w.Notes = append(w.Notes, fmt.Sprintf("ms are of one lookup; %d random keys were asked for in the %d runs", m.lookups*m.bench.runs, m.bench.runs))
+	}
 	m.bench.run.Machine.ColdReally = m.wasCold
 	if m.bench.cold > 0 && !m.wasCold {
 		w.Notes = append(w.Notes, "the kernel did not let go of all pages: cold is not quite cold")

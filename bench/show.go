@@ -58,7 +58,7 @@ func aimText(aim float64) string {
 
 func verdict(t result.Target) string {
 	switch {
-	case t.Met && t.Aimed:
+	case t.Met && t.Aim > 0 && t.Aimed:
 		return "met, and the aim"
 	case t.Met:
 		return "met"
