@@ -161,8 +161,24 @@ const (
 	sectionInfo    sectionID = 3
 )
 
+// Sections of a column's meta: its indexes. Numbers reach disk.
+const (
+	sectionValues sectionID = 16 // index.Values
+	sectionBloom  sectionID = 17 // index.Bloom
+	sectionLocate sectionID = 18 // index.Locator
+	sectionTokens sectionID = 19 // index.Tokens
+)
+
 func (id sectionID) String() string {
 	switch id {
+	case sectionValues:
+		return "values"
+	case sectionBloom:
+		return "bloom"
+	case sectionLocate:
+		return "locate"
+	case sectionTokens:
+		return "tokens"
 	case sectionSchema:
 		return "schema"
 	case sectionColumns:

@@ -30,6 +30,7 @@ type Reader struct {
 	columns []column // ascending by field id
 	metas   []atomic.Pointer[meta]
 	budget  int64 // bytes of values that one page may decode to
+	indexes heldIndexes
 }
 
 // tailSize is how much Open reads at once. Narrow files need no more.
@@ -179,11 +180,16 @@ func (r *Reader) Zone(fieldID int32, block int) (index.Zone, error) {
 	return metas[0].pages[block].zone, nil
 }
 
-// find returns the places of fields in the directory.
+// find returns the places of fields in the directory, if there is such a block.
 func (r *Reader) find(fieldIDs []int32, block int) ([]int, error) {
 	if block < 0 || block >= r.Blocks() {
 		return nil, fmt.Errorf("block %d of a segment of %d", block, r.Blocks())
 	}
+	return r.places(fieldIDs)
+}
+
+// places returns the places of fields in the directory.
+func (r *Reader) places(fieldIDs []int32) ([]int, error) {
 	places := make([]int, len(fieldIDs))
 	for i, id := range fieldIDs {
 		at, ok := slices.BinarySearchFunc(r.columns, id, func(c column, id int32) int { return int(int64(c.fieldID) - int64(id)) })
@@ -231,7 +237,12 @@ func (r *Reader) parseMeta(at int, b []byte) (*meta, error) {
 	if err != nil {
 		return nil, corrupt(part, int64(c.meta.off), "%w", err)
 	}
+	found := map[sectionID]bool{}
 	for _, s := range m.sections {
+		if found[s.id] {
+			return nil, corrupt(part, int64(c.meta.off), "%s is there twice", s.id)
+		}
+		found[s.id] = true
 		if s.flags&mustKnow != 0 {
 			return nil, fmt.Errorf("%w: %s has a section %d that cannot be skipped", ErrUnsupported, part, s.id)
 		}

@@ -28,6 +28,14 @@ const (
 type Options struct {
 	// Profile trades the time to write and to scan for bytes.
 	Profile Profile
+	// Lookup names the columns, by field id, whose values are looked up one by
+	// one: they get an index from value to row. Their type is index.Bounded.
+	Lookup []int32
+	// Text names the columns, by field id, whose words are looked for: they
+	// get an index from word to rows. Their type is string.
+	Text []int32
+
+	indexRows int // a segment of fewer has no indexes; 0 is minIndexRows
 }
 
 // Summary is what a Writer wrote.
@@ -52,13 +60,15 @@ type Writer struct {
 	schema  *schema.Schema
 	info    Info
 	encoder *codec.Encoder
+	opts    Options
 	page    []byte // scratch
 
-	pending [][]arrow.Array // by column: rows of the block that is not full yet
-	waiting int             // rows in pending
-	rows    int64           // rows in blocks written
-	metas   []meta          // by column
-	memory  []codec.Memory  // by column
+	pending [][]arrow.Array  // by column: rows of the block that is not full yet
+	waiting int              // rows in pending
+	rows    int64            // rows in blocks written
+	metas   []meta           // by column
+	indexes []*columnIndexes // by column
+	memory  []codec.Memory   // by column
 	used    codec.Set
 	err     error
 }
@@ -99,7 +109,11 @@ func NewWriter(w io.Writer, s *schema.Schema, info Info, opts Options) (*Writer,
 	sw := &Writer{
 		out: output{w: w}, schema: s, info: info, encoder: codec.NewEncoder(opts.Profile),
 		pending: make([][]arrow.Array, len(s.Fields)), metas: make([]meta, len(s.Fields)),
-		memory: make([]codec.Memory, len(s.Fields)),
+		memory:  make([]codec.Memory, len(s.Fields)),
+		indexes: make([]*columnIndexes, len(s.Fields)), opts: opts,
+	}
+	if err := opts.check(s); err != nil {
+		return nil, err
 	}
 	sw.out.write(appendHead(nil))
 	return sw, sw.out.err
@@ -185,6 +199,7 @@ func (w *Writer) writePage(i int) error {
 	p.span = w.out.put(w.page, pageAlign)
 	w.used |= p.encodings
 	w.metas[i].pages = append(w.metas[i].pages, p)
+	w.index(i, col)
 	release(w.pending[i])
 	w.pending[i] = w.pending[i][:0]
 	return nil
@@ -210,6 +225,9 @@ func release(arrays []arrow.Array) {
 func (w *Writer) Close() (Summary, error) {
 	if w.err == nil && w.waiting > 0 {
 		w.err = w.writeBlock()
+	}
+	if w.err == nil {
+		w.err = w.putIndexes()
 	}
 	if w.err == nil {
 		w.finish()

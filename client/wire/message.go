@@ -175,6 +175,7 @@ type Explanation struct {
 	PrunedZone      int      `json:"pruned_by_zone_map"`
 	Blocks          int      `json:"blocks"`
 	BlocksRead      int      `json:"blocks_read"`
+	BlocksByIndex   int      `json:"blocks_pruned_by_index,omitempty"`
 	Rows            int64    `json:"rows"`
 	RowsRead        int64    `json:"rows_read"`
 	Columns         []string `json:"columns"`

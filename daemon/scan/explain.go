@@ -51,7 +51,8 @@ func (p *Plan) count(ctx context.Context, o Opener, e *wire.Explanation) (answer
 		}
 		e.Blocks += r.Blocks()
 		read := 0
-		p.blocks(seg, r, func(t task, failed error) bool {
+		var out leftOut
+		p.blocks(ctx, seg, r, &out, func(t task, failed error) bool {
 			if err = failed; err != nil {
 				return false
 			}
@@ -67,6 +68,7 @@ func (p *Plan) count(ctx context.Context, o Opener, e *wire.Explanation) (answer
 			return 0, err
 		}
 		e.BlocksRead += read
+		e.BlocksByIndex += out.index
 		if read > 0 {
 			e.SegmentsRead++
 		}
@@ -104,8 +106,11 @@ func (p *Plan) steps(e wire.Explanation, answered int) []string {
 		add("answer %d segments or blocks from their zones, unread", answered)
 	}
 	add("read %d of %d rows in %d blocks of %d segments of %s, version %d", e.RowsRead, e.Rows, e.BlocksRead, e.SegmentsRead, p.snap.Name, p.snap.Version)
-	if e.Blocks > e.BlocksRead {
-		add("left out %d of %d blocks by zone map", e.Blocks-e.BlocksRead, e.Blocks)
+	if e.BlocksByIndex > 0 {
+		add("left out %d of %d blocks by index", e.BlocksByIndex, e.Blocks)
+	}
+	if byZone := e.Blocks - e.BlocksRead - e.BlocksByIndex; byZone > 0 {
+		add("left out %d of %d blocks by zone map", byZone, e.Blocks)
 	}
 	if e.PrunedPartition+e.PrunedZone > 0 {
 		add("left out %d of %d segments by partition, %d by zone map", e.PrunedPartition, e.Segments, e.PrunedZone)

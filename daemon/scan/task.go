@@ -23,7 +23,15 @@ type task struct {
 	block int
 	rows  int
 	all   bool // every row passes the filter
+
+	// What zones and indexes know of the filter, for Candidates and TheseRows
+	// in mask; index.Unsure if they were not asked.
+	found index.Found
+	mask  *index.Mask
 }
+
+// leftOut counts the blocks that were not worth a task, by what showed it.
+type leftOut struct{ zone, index int }
 
 // tasks lists what to read, in the order of the table. It opens the segments
 // one after the other, as the tasks are asked for.
@@ -41,15 +49,17 @@ func (p *Plan) tasks(ctx context.Context, o Opener) iter.Seq2[task, error] {
 				yield(task{}, fmt.Errorf("segment %s: %w", seg.ID, err))
 				return
 			}
-			if !p.blocks(seg, r, yield) {
+			if !p.blocks(ctx, seg, r, &leftOut{}, yield) {
 				return
 			}
 		}
 	}
 }
 
-// blocks yields the blocks of a segment that the zones do not rule out.
-func (p *Plan) blocks(seg *catalog.Segment, r *format.Reader, yield func(task, error) bool) bool {
+// blocks yields the blocks of a segment that neither zones nor indexes rule
+// out, and counts the others.
+func (p *Plan) blocks(ctx context.Context, seg *catalog.Segment, r *format.Reader, out *leftOut, yield func(task, error) bool) bool {
+	indexed := indexes{pred: p.inBuckets(p.pred, seg), r: r}
 	for b := range r.Blocks() {
 		t := task{seg: seg, r: r, block: b, rows: r.BlockRows(b), all: p.filter == nil}
 		if p.filter != nil && !p.opts.NoPrune {
@@ -60,15 +70,57 @@ func (p *Plan) blocks(seg *catalog.Segment, r *format.Reader, yield func(task, e
 				return false
 			}
 			if verdict == index.None {
+				out.zone++
 				continue
 			}
 			t.all = verdict == index.All
+			if err := indexed.ask(ctx, &t); err != nil {
+				yield(task{}, fmt.Errorf("segment %s block %d: %w", seg.ID, b, err))
+				return false
+			}
+			if t.found == index.NoRow {
+				out.index++
+				continue
+			}
 		}
 		if !yield(t, nil) {
 			return false
 		}
 	}
 	return true
+}
+
+// indexes are those of a segment, found when they are first asked.
+type indexes struct {
+	pred *index.Pred
+	r    *format.Reader
+	rows *index.Rows
+}
+
+// ask tells t what the indexes know of its rows.
+func (x *indexes) ask(ctx context.Context, t *task) (err error) {
+	if t.all {
+		return nil
+	}
+	if x.rows == nil {
+		if x.rows, err = x.r.FindRows(ctx, x.pred); err != nil {
+			return err
+		}
+	}
+	if !x.rows.Indexed() {
+		return nil
+	}
+	m := new(index.Mask)
+	if t.found, err = x.rows.Block(t.block, m); err != nil {
+		return err
+	}
+	switch t.found {
+	case index.EveryRow:
+		t.all = true
+	case index.Candidates, index.TheseRows:
+		t.mask = m
+	}
+	return nil
 }
 
 // zones are those of the block. An error is stored in failed.

@@ -1,0 +1,280 @@
+package format
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"weak"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/tarnlake/tarn/index"
+	"github.com/tarnlake/tarn/schema"
+)
+
+// Indexes are sections of a column's meta: what package index builds and
+// reads, put into the file, found, checked and given back. A reader that does
+// not know one passes over it.
+
+// minIndexRows is the least number of rows worth an index: one page of fewer
+// is scanned as fast as an index is read.
+const minIndexRows = 4096
+
+// Room of the value directory, as shares of the bytes of its column.
+const (
+	listedShare    = 15      // percent, of all listed rows
+	directoryShare = 25      // percent, of all the rest
+	directoryFloor = 4 << 10 // bytes that the rest may always take
+)
+
+// check refuses indexes on columns that are not there or cannot have them.
+func (o Options) check(s *schema.Schema) error {
+	for _, id := range o.Lookup {
+		if i := s.ByID(id); i < 0 || !index.Bounded(s.Fields[i].Type) {
+			return fmt.Errorf("lookup index on field %d: no such column, or one without an order", id)
+		}
+	}
+	for _, id := range o.Text {
+		if i := s.ByID(id); i < 0 || s.Fields[i].Type.ID() != arrow.STRING {
+			return fmt.Errorf("text index on field %d: no such column, or not one of strings", id)
+		}
+	}
+	return nil
+}
+
+// columnIndexes are the indexes of one column that are being built.
+type columnIndexes struct {
+	values *index.ValuesBuilder
+}
+
+// newIndexes returns the indexes that a column gets.
+func (w *Writer) newIndexes(f schema.Field) *columnIndexes {
+	c := &columnIndexes{}
+	least := w.opts.indexRows
+	if least == 0 {
+		least = minIndexRows
+	}
+	if w.waiting < least || !index.Bounded(f.Type) {
+		return c
+	}
+	c.values = index.NewValuesBuilder(f.Type)
+	return c
+}
+
+// index adds a block of column i, whose page has been written, to its indexes.
+func (w *Writer) index(i int, col arrow.Array) {
+	if w.indexes[i] == nil {
+		w.indexes[i] = w.newIndexes(w.schema.Fields[i])
+	}
+	c := w.indexes[i]
+	if c.values != nil && !c.values.Add(col, w.metas[i].bytes()*listedShare/100) {
+		c.values = nil
+	}
+}
+
+// bytes returns the size of all pages.
+func (m meta) bytes() (n int64) {
+	for _, p := range m.pages {
+		n += int64(p.len)
+	}
+	return n
+}
+
+// putIndexes writes the sections of all columns.
+func (w *Writer) putIndexes() error {
+	for i, c := range w.indexes {
+		if c == nil {
+			continue
+		}
+		if err := w.putIndex(i, c); err != nil {
+			return fmt.Errorf("index of column %q: %w", w.schema.Fields[i].Name, err)
+		}
+	}
+	return nil
+}
+
+func (w *Writer) putIndex(i int, c *columnIndexes) error {
+	if c.values != nil {
+		b, err := c.values.Finish(max(w.metas[i].bytes()*directoryShare/100, directoryFloor))
+		if err != nil {
+			return err
+		}
+		w.putSection(i, sectionValues, b)
+	}
+	return nil
+}
+
+// putSection writes a section of column i, if it has bytes.
+func (w *Writer) putSection(i int, id sectionID, b []byte) {
+	if len(b) > 0 {
+		w.metas[i].sections = append(w.metas[i].sections, section{id: id, span: w.out.put(b, partAlign)})
+	}
+}
+
+// heldIndexes are indexes in memory, for as long as somebody uses them or the
+// garbage collector leaves them: they may be large and many.
+type heldIndexes struct {
+	mu   sync.Mutex
+	held map[indexKey]any // weak.Pointer of the index
+}
+
+type indexKey struct {
+	place int // of the column in the directory
+	id    sectionID
+}
+
+// indexOf returns an index of the column at a place of the directory: one that
+// is held, or else what parse makes of its section. It is nil if there is none.
+func indexOf[T any](ctx context.Context, r *Reader, place int, id sectionID, parse func(*meta, indexBytes) (*T, error)) (*T, error) {
+	metas, err := r.load(ctx, []int{place})
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(metas[0].sections, func(s section) bool { return s.id == id })
+	if at < 0 {
+		return nil, nil
+	}
+	key := indexKey{place, id}
+	r.indexes.mu.Lock()
+	held, _ := r.indexes.held[key].(weak.Pointer[T])
+	r.indexes.mu.Unlock()
+	if x := held.Value(); x != nil {
+		return x, nil
+	}
+	s := metas[0].sections[at]
+	x, err := parse(metas[0], indexBytes{r, s})
+	if err != nil {
+		return nil, r.badIndex(place, id, err)
+	}
+	if x == nil {
+		return nil, nil
+	}
+	r.indexes.mu.Lock()
+	defer r.indexes.mu.Unlock()
+	if r.indexes.held == nil {
+		r.indexes.held = map[indexKey]any{}
+	}
+	r.indexes.held[key] = weak.Make(x)
+	return x, nil
+}
+
+// badIndex gives an error of an index its place in the file. An error of
+// reading stays what it is.
+func (r *Reader) badIndex(place int, id sectionID, err error) error {
+	if errors.As(err, new(*readError)) || errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	f := r.schema.Fields[r.columns[place].position]
+	return fmt.Errorf("%w: %s index of column %q: %w", ErrCorrupt, id, f.Name, err)
+}
+
+// readError is an error of the file, not of what is in it.
+type readError struct{ error }
+
+func (e *readError) Unwrap() error { return e.error }
+
+// indexBytes are the bytes of an index's section.
+type indexBytes struct {
+	r *Reader
+	section
+}
+
+// all returns the whole section, checked.
+func (b indexBytes) all() ([]byte, error) {
+	out := make([]byte, b.len)
+	if err := readFull(b.r.file, out, int64(b.off)); err != nil {
+		return nil, &readError{err}
+	}
+	return out, b.check(b.id.String(), out)
+}
+
+// Values returns the directory of the distinct values of a column, or nil if
+// it has none. Do not keep it: it may be large.
+func (r *Reader) Values(ctx context.Context, fieldID int32) (*index.Values, error) {
+	places, err := r.places([]int32{fieldID})
+	if err != nil {
+		return nil, err
+	}
+	return r.values(ctx, places[0])
+}
+
+func (r *Reader) values(ctx context.Context, place int) (*index.Values, error) {
+	return indexOf(ctx, r, place, sectionValues, func(m *meta, s indexBytes) (*index.Values, error) {
+		b, err := s.all()
+		if err != nil {
+			return nil, err
+		}
+		return index.ParseValues(b, r.Rows(), m.nulls())
+	})
+}
+
+func (m meta) nulls() (n int64) {
+	for _, p := range m.pages {
+		n += p.zone.Nulls
+	}
+	return n
+}
+
+// Has reports whether the segment has a column (see index.Source).
+func (r *Reader) Has(fieldID int32) bool {
+	_, err := r.places([]int32{fieldID})
+	return err == nil
+}
+
+// FindRows returns what zones and indexes of the segment know of a filter. It
+// reads the indexes of the columns that the filter compares.
+func (r *Reader) FindRows(ctx context.Context, p *index.Pred) (*index.Rows, error) {
+	return index.FindRows(ctx, p, r)
+}
+
+// Probes asks the indexes of a column about a leaf (see index.Source).
+func (r *Reader) Probes(ctx context.Context, leaf *index.Pred) ([]index.Probe, error) {
+	places, err := r.places([]int32{leaf.Field})
+	if err != nil {
+		return nil, err
+	}
+	var out []index.Probe
+	for _, kind := range probeKinds {
+		p, err := kind.probe(r, ctx, places[0], leaf)
+		if err != nil {
+			return nil, r.badIndex(places[0], kind.id, err)
+		}
+		if p != nil {
+			out = append(out, &sectionProbe{p, r, places[0], kind.id})
+		}
+	}
+	return out, nil
+}
+
+// sectionProbe says of errors in which section they are.
+type sectionProbe struct {
+	index.Probe
+	r     *Reader
+	place int
+	id    sectionID
+}
+
+func (p *sectionProbe) Block(block int, m *index.Mask) (index.Found, error) {
+	found, err := p.Probe.Block(block, m)
+	if err != nil {
+		return index.Unsure, p.r.badIndex(p.place, p.id, err)
+	}
+	return found, nil
+}
+
+// probeKinds are the indexes that answer leaves, the cheapest first.
+var probeKinds = []struct {
+	id    sectionID
+	probe func(r *Reader, ctx context.Context, place int, leaf *index.Pred) (index.Probe, error)
+}{
+	{sectionValues, (*Reader).probeValues},
+}
+
+func (r *Reader) probeValues(ctx context.Context, place int, leaf *index.Pred) (index.Probe, error) {
+	v, err := r.values(ctx, place)
+	if v == nil || err != nil {
+		return nil, err
+	}
+	return v.Probe(leaf)
+}

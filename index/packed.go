@@ -1,0 +1,52 @@
+package index
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+var le = binary.LittleEndian
+
+// packedUints is an array of numbers of width bits each, lowest bits first.
+type packedUints struct {
+	b     []byte
+	width uint
+}
+
+// maxWidth keeps a number and its offset in a byte within one 64-bit read.
+const maxWidth = 56
+
+func widthOf(most uint64) uint { return uint(bits.Len64(most)) }
+
+func packedBytes(n int, width uint) int { return (n*int(width) + 7) / 8 }
+
+func appendPacked(b []byte, values []uint64, width uint) []byte {
+	var word uint64
+	var have uint
+	for _, v := range values {
+		word |= v << have
+		for have += width; have >= 8; have -= 8 {
+			b = append(b, byte(word))
+			word >>= 8
+		}
+	}
+	if have > 0 {
+		b = append(b, byte(word))
+	}
+	return b
+}
+
+// at returns number i, which must be there.
+func (p packedUints) at(i int) uint64 {
+	bit := i * int(p.width)
+	from := p.b[bit>>3:]
+	var word uint64
+	if len(from) >= 8 {
+		word = le.Uint64(from)
+	} else {
+		var end [8]byte
+		copy(end[:], from)
+		word = le.Uint64(end[:])
+	}
+	return word >> (bit & 7) & (1<<p.width - 1)
+}
