@@ -66,10 +66,3 @@ func (m *Mask) empty() bool {
 	}
 	return true
 }
-
-// without takes the rows of o out.
-func (m *Mask) without(o *Mask) {
-	for i := range m {
-		m[i] &^= o[i]
-	}
-}

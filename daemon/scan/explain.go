@@ -50,6 +50,12 @@ func (p *Plan) count(ctx context.Context, o Opener, e *wire.Explanation) (answer
 			return 0, fmt.Errorf("segment %s: %w", seg.ID, err)
 		}
 		e.Blocks += r.Blocks()
+		if groups, err := p.fromValues(ctx, r); err != nil {
+			return 0, fmt.Errorf("segment %s: %w", seg.ID, err)
+		} else if groups != nil {
+			answered++
+			continue
+		}
 		read := 0
 		var out leftOut
 		p.blocks(ctx, seg, r, &out, func(t task, failed error) bool {
@@ -103,7 +109,7 @@ func (p *Plan) steps(e wire.Explanation, answered int) []string {
 		add("filter %s", p.q.Where)
 	}
 	if answered > 0 {
-		add("answer %d segments or blocks from their zones, unread", answered)
+		add("answer %d segments or blocks from their zones and indexes, unread", answered)
 	}
 	add("read %d of %d rows in %d blocks of %d segments of %s, version %d", e.RowsRead, e.Rows, e.BlocksRead, e.SegmentsRead, p.snap.Name, p.snap.Version)
 	if e.BlocksByIndex > 0 {

@@ -154,6 +154,9 @@ func (p *Plan) cutBy(key *topKey, s *survivors, top *threshold) {
 }
 
 func (p *Plan) workGrouped(ctx context.Context, t task) (*piece, error) {
+	if t.groups != nil {
+		return &piece{part: t.groups, bytes: t.groups.bytes()}, nil
+	}
 	if part, ok := p.fromZones(t); ok {
 		return &piece{part: part}, nil
 	}

@@ -28,6 +28,8 @@ type task struct {
 	// in mask; index.Unsure if they were not asked.
 	found index.Found
 	mask  *index.Mask
+
+	groups *partial // of the whole segment, where its indexes answer the query
 }
 
 // leftOut counts the blocks that were not worth a task, by what showed it.
@@ -48,6 +50,17 @@ func (p *Plan) tasks(ctx context.Context, o Opener) iter.Seq2[task, error] {
 			if err != nil {
 				yield(task{}, fmt.Errorf("segment %s: %w", seg.ID, err))
 				return
+			}
+			groups, err := p.fromValues(ctx, r)
+			if err != nil {
+				yield(task{}, fmt.Errorf("segment %s: %w", seg.ID, err))
+				return
+			}
+			if groups != nil {
+				if !yield(task{seg: seg, r: r, rows: int(seg.Rows), groups: groups}, nil) {
+					return
+				}
+				continue
 			}
 			if !p.blocks(ctx, seg, r, &leftOut{}, yield) {
 				return
