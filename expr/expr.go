@@ -96,6 +96,7 @@ var Functions = map[string]int{
 	"date":  1,                          // the day of a timestamp, as date
 	"lower": 1, "upper": 1, "length": 1, // length counts characters
 	"abs": 1, "coalesce": 2,
+	"has_token": 2, // whether a text has a word, which is a string literal
 }
 
 // Col, Lit, N and New build trees by hand.

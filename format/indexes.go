@@ -9,6 +9,7 @@ import (
 	"weak"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/tarnlake/tarn/index"
 	"github.com/tarnlake/tarn/schema"
 )
@@ -46,6 +47,8 @@ func (o Options) check(s *schema.Schema) error {
 // columnIndexes are the indexes of one column that are being built.
 type columnIndexes struct {
 	values *index.ValuesBuilder
+	lookup *index.LookupBuilder
+	text   *index.TextIndexBuilder
 }
 
 // newIndexes returns the indexes that a column gets.
@@ -59,6 +62,12 @@ func (w *Writer) newIndexes(f schema.Field) *columnIndexes {
 		return c
 	}
 	c.values = index.NewValuesBuilder(f.Type)
+	if slices.Contains(w.opts.Lookup, f.ID) {
+		c.lookup = new(index.LookupBuilder)
+	}
+	if slices.Contains(w.opts.Text, f.ID) {
+		c.text = index.NewTextIndexBuilder()
+	}
 	return c
 }
 
@@ -70,6 +79,12 @@ func (w *Writer) index(i int, col arrow.Array) {
 	c := w.indexes[i]
 	if c.values != nil && !c.values.Add(col, w.metas[i].bytes()*listedShare/100) {
 		c.values = nil
+	}
+	if c.lookup != nil && !c.lookup.Add(col) {
+		c.lookup = nil
+	}
+	if c.text != nil && !c.text.Add(col.(*array.String)) {
+		c.text = nil
 	}
 }
 
@@ -101,6 +116,18 @@ func (w *Writer) putIndex(i int, c *columnIndexes) error {
 			return err
 		}
 		w.putSection(i, sectionValues, b)
+	}
+	if c.lookup != nil {
+		bloom, locator := c.lookup.Finish()
+		w.putSection(i, sectionBloom, bloom)
+		w.putSection(i, sectionLocate, locator)
+	}
+	if c.text != nil {
+		b, err := c.text.Finish()
+		if err != nil {
+			return err
+		}
+		w.putSection(i, sectionTokens, b)
 	}
 	return nil
 }
@@ -189,6 +216,18 @@ func (b indexBytes) all() ([]byte, error) {
 	return out, b.check(b.id.String(), out)
 }
 
+// read returns n bytes of the section; their checksum is within them.
+func (b indexBytes) read(off, n uint64) ([]byte, error) {
+	if off > b.len || n > b.len-off {
+		return nil, fmt.Errorf("%d bytes at %d of a section of %d", n, off, b.len)
+	}
+	out := make([]byte, n)
+	if err := readFull(b.r.file, out, int64(b.off+off)); err != nil {
+		return nil, &readError{err}
+	}
+	return out, nil
+}
+
 // Values returns the directory of the distinct values of a column, or nil if
 // it has none. Do not keep it: it may be large.
 func (r *Reader) Values(ctx context.Context, fieldID int32) (*index.Values, error) {
@@ -268,7 +307,53 @@ var probeKinds = []struct {
 	id    sectionID
 	probe func(r *Reader, ctx context.Context, place int, leaf *index.Pred) (index.Probe, error)
 }{
+	{sectionTokens, (*Reader).probeText},
+	{sectionLocate, (*Reader).probeLookup},
 	{sectionValues, (*Reader).probeValues},
+}
+
+func (r *Reader) probeLookup(ctx context.Context, place int, leaf *index.Pred) (index.Probe, error) {
+	if leaf.Op != index.Eq && leaf.Op != index.In {
+		return nil, nil
+	}
+	filter, err := r.bloom(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	locator, err := r.locator(ctx, place)
+	if locator == nil || err != nil {
+		return nil, err
+	}
+	return index.ProbeLookup(leaf, filter, locator)
+}
+
+func (r *Reader) probeText(ctx context.Context, place int, leaf *index.Pred) (index.Probe, error) {
+	if leaf.Op != index.HasToken {
+		return nil, nil
+	}
+	x, err := r.text(ctx, place)
+	if x == nil || err != nil {
+		return nil, err
+	}
+	return x.Probe(leaf)
+}
+
+func (r *Reader) text(ctx context.Context, place int) (*index.TextIndex, error) {
+	return indexOf(ctx, r, place, sectionTokens, func(_ *meta, s indexBytes) (*index.TextIndex, error) {
+		return index.OpenTextIndex(s.read, s.len, r.Rows())
+	})
+}
+
+func (r *Reader) bloom(ctx context.Context, place int) (*index.Bloom, error) {
+	return indexOf(ctx, r, place, sectionBloom, func(_ *meta, s indexBytes) (*index.Bloom, error) {
+		return index.OpenBloom(s.read, s.len)
+	})
+}
+
+func (r *Reader) locator(ctx context.Context, place int) (*index.Locator, error) {
+	return indexOf(ctx, r, place, sectionLocate, func(_ *meta, s indexBytes) (*index.Locator, error) {
+		return index.OpenLocator(s.read, s.len, r.Rows())
+	})
 }
 
 func (r *Reader) probeValues(ctx context.Context, place int, leaf *index.Pred) (index.Probe, error) {

@@ -166,7 +166,7 @@ const (
 	sectionValues sectionID = 16 // index.Values
 	sectionBloom  sectionID = 17 // index.Bloom
 	sectionLocate sectionID = 18 // index.Locator
-	sectionTokens sectionID = 19 // index.Tokens
+	sectionTokens sectionID = 19 // index.TextIndex
 )
 
 func (id sectionID) String() string {

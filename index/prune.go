@@ -9,7 +9,7 @@ import "bytes"
 type Pred struct {
 	Op    PredOp
 	Field int32    // of a leaf
-	Keys  [][]byte // Eq…Ge: exactly one; In: any number, none of them null
+	Keys  [][]byte // Eq…Ge, HasToken: exactly one; Within: two; In: any number, none of them null
 	Args  []*Pred  // And, Or: any number; Not: one
 }
 
@@ -30,6 +30,8 @@ const (
 	Ge
 	In
 	IsNull
+	HasToken // the key, one token, is in the text (see EachToken)
+	Within   // at least the first key, less than the second
 	And
 	Or
 	Not
@@ -154,6 +156,11 @@ func leaf(p *Pred, z Zone) outcomes {
 // compareZone tells the outcomes among the rows of z that are not null.
 func compareZone(p *Pred, z Zone) outcomes {
 	switch p.Op {
+	case HasToken:
+		return canTrue | canFalse
+	case Within:
+		lo, hi := p.Keys[0], p.Keys[1]
+		return split((above(z, lo) || reaches(z, lo)) && below(z, hi), below(z, lo) || above(z, hi) || reaches(z, hi))
 	case Eq, In:
 		return among(p.Keys, z)
 	case Ne:

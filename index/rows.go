@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -74,19 +75,51 @@ func ask(ctx context.Context, p *Pred, source Source) (*rowsNode, error) {
 	var err error
 	switch p.Op {
 	case Unknown, Never, Always, NullRow:
-	case And, Or, Not:
-		n.args = make([]*rowsNode, len(p.Args))
-		for i, a := range p.Args {
-			if n.args[i], err = ask(ctx, a, source); err != nil {
-				return nil, err
-			}
-		}
+	case And:
+		n.args, err = askAll(ctx, withRanges(p.Args), source)
+	case Or, Not:
+		n.args, err = askAll(ctx, p.Args, source)
 	default:
 		if source.Has(p.Field) {
 			n.probes, err = source.Probes(ctx, p)
 		}
 	}
 	return n, err
+}
+
+func askAll(ctx context.Context, args []*Pred, source Source) ([]*rowsNode, error) {
+	out := make([]*rowsNode, len(args))
+	for i, a := range args {
+		var err error
+		if out[i], err = ask(ctx, a, source); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// withRanges returns the operands of an AND and, for each column that they
+// bound from both sides, what that says together: an index knows more of a
+// range than of its two sides.
+func withRanges(args []*Pred) []*Pred {
+	out := slices.Clone(args)
+	for _, lower := range args {
+		for _, upper := range args {
+			if lower.Field == upper.Field && (lower.Op == Ge || lower.Op == Gt) && (upper.Op == Le || upper.Op == Lt) {
+				keys := [][]byte{atOrAfter(lower.Keys[0], lower.Op == Gt), atOrAfter(upper.Keys[0], upper.Op == Le)}
+				out = append(out, &Pred{Op: Within, Field: lower.Field, Keys: keys})
+			}
+		}
+	}
+	return out
+}
+
+// atOrAfter returns key, or the least bytes that sort after it.
+func atOrAfter(key []byte, after bool) []byte {
+	if after {
+		return append(slices.Clone(key), 0)
+	}
+	return key
 }
 
 // Indexed reports whether any index had a word to say: if not, Block knows no

@@ -236,6 +236,8 @@ func (v *Values) matching(leaf *Pred) ([]span, error) {
 		return v.otherValues(eq), err
 	case IsNull:
 		return []span{{n, n + 1}}, nil
+	case Within:
+		return v.within(leaf.Keys[0], leaf.Keys[1])
 	case Lt, Le, Gt, Ge:
 	default:
 		return nil, nil
@@ -248,6 +250,15 @@ func (v *Values) matching(leaf *Pred) ([]span, error) {
 		return []span{{0, at}}, err
 	}
 	return []span{{at, n}}, err
+}
+
+func (v *Values) within(from, to []byte) ([]span, error) {
+	lo, _, err := v.terms.search(from)
+	if err != nil {
+		return nil, err
+	}
+	hi, _, err := v.terms.search(to)
+	return []span{{lo, max(lo, hi)}}, err
 }
 
 func (v *Values) among(keys [][]byte) ([]span, error) {
@@ -268,7 +279,7 @@ func (v *Values) among(keys [][]byte) ([]span, error) {
 // otherValues returns the values, without null, that are not in s.
 func (v *Values) otherValues(s []span) []span {
 	out, from := []span{}, 0
-	for _, r := range append(s, span{v.Len(), v.Len()}) {
+	for _, r := range append(slices.Clip(s), span{v.Len(), v.Len()}) {
 		if r.lo > from {
 			out = append(out, span{from, r.lo})
 		}

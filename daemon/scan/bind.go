@@ -252,8 +252,11 @@ func (b *binder) call(e *expr.Expr) (node, error) {
 	if len(e.Args) != want {
 		return nil, wire.Errorf(wire.InvalidArgument, "%s takes %d arguments, not %d", e.Name, want, len(e.Args))
 	}
-	if e.Name == "coalesce" {
+	switch e.Name {
+	case "coalesce":
 		return b.coalesce(e)
+	case "has_token":
+		return b.hasToken(e)
 	}
 	if isNull(literalOf(e.Args[0])) {
 		return &constNode{nulls(functionType(e.Name), 1)}, nil
