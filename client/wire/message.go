@@ -37,6 +37,12 @@ type TableOptions struct {
 	FlushInterval  time.Duration `json:"flush_interval,omitempty"`  // group commit; 5 ms to 5 s, default 20 ms
 	RetainVersions int64         `json:"retain_versions,omitempty"` // keep at least this many; default 1000
 	RetainFor      time.Duration `json:"retain_for,omitempty"`      // and every one this young; default 7 days
+
+	// The columns whose values are looked up one by one, and the texts whose
+	// words are looked for: segments written from now on index them. In an
+	// alteration nil leaves them as they are, and a list of none ends it.
+	Lookup []string `json:"lookup,omitzero"`
+	Text   []string `json:"text,omitzero"`
 }
 
 // GetTable names a table and a snapshot of it.

@@ -23,11 +23,14 @@ values, and a wider type reads old values as they are.
   alter TABLE drop COLUMN
   alter TABLE rename COLUMN TO
   alter TABLE widen COLUMN TYPE      int32 to int64, decimal(9,2) to decimal(18,2) …
-  alter TABLE set OPTION=VALUE…      flush-interval, retain-versions, retain-for`,
+  alter TABLE set OPTION=VALUE…      flush-interval, retain-versions, retain-for,
+                                     lookup and text: columns that the segments
+                                     written from now on index (COL,… or nothing)`,
 		Example: `  tarn table alter orders add "note string"
   tarn table alter orders rename price unit_price
   tarn table alter orders widen quantity int64
-  tarn table alter orders set retain-for=30d flush-interval=100ms`,
+  tarn table alter orders set retain-for=30d flush-interval=100ms
+  tarn table alter orders set lookup=id,email text=note`,
 		Args:              args(cobra.MinimumNArgs(3)),
 		ValidArgsFunction: a.completeAlter,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -61,7 +64,7 @@ func (a *app) completeAlter(c *cobra.Command, args []string, word string) ([]str
 		return alterations, cobra.ShellCompDirectiveNoFileComp
 	case 2:
 		if args[1] == "set" {
-			return []string{"flush-interval=", "retain-versions=", "retain-for="}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+			return []string{"flush-interval=", "retain-versions=", "retain-for=", "lookup=", "text="}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 		}
 		return a.completeColumns(c, args, word)
 	}
@@ -108,7 +111,7 @@ func changedOptions(ctx context.Context, n *client.Client, table string, changes
 	return &info.Options, nil
 }
 
-var optionNames = []string{"flush-interval", "retain-versions", "retain-for"}
+var optionNames = []string{"flush-interval", "retain-versions", "retain-for", "lookup", "text"}
 
 func setOption(o *wire.TableOptions, change string) (err error) {
 	name, value, ok := strings.Cut(change, "=")
@@ -120,6 +123,10 @@ func setOption(o *wire.TableOptions, change string) (err error) {
 		o.FlushInterval, err = parseSpan(value)
 	case "retain-for":
 		o.RetainFor, err = parseSpan(value)
+	case "lookup":
+		o.Lookup = append([]string{}, splitList(value)...)
+	case "text":
+		o.Text = append([]string{}, splitList(value)...)
 	case "retain-versions":
 		o.RetainVersions, err = strconv.ParseInt(value, 10, 64)
 		if err != nil || o.RetainVersions < 1 {

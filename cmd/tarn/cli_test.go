@@ -201,6 +201,11 @@ func TestTables(t *testing.T) {
 	c.run("table", "describe", "orders", "--at", "4").matches(`^3,unit price,"decimal\(12,2\)"`, `^5,remark,string`)
 	c.run("table", "describe", "orders", "--output", "table").matches(`partition by +country, day\(at\), bucket\(4, id\)`, `flush interval +50ms`, `7 versions.*30d`)
 	c.run("table", "history", "orders").matches(`^1,.*,create,`, `^6,.*,alter,`)
+	c.run("table", "alter", "orders", "set", "lookup=id,unit price", "text=country").ok("table orders is at version 7")
+	c.run("table", "describe", "orders", "--output", "table").matches(`lookup +id, unit price`, `text +country`)
+	c.run("table", "alter", "orders", "set", "lookup=").ok("table orders is at version 8")
+	c.run("table", "alter", "orders", "set", "text=id").fails(2, "only strings have words")
+	c.run("table", "create", "people", "--schema", "id int64, name string", "--lookup", "id,nam").fails(4, `did you mean "name"?`)
 
 	c.run("table", "alter", "orders", "ad", "x int64").fails(2, `did you mean "add"?`)
 	c.run("table", "alter", "orders", "set", "retain=1").fails(2, "no option")

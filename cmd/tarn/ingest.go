@@ -21,6 +21,7 @@ type ingestFlags struct {
 	table               string
 	create, explain     bool
 	partitionBy, sortBy []string
+	lookup, text        []string
 	types               []string
 	format, key         string
 	maxRejects          int64
@@ -69,6 +70,8 @@ to put it aside into the reject file.`,
 	flags.BoolVar(&f.create, "create", false, "make the table if it is not there, with the columns and types that fit all files")
 	flags.StringArrayVar(&f.partitionBy, "partition-by", nil, "with --create: partition by `EXPR,…`, such as country or month(at)")
 	flags.StringArrayVar(&f.sortBy, "sort-by", nil, "with --create: sort by `COL,…`")
+	flags.StringArrayVar(&f.lookup, "lookup", nil, "with --create: index `COL,…` for looking up single values")
+	flags.StringArrayVar(&f.text, "text", nil, "with --create: index the words of `COL,…` for has_token")
 	flags.StringArrayVar(&f.types, "types", nil, "with --create: `COL=TYPE,…` instead of the inferred types")
 	flags.StringVar(&f.format, "format", "", "`FORMAT` of the files: csv, tsv, ndjson, json, parquet, avro or arrow (default: told by name and first bytes)")
 	flags.BoolVar(&f.csv.header, "header", false, "CSV: whether the first row has the names (default: told by its looks)")
@@ -82,7 +85,9 @@ to put it aside into the reject file.`,
 	flags.BoolVar(&f.explain, "explain", false, "show what would be inferred and why; commit nothing")
 	_ = c.RegisterFlagCompletionFunc("format", oneOf("csv", "tsv", "ndjson", "json", "parquet", "avro", "arrow"))
 	_ = c.RegisterFlagCompletionFunc("partition-by", a.completeColumns)
-	_ = c.RegisterFlagCompletionFunc("sort-by", a.completeColumns)
+	for _, name := range []string{"sort-by", "lookup", "text"} {
+		_ = c.RegisterFlagCompletionFunc(name, a.completeColumns)
+	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := f.check(c); err != nil {
 			return err
@@ -115,7 +120,7 @@ func (f ingestFlags) check(c *cobra.Command) error {
 	if f.maxRejects < 0 {
 		return wire.Errorf(wire.InvalidArgument, "--max-rejects %d: want a number of rows", f.maxRejects)
 	}
-	for _, name := range []string{"partition-by", "sort-by", "types"} {
+	for _, name := range []string{"partition-by", "sort-by", "lookup", "text", "types"} {
 		if c.Flags().Changed(name) && !f.create && !f.explain {
 			return wire.Errorf(wire.InvalidArgument, "--%s counts only for a new table", name).WithHint("add --create, or leave it out")
 		}

@@ -50,6 +50,7 @@ func (in *ingest) createTable(ctx context.Context) (wire.TableInfo, error) {
 	info, err := in.node.CreateTable(ctx, wire.CreateTable{
 		Name: in.flags.table, Fields: s.Fields,
 		PartitionBy: splitLists(in.flags.partitionBy), SortBy: splitLists(in.flags.sortBy),
+		Options: wire.TableOptions{Lookup: splitLists(in.flags.lookup), Text: splitLists(in.flags.text)},
 	})
 	if wire.IsCode(err, wire.TableExists) {
 		if info, err = in.node.Table(ctx, in.flags.table, expr.At{}); err == nil {
@@ -86,6 +87,8 @@ func (f ingestFlags) agree(info wire.TableInfo) error {
 	}{
 		{"partition-by", plainList(splitLists(f.partitionBy)), plainList(splitList(partitionText(info)))},
 		{"sort-by", plainList(splitLists(f.sortBy)), plainList(splitList(sortText(info)))},
+		{"lookup", plainList(splitLists(f.lookup)), plainList(info.Options.Lookup)},
+		{"text", plainList(splitLists(f.text)), plainList(info.Options.Text)},
 	} {
 		if c.asked != "" && c.asked != c.has {
 			return differs(info.Name, "--"+c.flag+" "+c.asked, c.has)

@@ -22,7 +22,7 @@ func (a *app) tableCommand() *cobra.Command {
 
 func (a *app) tableCreate() *cobra.Command {
 	var columns, flush, retainFor string
-	var partitionBy, sortBy []string
+	var partitionBy, sortBy, lookup, text []string
 	var req wire.CreateTable
 	c := &cobra.Command{
 		Use:   "create NAME --schema COLUMNS",
@@ -35,12 +35,15 @@ func (a *app) tableCreate() *cobra.Command {
 	f.StringVar(&columns, "schema", "", "`COLUMNS`: name type [not null], …")
 	f.StringArrayVar(&partitionBy, "partition-by", nil, "partition by `EXPR,…`: COL, year|month|day|hour(COL), bucket(N, COL), truncate(N, COL)")
 	f.StringArrayVar(&sortBy, "sort-by", nil, "sort by `COL,…`, each with desc or without")
+	f.StringArrayVar(&lookup, "lookup", nil, "index `COL,…` for looking up single values")
+	f.StringArrayVar(&text, "text", nil, "index the words of `COL,…` for has_token")
 	f.Int64Var(&req.Options.RetainVersions, "retain-versions", 0, "keep at least `N` versions (default 1000)")
 	f.StringVar(&retainFor, "retain-for", "", "and every version younger than this `TIME` (default 7d)")
 	f.StringVar(&flush, "flush-interval", "", "`TIME` that an append may wait for others to share its commit (default 20ms; 5ms to 5s)")
 	f.BoolVar(&req.IfNotExists, "if-not-exists", false, "succeed if the table is there already")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		req.Name, req.PartitionBy, req.SortBy = args[0], splitLists(partitionBy), splitLists(sortBy)
+		req.Options.Lookup, req.Options.Text = splitLists(lookup), splitLists(text)
 		if columns == "" {
 			return wire.Errorf(wire.InvalidArgument, "a table needs columns").
 				WithHint("--schema \"id int64 not null, name string\", or take them from files: tarn ingest %s FILE… --create", req.Name)
@@ -193,6 +196,8 @@ func settings(info wire.TableInfo) []pair {
 		{"stored", fmt.Sprintf("%s in %d segments, %d partitions", byteText(info.Bytes), info.Segments, info.Partitions)},
 		{"partition by", partitionText(info)},
 		{"sort by", sortText(info)},
+		{"lookup", strings.Join(info.Options.Lookup, ", ")},
+		{"text", strings.Join(info.Options.Text, ", ")},
 		{"flush interval", spanText(info.Options.FlushInterval)},
 		{"retained", retained(info.Options)},
 	}

@@ -25,8 +25,7 @@ func (s *State) alterTable(a wire.AlterTable) (Result, error) {
 	c := Commit{Operation: "alter", SchemaID: t.lastCommit().SchemaID}
 	if a.Options != nil {
 		c.Detail = "options"
-		t.options = mergeOptions(t.options, *a.Options)
-		err = checkOptions(t.options)
+		err = t.alterOptions(*a.Options)
 	} else {
 		c.Detail, err = t.alterSchema(a)
 		c.SchemaID++
@@ -35,6 +34,14 @@ func (s *State) alterTable(a wire.AlterTable) (Result, error) {
 		return Result{}, err
 	}
 	return s.commitTo(&t, c), nil
+}
+
+func (t *table) alterOptions(changed wire.TableOptions) (err error) {
+	t.options, err = settleIndexes(t.newest.Schema, mergeOptions(t.options, changed))
+	if err != nil {
+		return err
+	}
+	return checkOptions(t.options)
 }
 
 func changes(a wire.AlterTable) int {
@@ -109,6 +116,7 @@ func (t *table) dropColumn(next *schema.Schema, column string) (string, error) {
 			WithHint("tarn table drop %s", t.name)
 	}
 	next.Fields = slices.Delete(next.Fields, i, i+1)
+	t.options = renameIndexed(t.options, f.Name, "")
 	return "drop " + f.Name, nil
 }
 
@@ -137,6 +145,7 @@ func (t *table) renameColumn(next *schema.Schema, r wire.Rename) (string, error)
 		return "", wire.Errorf(wire.InvalidArgument, "table %q: column %q has that name already", t.name, r.To)
 	}
 	next.Fields[i].Name = r.To
+	t.options = renameIndexed(t.options, from, r.To)
 	return fmt.Sprintf("rename %s to %s", from, r.To), nil
 }
 

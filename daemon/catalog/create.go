@@ -44,6 +44,9 @@ func newTable(c wire.CreateTable) (*table, error) {
 	if err := checkOptions(c.Options); err != nil {
 		return nil, err
 	}
+	if t.options, err = settleIndexes(first, c.Options); err != nil {
+		return nil, err
+	}
 	if t.partition, err = parsePartition(first, c.PartitionBy); err != nil {
 		return nil, err
 	}
@@ -203,6 +206,12 @@ func mergeOptions(old, changed wire.TableOptions) wire.TableOptions {
 	}
 	if changed.RetainFor != 0 {
 		old.RetainFor = changed.RetainFor
+	}
+	if changed.Lookup != nil {
+		old.Lookup = changed.Lookup
+	}
+	if changed.Text != nil {
+		old.Text = changed.Text
 	}
 	return old
 }

@@ -65,7 +65,9 @@ func writeRows(file *tiering.Writer, t *catalog.Snapshot, id catalog.SegmentID, 
 		Segment: id.String(), Table: strconv.FormatInt(int64(t.ID), 10),
 		Properties: segmentProperties(t, values),
 	}
-	w, err := format.NewWriter(file, t.Schema, info, format.Options{})
+	w, err := format.NewWriter(file, t.Schema, info, format.Options{
+		Lookup: fieldIDs(t.Schema, t.Options.Lookup), Text: fieldIDs(t.Schema, t.Options.Text),
+	})
 	if err != nil {
 		return format.Summary{}, err
 	}
@@ -75,6 +77,18 @@ func writeRows(file *tiering.Writer, t *catalog.Snapshot, id catalog.SegmentID, 
 		}
 	}
 	return w.Close()
+}
+
+// fieldIDs returns the ids of columns; one that the schema does not have, for
+// the table has changed since, is left out.
+func fieldIDs(s *schema.Schema, names []string) []int32 {
+	var ids []int32
+	for _, name := range names {
+		if i := s.Index(name); i >= 0 {
+			ids = append(ids, s.Fields[i].ID)
+		}
+	}
+	return ids
 }
 
 // segmentProperties is what a lost catalog could be rebuilt from.
