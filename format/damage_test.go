@@ -17,6 +17,17 @@ import (
 func TestEveryFlippedByte(t *testing.T) {
 	s := allTypes(t)
 	file, _ := write(t, s, Options{}, batchOf(s, 3, 6, true))
+	checkFlips(t, file)
+}
+
+func TestEveryFlippedByteOfIndexes(t *testing.T) {
+	s := smallSchema(t)
+	file, _ := write(t, s, allIndexes(s), batchOf(s, 2, 20, true))
+	checkFlips(t, file)
+}
+
+func checkFlips(t *testing.T, file []byte) {
+	t.Helper()
 	flips := []byte{0x01, 0x80, 0xff}
 	if testing.Short() {
 		flips = flips[:1]
@@ -97,7 +108,44 @@ func resealMeta(file, column []byte) {
 		page := inFile(file, span{off: le.Uint64(b[at:]), len: uint64(le.Uint32(b[at+8:]))})
 		le.PutUint64(b[at+32:], xxh3.Hash(page))
 	}
+	if len(b) >= metaFixed {
+		resealIndexes(file, b[min(uint64(len(b)), metaFixed+uint64(le.Uint32(b))*pageSize):], le.Uint32(b[4:]))
+	}
 	le.PutUint64(column[24:], xxh3.Hash(b))
+}
+
+// resealIndexes takes the entries of n sections of a column.
+func resealIndexes(file, entries []byte, n uint32) {
+	for ; n > 0 && len(entries) >= sectionSize; n-- {
+		part := inFile(file, span{off: le.Uint64(entries[8:]), len: le.Uint64(entries[16:])})
+		if sectionID(le.Uint16(entries)) != sectionValues {
+			resealPages(part)
+		}
+		le.PutUint64(entries[24:], xxh3.Hash(part))
+		entries = entries[sectionSize:]
+	}
+}
+
+// resealPages makes the checksums of an index in pages right.
+func resealPages(b []byte) {
+	if len(b) < 16 {
+		return
+	}
+	head, n := uint64(le.Uint32(b)), uint64(le.Uint32(b[4:]))
+	table := 16 + uint64(le.Uint32(b[12:]))
+	if head > uint64(len(b)) || head != table+16*n+8 {
+		return
+	}
+	from := head
+	for i := range n {
+		entry := b[table+16*i:]
+		end := head + le.Uint64(entry)
+		if from <= end && end <= uint64(len(b)) {
+			le.PutUint64(entry[8:], xxh3.Hash(b[from:end]))
+			from = end
+		}
+	}
+	le.PutUint64(b[head-8:], xxh3.Hash(b[:head-8]))
 }
 
 func smallSchema(t testing.TB) *schema.Schema {

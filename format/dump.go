@@ -132,6 +132,8 @@ func (d *dumper) part(s *Reader, metas []*meta, p part) {
 	switch {
 	case p.page != nil:
 		d.page(s, p)
+	case p.index != 0:
+		d.index(s, p)
 	case p.name == "meta":
 		d.meta(s, metas, p)
 	case p.name == "footer":
@@ -238,6 +240,40 @@ func (d *dumper) section(s *Reader, p part) {
 	default:
 		d.field(len(d.b), "unknown", fmt.Sprintf("%d bytes", len(d.b)))
 	}
+}
+
+// index shows the head of an index and says what it holds.
+func (d *dumper) index(s *Reader, p part) {
+	f := s.schema.Fields[s.columns[p.place].position]
+	holds, err := s.holds(p.place, p.index)
+	if err != nil && d.err == nil {
+		d.err = err
+	}
+	if holds != "" {
+		holds = ": " + holds
+	}
+	d.open(int64(p.off), int(p.len), "index %s of %q (field %d)%s", p.index, f.Name, f.ID, holds)
+	switch p.index {
+	case sectionValues:
+		d.field(2, "version", "")
+		d.field(2, "reserved", "zero")
+		d.field(4, "values", "")
+		d.field(8, "rows", "")
+		d.field(8, "nulls", "")
+		d.field(3, "widths of counts, ranks and ends", "bits")
+		d.field(5, "reserved", "zero")
+		d.field(4, "keys", "")
+		d.field(4, "bytes of keys", "")
+	case sectionBloom, sectionLocate, sectionTokens:
+		d.field(4, "bytes of the head", "")
+		d.field(4, "pages", "")
+		d.field(2, "version", "")
+		d.field(2, "reserved", "zero")
+		fields := int(number(d.b[:min(4, len(d.b))]))
+		d.field(4, "bytes of fields", "")
+		d.field(fields, "fields", "of the index")
+	}
+	d.field(len(d.b), "contents", fmt.Sprintf("%d bytes", len(d.b)))
 }
 
 func (d *dumper) text(name string) {

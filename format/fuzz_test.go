@@ -41,6 +41,8 @@ func FuzzOpen(f *testing.F) {
 	all := allTypes(f)
 	file, _ := write(f, all, Options{Profile: ProfileCompact}, batchOf(all, 2, 3, true))
 	f.Add(file)
+	file, _ = write(f, s, allIndexes(s), batchOf(s, 2, 300, true))
+	f.Add(file)
 	f.Fuzz(func(t *testing.T, file []byte) {
 		file = bytes.Clone(file)
 		reseal(file)
@@ -54,6 +56,7 @@ func FuzzOpen(f *testing.F) {
 			_, _ = r.ReadBlock(context.Background(), memory.DefaultAllocator, b, fieldIDs(r.Schema()))
 		}
 		_, _ = r.Stats()
+		askIndexes(r)
 		_ = r.Verify(context.Background())
 	})
 }

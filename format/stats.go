@@ -2,6 +2,7 @@ package format
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/format/codec"
@@ -17,10 +18,18 @@ type ColumnStats struct {
 	Pages     int
 	Bytes     int64                  // of all its pages
 	Encodings map[codec.Encoding]int // how many pages use each
+	Indexes   []IndexStats
+}
+
+// IndexStats is what a column's index takes and holds.
+type IndexStats struct {
+	Name  string // values, bloom, locate, tokens
+	Bytes int64
+	Holds string // in words
 }
 
 // Stats returns the stats of every column, in the order of the schema. It
-// reads all metas and no page.
+// reads all metas, what of the indexes says what they hold, and no page.
 func (r *Reader) Stats() ([]ColumnStats, error) {
 	metas, err := r.load(context.Background(), r.all())
 	if err != nil {
@@ -39,9 +48,50 @@ func (r *Reader) Stats() ([]ColumnStats, error) {
 				s.Encodings[e]++
 			}
 		}
+		if s.Indexes, err = r.indexStats(i, m); err != nil {
+			return nil, err
+		}
 		out[at] = s
 	}
 	return out, nil
+}
+
+func (r *Reader) indexStats(place int, m *meta) (out []IndexStats, err error) {
+	for _, s := range m.sections {
+		x := IndexStats{Name: s.id.String(), Bytes: int64(s.len)}
+		if x.Holds, err = r.holds(place, s.id); err != nil {
+			return nil, err
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// holds says in words what is in an index; nothing of one that is not known.
+func (r *Reader) holds(place int, id sectionID) (string, error) {
+	ctx := context.Background()
+	switch id {
+	case sectionValues:
+		v, err := r.values(ctx, place)
+		if v == nil || err != nil {
+			return "", err
+		}
+		listed, bytes := v.Listed()
+		return fmt.Sprintf("%d values, the rows of %d in %d bytes", v.Len(), listed, bytes), nil
+	case sectionLocate:
+		l, err := r.locator(ctx, place)
+		if l == nil || err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%d rows", l.Entries()), nil
+	case sectionTokens:
+		x, err := r.text(ctx, place)
+		if x == nil || err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%d tokens", x.Terms()), nil
+	}
+	return "", nil
 }
 
 // all returns the places of all columns in the directory.

@@ -13,8 +13,8 @@ import (
 
 // Verify reads the whole file and checks every byte of it: head, pages, metas,
 // sections and footer by their checksums, the gaps between them for zero, that
-// nothing overlaps and nothing is left over, that every page decodes, and that
-// zones bound their rows. A nil error says that the file is what its Writer
+// nothing overlaps and nothing is left over, that every page decodes, that
+// zones bound their rows, and that indexes say of the rows what is true. A nil error says that the file is what its Writer
 // wrote.
 func (r *Reader) Verify(ctx context.Context) error {
 	metas, err := r.load(ctx, r.all())
@@ -28,12 +28,28 @@ func (r *Reader) Verify(ctx context.Context) error {
 	if err := r.verifyGaps(parts); err != nil {
 		return err
 	}
+	checks := make([]*indexCheck, len(metas))
+	for i, m := range metas {
+		if len(m.sections) == 0 {
+			continue
+		}
+		if checks[i], err = r.newIndexCheck(ctx, i, m); err != nil {
+			return err
+		}
+	}
 	for _, p := range parts {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.verifyPart(ctx, p); err != nil {
+		if err := r.verifyPart(ctx, p, checks); err != nil {
 			return err
+		}
+	}
+	for i, c := range checks {
+		if c != nil {
+			if err := c.finish(r, i); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -45,7 +61,8 @@ type part struct {
 	name  string
 	align int64
 	page  *page
-	place int // of the page's column in the directory
+	index sectionID // of a section of a column
+	place int       // of the column in the directory, for page and index
 	block int
 }
 
@@ -58,7 +75,7 @@ func (r *Reader) parts(metas []*meta) []part {
 	for i, m := range metas {
 		parts = append(parts, part{span: r.columns[i].meta, name: "meta", align: partAlign})
 		for _, s := range m.sections {
-			parts = append(parts, part{span: s.span, name: "column " + s.id.String(), align: partAlign})
+			parts = append(parts, part{span: s.span, name: "column " + s.id.String(), align: partAlign, index: s.id, place: i})
 		}
 		for b := range m.pages {
 			parts = append(parts, part{span: m.pages[b].span, name: "page", align: pageAlign, page: &m.pages[b], place: i, block: b})
@@ -98,7 +115,7 @@ func (r *Reader) verifyGaps(parts []part) error {
 	return nil
 }
 
-func (r *Reader) verifyPart(ctx context.Context, p part) error {
+func (r *Reader) verifyPart(ctx context.Context, p part, checks []*indexCheck) error {
 	bufs, err := fetch(ctx, r.file, []span{p.span})
 	if err != nil {
 		return err
@@ -111,6 +128,11 @@ func (r *Reader) verifyPart(ctx context.Context, p part) error {
 		return err
 	}
 	defer a.Release()
+	if c := checks[p.place]; c != nil {
+		if err := c.add(p.block, a); err != nil {
+			return r.badIndex(p.place, sectionValues, err)
+		}
+	}
 	return verifyZone(p, a)
 }
 

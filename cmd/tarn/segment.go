@@ -121,8 +121,8 @@ func (a *app) verdict(table string, r wire.SegmentReport) error {
 func (a *app) segmentStats() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "stats FILE|ID",
-		Short:   "Show what a segment spends on each column",
-		Long:    "Show what a segment spends on each column. A segment is a file on this machine, or the id of one on a node on this machine.",
+		Short:   "Show what a segment spends on each column and its indexes",
+		Long:    "Show what a segment spends on each column and its indexes. A segment is a file on this machine, or the id of one on a node on this machine.",
 		Example: "  tarn segment stats 0000000a-0000002f\n  tarn segment stats ./lake/…/0000000a-0000002f.seg",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -151,7 +151,27 @@ func (a *app) printStats(file io.ReaderAt, size int64) error {
 		numbers("pages", stats, func(r row) int64 { return int64(r.Pages) }),
 		numbers("bytes", stats, func(r row) int64 { return r.Bytes }),
 		texts("encodings", stats, func(r row) string { return encodingsText(r.Encodings) }),
+		numbers("index_bytes", stats, indexBytes),
+		texts("indexes", stats, indexesText),
 	)
+}
+
+func indexBytes(c format.ColumnStats) (n int64) {
+	for _, x := range c.Indexes {
+		n += x.Bytes
+	}
+	return n
+}
+
+func indexesText(c format.ColumnStats) string {
+	parts := make([]string, len(c.Indexes))
+	for i, x := range c.Indexes {
+		parts[i] = fmt.Sprintf("%s %s", x.Name, byteText(x.Bytes))
+		if x.Holds != "" {
+			parts[i] += " (" + x.Holds + ")"
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // encodingsText lists encodings, the most used first.
