@@ -54,7 +54,7 @@ type columnIndexes struct {
 // newIndexes returns the indexes that a column gets.
 func (w *Writer) newIndexes(f schema.Field) *columnIndexes {
 	c := &columnIndexes{}
-	least := w.opts.indexRows
+	least := w.opts.IndexRows
 	if least == 0 {
 		least = minIndexRows
 	}

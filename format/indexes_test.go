@@ -19,7 +19,7 @@ import (
 
 // allIndexes are options with every index on every column that can have it.
 func allIndexes(s *schema.Schema) Options {
-	o := Options{indexRows: 1}
+	o := Options{IndexRows: 1}
 	for _, f := range s.Fields {
 		if index.Bounded(f.Type) {
 			o.Lookup = append(o.Lookup, f.ID)

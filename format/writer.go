@@ -35,7 +35,9 @@ type Options struct {
 	// get an index from word to rows. Their type is string.
 	Text []int32
 
-	indexRows int // a segment of fewer has no indexes; 0 is minIndexRows
+	// IndexRows is how many rows a segment needs for any index to be made;
+	// default 4096: one page of fewer is scanned as fast.
+	IndexRows int
 }
 
 // Summary is what a Writer wrote.

@@ -64,16 +64,8 @@ func openPages(read ReadFunc, size uint64) (*pages, *cursor, error) {
 	}
 	c := cursor{b: b}
 	p := &pages{read: read, head: uint64(c.u32()), n: int(c.u32())}
-	version := c.u16()
-	c.zero(2)
-	fields := uint64(c.u32())
-	switch {
-	case c.err == nil && version != pagesVersion:
-		return nil, nil, nil
-	case c.err != nil:
-		return nil, nil, c.err
-	case p.head > size || p.head != pagesFixed+fields+pageEntry*uint64(p.n)+8:
-		return nil, nil, fmt.Errorf("head of %d bytes with %d pages in a section of %d", p.head, p.n, size)
+	if c.err != nil || p.head > size || p.head < pagesFixed+8 {
+		return nil, nil, fmt.Errorf("head of %d bytes in a section of %d", p.head, size)
 	}
 	if p.head > uint64(len(b)) {
 		if b, err = read(0, p.head); err != nil {
@@ -82,6 +74,18 @@ func openPages(read ReadFunc, size uint64) (*pages, *cursor, error) {
 	}
 	if b = b[:p.head]; xxh3.Hash(b[:p.head-8]) != le.Uint64(b[p.head-8:]) {
 		return nil, nil, fmt.Errorf("checksum of the head does not match")
+	}
+	c = cursor{b: b[8:]}
+	if version := c.u16(); version != pagesVersion {
+		return nil, nil, nil
+	}
+	c.zero(2)
+	fields := uint64(c.u32())
+	if c.err == nil && p.head != pagesFixed+fields+pageEntry*uint64(p.n)+8 {
+		c.fail("head of %d bytes with %d of fields and %d pages", p.head, fields, p.n)
+	}
+	if c.err != nil {
+		return nil, nil, c.err
 	}
 	p.table = b[pagesFixed+fields : p.head-8]
 	return p, &cursor{b: b[pagesFixed : pagesFixed+fields]}, p.check(size - p.head)

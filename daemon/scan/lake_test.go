@@ -71,7 +71,7 @@ func (l *lake) addJSON(t testing.TB, rows string) *catalog.Segment {
 func (l *lake) add(t testing.TB, rec arrow.RecordBatch) *catalog.Segment {
 	t.Helper()
 	var file bytes.Buffer
-	w, err := format.NewWriter(&file, l.snap.Schema, format.Info{}, format.Options{})
+	w, err := format.NewWriter(&file, l.snap.Schema, format.Info{}, allIndexes(l.snap.Schema))
 	if err != nil {
 		t.Fatal(err)
 	}

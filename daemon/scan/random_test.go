@@ -435,6 +435,10 @@ func (g *generator) condition(depth int) *expr.Expr {
 		}
 		return expr.New(expr.In, args...)
 	case 4:
+		if g.IntN(3) == 0 {
+			word := []string{"ü", "aü1", "AÜ1", "1", "0003"}[g.IntN(5)]
+			return &expr.Expr{Op: expr.Call, Name: "has_token", Args: []*expr.Expr{expr.Col("h"), g.literal(textVal(word), expr.String, word)}}
+		}
 		op := []expr.Op{expr.Like, expr.ILike}[g.IntN(2)]
 		p := []string{"a%", "%1", "%ü%", "_ü_", "", "%", "aü1", "a\\%\\_\\\\%", "%Ü_%1", "000%3"}[g.IntN(10)]
 		return expr.New(op, expr.Col("h"), g.literal(textVal(p), expr.String, p))

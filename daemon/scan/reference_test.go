@@ -111,7 +111,10 @@ func (r *reference) eval(e *expr.Expr, row refRow) val {
 		return r.logic(expr.New(expr.And, low, expr.New(expr.Le, e.Args[0], e.Args[2])), row)
 	case expr.In:
 		return r.in(e, row)
-	case expr.Call: // coalesce
+	case expr.Call: // has_token, coalesce
+		if e.Name == "has_token" {
+			return refHasToken(r.eval(e.Args[0], row), r.eval(e.Args[1], row))
+		}
 		if v := r.eval(e.Args[0], row); !v.null() {
 			return v
 		}
