@@ -257,8 +257,8 @@ func (m meta) nulls() (n int64) {
 
 // Has reports whether the segment has a column (see index.Source).
 func (r *Reader) Has(fieldID int32) bool {
-	_, err := r.places([]int32{fieldID})
-	return err == nil
+	_, ok := r.place(fieldID)
+	return ok
 }
 
 // FindRows returns what zones and indexes of the segment know of a filter. It

@@ -169,6 +169,11 @@ func (r *Reader) BlockRows(b int) int { return rowsOf(r.Rows(), b) }
 // Zone returns the zone of a column in a block. Its bounds are shared: do not
 // change them. Asking for a field or a block that is not there is an error.
 func (r *Reader) Zone(fieldID int32, block int) (index.Zone, error) {
+	if at, ok := r.place(fieldID); ok && block >= 0 && block < r.Blocks() {
+		if m := r.metas[at].Load(); m != nil { // most often; it allocates nothing
+			return m.pages[block].zone, nil
+		}
+	}
 	at, err := r.find([]int32{fieldID}, block)
 	if err != nil {
 		return index.Zone{}, err
@@ -178,6 +183,11 @@ func (r *Reader) Zone(fieldID int32, block int) (index.Zone, error) {
 		return index.Zone{}, err
 	}
 	return metas[0].pages[block].zone, nil
+}
+
+// place returns the place of a field in the directory, if it is there.
+func (r *Reader) place(fieldID int32) (int, bool) {
+	return slices.BinarySearchFunc(r.columns, fieldID, func(c column, id int32) int { return int(int64(c.fieldID) - int64(id)) })
 }
 
 // find returns the places of fields in the directory, if there is such a block.
@@ -192,7 +202,7 @@ func (r *Reader) find(fieldIDs []int32, block int) ([]int, error) {
 func (r *Reader) places(fieldIDs []int32) ([]int, error) {
 	places := make([]int, len(fieldIDs))
 	for i, id := range fieldIDs {
-		at, ok := slices.BinarySearchFunc(r.columns, id, func(c column, id int32) int { return int(int64(c.fieldID) - int64(id)) })
+		at, ok := r.place(id)
 		if !ok {
 			return nil, fmt.Errorf("segment has no field %d", id)
 		}

@@ -52,14 +52,21 @@ type located struct {
 // Add takes the next block. It reports whether there is any use in adding
 // more: a segment of more than MaxLookupRows has no index for lookups.
 func (l *LookupBuilder) Add(arr arrow.Array) bool {
-	valid := validity(arr)
 	if l.rows+uint64(arr.Len()) > MaxLookupRows {
 		l.found = nil
 		return false
 	}
+	valid := validity(arr)
+	words, isWords := appendWords(l.words[:0], arr)
+	l.words = words
 	for i := range arr.Len() {
-		if valid.at(i) {
-			l.found = append(l.found, located{HashKey(keyAt(l.key, arr, i)), uint32(l.rows) + uint32(i)})
+		switch row := uint32(l.rows) + uint32(i); {
+		case !valid.at(i):
+		case isWords:
+			l.key = appendWordKey(l.key[:0], words[i], arr.DataType())
+			l.found = append(l.found, located{HashKey(l.key), row})
+		default:
+			l.found = append(l.found, located{HashKey(keyAt(l.key, arr, i)), row})
 		}
 	}
 	l.rows += uint64(arr.Len())
@@ -71,14 +78,47 @@ func (l *LookupBuilder) Finish() (bloom, locator []byte) {
 	if l.rows == 0 {
 		return nil, nil
 	}
-	slices.SortFunc(l.found, func(a, b located) int {
-		switch {
-		case a.hash < b.hash, a.hash == b.hash && a.row < b.row:
-			return -1
-		}
-		return 1
-	})
+	l.sort()
 	return l.bloom(), l.locator()
+}
+
+// sort brings the rows into the order of hashes: by their first bits into
+// pages, then each page by itself, which fits the cache.
+func (l *LookupBuilder) sort() {
+	bits := pageBitsFor(len(l.found))
+	starts := make([]int, 1<<bits+1)
+	for _, f := range l.found {
+		starts[topBits(f.hash, bits)+1]++
+	}
+	for i := range len(starts) - 1 {
+		starts[i+1] += starts[i]
+	}
+	out, at := make([]located, len(l.found)), slices.Clone(starts)
+	for _, f := range l.found {
+		page := topBits(f.hash, bits)
+		out[at[page]] = f
+		at[page]++
+	}
+	for i := range len(starts) - 1 {
+		slices.SortFunc(out[starts[i]:starts[i+1]], func(a, b located) int {
+			if a.hash == b.hash {
+				return int(a.row) - int(b.row)
+			}
+			if a.hash < b.hash {
+				return -1
+			}
+			return 1
+		})
+	}
+	l.found = out
+}
+
+// pageBitsFor returns the bits of the hash that are the page of n rows.
+func pageBitsFor(n int) (bits uint) {
+	for n>>bits > locatorPageMost {
+		bits++
+	}
+	return bits
 }
 
 func (l *LookupBuilder) bloom() []byte {
@@ -92,10 +132,7 @@ func (l *LookupBuilder) bloom() []byte {
 }
 
 func (l *LookupBuilder) locator() []byte {
-	pageBits := uint(0)
-	for len(l.found)>>pageBits > locatorPageMost {
-		pageBits++
-	}
+	pageBits := pageBitsFor(len(l.found))
 	width := widthOf(l.rows - 1)
 	fields := le.AppendUint64(nil, uint64(len(l.found)))
 	fields = le.AppendUint64(fields, l.rows)
@@ -289,8 +326,10 @@ func (s someRows) Block(block int, m *Mask) (Found, error) {
 	})
 	found := NoRow
 	for ; at < len(s) && uint64(s[at]) < first+BlockRows; at++ {
+		if found == NoRow {
+			*m, found = Mask{}, Candidates
+		}
 		m.set(int(uint64(s[at]) - first))
-		found = Candidates
 	}
 	return found, nil
 }

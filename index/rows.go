@@ -21,8 +21,8 @@ const (
 // Probe is what one index knows of one leaf of a filter. It is safe for
 // concurrent use.
 type Probe interface {
-	// Block tells for which rows of a block the leaf is true. It sets m, which
-	// comes empty, for Candidates and TheseRows.
+	// Block tells for which rows of a block the leaf is true. For Candidates
+	// and TheseRows it overwrites m; otherwise what m holds then means nothing.
 	Block(block int, m *Mask) (Found, error)
 }
 
@@ -48,13 +48,16 @@ type Source interface {
 type Rows struct {
 	root   *rowsNode
 	source Source
-	masks  sync.Pool // of *masks
 }
+
+// freeMasks are *masks for Block to work with.
+var freeMasks = sync.Pool{New: func() any { return new(masks) }}
 
 type rowsNode struct {
 	pred   *Pred
 	args   []*rowsNode
 	probes []Probe
+	absent bool // of a leaf: the column is younger than the segment
 }
 
 // FindRows asks the indexes of a segment about every leaf of p. It reads what
@@ -80,7 +83,7 @@ func ask(ctx context.Context, p *Pred, source Source) (*rowsNode, error) {
 	case Or, Not:
 		n.args, err = askAll(ctx, p.Args, source)
 	default:
-		if source.Has(p.Field) {
+		if n.absent = !source.Has(p.Field); !n.absent {
 			n.probes, err = source.Probes(ctx, p)
 		}
 	}
@@ -138,11 +141,8 @@ func (n *rowsNode) indexed() bool {
 // Block tells which rows of a block pass. For Candidates and TheseRows it
 // overwrites m; otherwise what m holds then means nothing.
 func (r *Rows) Block(block int, m *Mask) (Found, error) {
-	s, ok := r.masks.Get().(*masks)
-	if !ok {
-		s = new(masks)
-	}
-	defer r.masks.Put(s)
+	s := freeMasks.Get().(*masks)
+	defer freeMasks.Put(s)
 	s.rows, s.used = r.source.BlockRows(block), 0
 	got, err := (&blockRows{r.source, block, s}).of(r.root)
 	if err != nil {
@@ -213,7 +213,7 @@ func (b *blockRows) both(x, y results) results {
 }
 
 func (b *blockRows) leaf(n *rowsNode) (results, error) {
-	possible, err := b.fromZone(n.pred)
+	possible, err := b.fromZone(n)
 	if err != nil {
 		return results{}, err
 	}
@@ -223,7 +223,6 @@ func (b *blockRows) leaf(n *rowsNode) (results, error) {
 			return r, nil
 		}
 		m := b.get()
-		*m = Mask{}
 		found, err := p.Block(b.block, m)
 		if err != nil {
 			return results{}, err
@@ -258,15 +257,13 @@ func (b *blockRows) narrow(r results, found Found, m *Mask) results {
 }
 
 // fromZone returns the outcomes that the zones leave open for a leaf.
-func (b *blockRows) fromZone(p *Pred) (outcomes, error) {
-	var failed error
-	got := outcomesOf(p, func(field int32) (Zone, bool) {
-		if !b.source.Has(field) { // the column is younger than the segment
+func (b *blockRows) fromZone(n *rowsNode) (got outcomes, err error) {
+	got = outcomesOf(n.pred, func(field int32) (z Zone, ok bool) {
+		if n.absent {
 			return Zone{Rows: int64(b.rows), Nulls: int64(b.rows)}, true
 		}
-		z, err := b.source.Zone(field, b.block)
-		failed = err
+		z, err = b.source.Zone(field, b.block)
 		return z, err == nil
 	})
-	return got, failed
+	return got, err
 }

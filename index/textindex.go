@@ -188,6 +188,7 @@ func (e exactRows) Block(block int, m *Mask) (Found, error) {
 type bitmapRows []byte
 
 func (r bitmapRows) Block(block int, m *Mask) (Found, error) {
+	*m = Mask{}
 	n, err := addRows(r, block, m)
 	if n == 0 {
 		return NoRow, err

@@ -383,6 +383,7 @@ func (p *valuesProbe) Block(block int, m *Mask) (Found, error) {
 	case !has(p.out.present):
 		return EveryRow, nil
 	case !has(p.in.dense):
+		*m = Mask{}
 		return TheseRows, p.v.rowsOf(p.in.listed, block, m)
 	case !has(p.out.dense):
 		return p.allBut(block, m)
@@ -393,6 +394,7 @@ func (p *valuesProbe) Block(block int, m *Mask) (Found, error) {
 // allBut sets the rows of a block that do not have a value of out. Nulls are
 // among them, unless they are listed too.
 func (p *valuesProbe) allBut(block int, m *Mask) (Found, error) {
+	*m = Mask{}
 	if err := p.v.rowsOf(p.out.listed, block, m); err != nil {
 		return Unsure, err
 	}
