@@ -77,3 +77,11 @@ func (c *cursor) zero(n uint64) {
 		}
 	}
 }
+
+// done returns the first error, or one if bytes are left.
+func (c *cursor) done() error {
+	if len(c.b) != 0 {
+		c.fail("%d bytes too many", len(c.b))
+	}
+	return c.err
+}

@@ -36,8 +36,9 @@ func refHasToken(text, word val) val {
 	if text.null() || word.null() {
 		return val{}
 	}
+	wanted := strings.ToLower(*word.text)
 	return boolVal(slices.ContainsFunc(refWord.FindAllString(*text.text, -1), func(w string) bool {
-		return strings.ToLower(w) == strings.ToLower(*word.text)
+		return strings.ToLower(w) == wanted
 	}))
 }
 
