@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -272,6 +273,27 @@ func TestSegments(t *testing.T) {
 	c.run("segment", "stats", "0000ffff-00000001").fails(2, "neither a file nor the id")
 	c.write("bad.seg", "not a segment")
 	c.run("segment", "stats", "@bad.seg").fails(11, "@bad.seg")
+}
+
+// TestIndexes declares them, loads rows, and looks them up.
+func TestIndexes(t *testing.T) {
+	c := newCLI(t)
+	var csv strings.Builder
+	csv.WriteString("id,country,note\n")
+	for i := range 5000 {
+		fmt.Fprintf(&csv, "%d,%s,parcel %d\n", i*7, []string{"DE", "IT", "NO"}[i%3], i)
+	}
+	c.write("1.csv", csv.String())
+	c.run("ingest", "parcels", "@1.csv", "--create", "--lookup", "id", "--text", "note")
+	c.run("ingest", "parcels", "@1.csv", "--create", "--lookup", "country").fails(6, "--lookup country counts only for a new table")
+	c.run("ingest", "parcels", "@1.csv", "--lookup", "id").fails(2, "counts only for a new table")
+	id, _, _ := strings.Cut(strings.Split(c.run("segment", "list", "parcels").out, "\n")[1], ",")
+	c.run("segment", "stats", id).matches(`^1,id,.*bloom .*locate .*5000 rows`, `^2,country,.*values .*3 values`, `^3,note,.*tokens .*5001 tokens`)
+	c.run("segment", "dump", id).matches(`index locate of "id"`)
+	c.run("segment", "verify", "parcels").matches("every byte")
+	c.run("scan", "parcels", "--where", "id = 7000").matches(`^7000,IT,parcel 1000$`)
+	c.run("scan", "parcels", "--where", "has_token(note, '1000')", "--select", "id").ok("id\n7000")
+	c.run("scan", "parcels", "--explain", "--where", "id = 7001").matches(`left out 1 of 1 blocks by index`)
 }
 
 // TestTypesFitAllFiles: the first file alone would make a table that the

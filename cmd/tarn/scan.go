@@ -199,7 +199,7 @@ func (a *app) explainQuery(c *cobra.Command, n *client.Client, q *expr.Query) er
 			{"query", e.Query},
 			{"version", fmt.Sprint(e.Version)},
 			{"segments", fmt.Sprintf("read %d of %d (%d pruned by partition, %d by zone map)", e.SegmentsRead, e.Segments, e.PrunedPartition, e.PrunedZone)},
-			{"blocks", fmt.Sprintf("read %d of %d", e.BlocksRead, e.Blocks)},
+			{"blocks", fmt.Sprintf("read %d of %d (%d left out by index)", e.BlocksRead, e.Blocks, e.BlocksByIndex)},
 			{"rows", fmt.Sprintf("read %d of %d", e.RowsRead, e.Rows)},
 			{"columns", strings.Join(e.Columns, ", ")},
 		})

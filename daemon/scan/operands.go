@@ -36,6 +36,8 @@ func operands(n node) []node {
 		return []node{n.x}
 	case *likeNode:
 		return []node{n.x}
+	case *tokenNode:
+		return []node{n.x}
 	case *notNode:
 		return []node{n.x}
 	case *nullNode:

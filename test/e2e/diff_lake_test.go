@@ -31,7 +31,7 @@ func newDiffLake(t testing.TB, tables []*diffTable) *diffLake {
 		snap := &catalog.Snapshot{ID: catalog.TableID(i + 1), Name: table.name, Version: 1, Schema: s, Schemas: map[int]*schema.Schema{1: s}}
 		for _, b := range table.batches {
 			var file bytes.Buffer
-			w, err := format.NewWriter(&file, s, format.Info{}, format.Options{})
+			w, err := format.NewWriter(&file, s, format.Info{}, format.Options{IndexRows: 1, Lookup: lookups(s)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,4 +117,16 @@ func (l *diffLake) comparePruned(t *testing.T, text string) {
 	case !slices.EqualFunc(got, want, slices.Equal):
 		t.Errorf("pruning changes the answer\n got %.800s\nwant %.800s", got, want)
 	}
+}
+
+// lookups are the columns that can have an index for lookups: all of them get
+// one, so that pruning on and off compares indexes too.
+func lookups(s *schema.Schema) []int32 {
+	var ids []int32
+	for _, f := range s.Fields {
+		if index.Bounded(f.Type) {
+			ids = append(ids, f.ID)
+		}
+	}
+	return ids
 }
