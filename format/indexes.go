@@ -61,9 +61,9 @@ func (w *Writer) newIndexes(f schema.Field) *columnIndexes {
 	if w.waiting < least || !index.Bounded(f.Type) {
 		return c
 	}
-	c.values = index.NewValuesBuilder(f.Type)
+	c.values = index.NewValuesBuilder(f.Type, &w.scratch)
 	if slices.Contains(w.opts.Lookup, f.ID) {
-		c.lookup = new(index.LookupBuilder)
+		c.lookup = index.NewLookupBuilder(&w.scratch)
 	}
 	if slices.Contains(w.opts.Text, f.ID) {
 		c.text = index.NewTextIndexBuilder()
@@ -77,14 +77,32 @@ func (w *Writer) index(i int, col arrow.Array) {
 		w.indexes[i] = w.newIndexes(w.schema.Fields[i])
 	}
 	c := w.indexes[i]
-	if c.values != nil && !c.values.Add(col, w.metas[i].bytes()*listedShare/100) {
-		c.values = nil
-	}
+	w.addValues(c, col, w.metas[i].bytes()*listedShare/100)
 	if c.lookup != nil && !c.lookup.Add(col) {
 		c.lookup = nil
 	}
 	if c.text != nil && !c.text.Add(col.(*array.String)) {
 		c.text = nil
+	}
+}
+
+// maxValuesHeld bounds what the value directories of all columns hold while a
+// segment is written. A column that would pass it gets none.
+const maxValuesHeld = 256 << 20
+
+func (w *Writer) addValues(c *columnIndexes, col arrow.Array, room int64) {
+	if c.values == nil {
+		return
+	}
+	before := c.values.Held()
+	more := c.values.Add(col, room)
+	w.valuesHeld += c.values.Held() - before
+	if more && w.valuesHeld > maxValuesHeld {
+		w.valuesHeld -= c.values.Held()
+		more = false
+	}
+	if !more {
+		c.values = nil
 	}
 }
 

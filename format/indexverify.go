@@ -41,14 +41,14 @@ func (r *Reader) newIndexCheck(ctx context.Context, place int, m *meta) (*indexC
 	}
 	bloom, err := r.bloom(ctx, place)
 	if err == nil && bloom != nil {
-		c.lookup, err = new(index.LookupBuilder), bloom.Check()
+		c.lookup, err = index.NewLookupBuilder(new(index.Scratch)), bloom.Check()
 	}
 	if err != nil {
 		return nil, r.badIndex(place, sectionBloom, err)
 	}
 	locator, err := r.locator(ctx, place)
 	if err == nil && locator != nil {
-		c.lookup, err = new(index.LookupBuilder), locator.Check()
+		c.lookup, err = index.NewLookupBuilder(new(index.Scratch)), locator.Check()
 	}
 	if err != nil {
 		return nil, r.badIndex(place, sectionLocate, err)

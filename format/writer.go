@@ -65,14 +65,16 @@ type Writer struct {
 	opts    Options
 	page    []byte // scratch
 
-	pending [][]arrow.Array  // by column: rows of the block that is not full yet
-	waiting int              // rows in pending
-	rows    int64            // rows in blocks written
-	metas   []meta           // by column
-	indexes []*columnIndexes // by column
-	memory  []codec.Memory   // by column
-	used    codec.Set
-	err     error
+	pending    [][]arrow.Array  // by column: rows of the block that is not full yet
+	waiting    int              // rows in pending
+	rows       int64            // rows in blocks written
+	metas      []meta           // by column
+	indexes    []*columnIndexes // by column
+	scratch    index.Scratch
+	valuesHeld int64          // by the indexes of values
+	memory     []codec.Memory // by column
+	used       codec.Set
+	err        error
 }
 
 // output counts and remembers the first error, so that offsets cannot drift.

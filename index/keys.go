@@ -102,6 +102,14 @@ func keyAt(scratch []byte, arr arrow.Array, i int) []byte {
 // HashKey returns the hash under which lookups know a key: xxh64 without seed.
 func HashKey(key []byte) uint64 { return xxhash.Sum64(key) }
 
+// Scratch is room that builders of one writer share. It is not safe for
+// concurrent use.
+type Scratch struct {
+	codes []uint32
+	words []uint64
+	key   []byte
+}
+
 // coder numbers distinct values, nulls among them, in the order in which they
 // first come.
 type coder struct {
@@ -110,11 +118,17 @@ type coder struct {
 	keys  [][]byte // by code, if keys are not numbers
 	null  int      // code of null, or -1
 	arena []byte
+	held  int64 // bytes of all arenas
 }
 
-func newCoder() *coder { return &coder{slots: make([]uint32, 1024), null: -1} }
+func newCoder() *coder { return &coder{slots: make([]uint32, 64), null: -1} }
 
 func (c *coder) len() int { return len(c.words) }
+
+// bytes returns what the coder holds.
+func (c *coder) bytes() int64 {
+	return c.held + int64(4*cap(c.slots)+8*cap(c.words)+24*cap(c.keys))
+}
 
 // nullCode returns the code of null.
 func (c *coder) nullCode() uint32 {
@@ -169,7 +183,8 @@ func (c *coder) ofKey(key []byte) uint32 {
 // keep copies a key to memory that stays.
 func (c *coder) keep(key []byte) []byte {
 	if len(key) > cap(c.arena)-len(c.arena) {
-		c.arena = make([]byte, 0, max(1<<12, len(key), 2*cap(c.arena)))
+		c.arena = make([]byte, 0, max(1<<8, len(key), min(2*cap(c.arena), 1<<20)))
+		c.held += int64(cap(c.arena))
 	}
 	from := len(c.arena)
 	c.arena = append(c.arena, key...)

@@ -40,9 +40,11 @@ const (
 type LookupBuilder struct {
 	found []located
 	rows  uint64
-	words []uint64
-	key   []byte
+	*Scratch
 }
+
+// NewLookupBuilder returns a builder for a column of a Bounded type.
+func NewLookupBuilder(s *Scratch) *LookupBuilder { return &LookupBuilder{Scratch: s} }
 
 type located struct {
 	hash uint64

@@ -24,7 +24,7 @@ func readFrom(b []byte) ReadFunc {
 // buildLookup indexes a column.
 func buildLookup(t testing.TB, s *segment, field int32) (bloom, locator []byte) {
 	t.Helper()
-	l := new(LookupBuilder)
+	l := NewLookupBuilder(new(Scratch))
 	for b := range s.blocks() {
 		if !l.Add(s.block(field, b)) {
 			t.Fatal("given up")

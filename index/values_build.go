@@ -21,11 +21,8 @@ type ValuesBuilder struct {
 	spent   int64   // bytes of all listed rows, about
 	gone    bool    // given up
 
-	// scratch of a block
-	codes   []uint32
-	words   []uint64
 	isWords bool // keys are numbers
-	key     []byte
+	*Scratch
 }
 
 // tally is what is known of a value so far.
@@ -57,9 +54,20 @@ const (
 
 // NewValuesBuilder returns a builder for a column of type t, which must be
 // Bounded.
-func NewValuesBuilder(t arrow.DataType) *ValuesBuilder {
-	return &ValuesBuilder{t: t, coder: newCoder()}
+func NewValuesBuilder(t arrow.DataType, s *Scratch) *ValuesBuilder {
+	return &ValuesBuilder{t: t, coder: newCoder(), Scratch: s}
 }
+
+// Held returns the bytes that the builder holds between blocks, about.
+func (v *ValuesBuilder) Held() int64 {
+	if v.gone {
+		return 0
+	}
+	return v.coder.bytes() + tallyBytes*int64(cap(v.tallies)) + 2*v.spent
+}
+
+// tallyBytes is the size of a tally and of its bits.
+const tallyBytes = 104
 
 // Add takes the next block, BlockRows rows or, in the last one, fewer. After
 // it the listed rows take at most room bytes. It reports whether there is any
@@ -69,7 +77,7 @@ func (v *ValuesBuilder) Add(arr arrow.Array, room int64) bool {
 		return false
 	}
 	if v.gone = !v.code(arr); v.gone {
-		v.coder, v.tallies, v.codes, v.words = nil, nil, nil, nil
+		v.coder, v.tallies = nil, nil
 		return false
 	}
 	here := v.tally()

@@ -19,7 +19,7 @@ type ValuesCheck struct {
 
 // NewValuesCheck returns a check of v, whose column has the type t.
 func NewValuesCheck(v *Values, t arrow.DataType) (*ValuesCheck, error) {
-	c := &ValuesCheck{v: v, count: NewValuesBuilder(t), keys: make([][]byte, v.Len())}
+	c := &ValuesCheck{v: v, count: NewValuesBuilder(t, new(Scratch)), keys: make([][]byte, v.Len())}
 	err := v.Each(func(i int, key []byte) {
 		if v.place(i) == inRows {
 			c.keys[i] = append([]byte{}, key...)
