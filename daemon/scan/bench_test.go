@@ -1,6 +1,12 @@
 package scan
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/tarnlake/tarn/format"
+	"github.com/tarnlake/tarn/generate"
+	"github.com/tarnlake/tarn/schema"
+)
 
 // BenchmarkQuery runs queries over a million rows in sixteen blocks.
 func BenchmarkQuery(b *testing.B) {
@@ -29,4 +35,42 @@ func BenchmarkQuery(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(1<<20), "ns/row")
 		})
 	}
+}
+
+// BenchmarkLines runs the queries of the benchmark page over a million order
+// lines in sixteen blocks of one segment.
+func BenchmarkLines(b *testing.B) {
+	l := orderLines(b, 1<<20)
+	for _, c := range []struct{ name, query string }{
+		{"count-range", `SELECT count(*) FROM t WHERE part_key BETWEEN 1000 AND 150000`},
+		{"sum-product", `SELECT sum(extended_price * discount), count(*) FROM t WHERE shipped >= DATE '2019-01-01' AND shipped < DATE '2020-01-01' AND discount BETWEEN 0.05 AND 0.07 AND quantity < 24`},
+		{"group-eight", `SELECT return_flag, line_status, sum(quantity), sum(extended_price), sum(extended_price * (1 - discount)), sum(extended_price * (1 - discount) * (1 + tax)), avg(quantity), avg(extended_price), avg(discount), count(*) FROM t WHERE shipped <= DATE '2023-08-01' GROUP BY return_flag, line_status ORDER BY return_flag, line_status`},
+		{"group-string", `SELECT mode, count(*), sum(quantity) FROM t GROUP BY mode ORDER BY mode`},
+		{"group-keys", `SELECT supplier_key, count(*), sum(quantity) FROM t GROUP BY supplier_key ORDER BY supplier_key LIMIT 5`},
+		{"top", `SELECT * FROM t ORDER BY extended_price DESC LIMIT 10`},
+		{"lookup", `SELECT * FROM t WHERE order_key = 439869`},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			p := mustPlan(b, l, c.query, Options{MemoryBytes: 1 << 30, Pool: NewPool(1<<30, 1)})
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := rowsWith(b.Context(), p, l); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(1<<20), "ns/row")
+		})
+	}
+}
+
+// orderLines returns a lake of the wholesaler's table.
+func orderLines(b *testing.B, rows int64) *lake {
+	t := generate.Wholesale(42, rows)
+	columns := make([]string, t.Schema.NumFields())
+	for i, f := range t.Schema.Fields() {
+		columns[i] = f.Name + " " + schema.TypeText(f.Type)
+	}
+	l := newLake(b, columns...)
+	l.addAll(b, t.Batches(), format.Options{Lookup: []int32{1, 2}})
+	return l
 }

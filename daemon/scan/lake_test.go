@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,13 +72,21 @@ func (l *lake) addJSON(t testing.TB, rows string) *catalog.Segment {
 // add adds a segment of a batch.
 func (l *lake) add(t testing.TB, rec arrow.RecordBatch) *catalog.Segment {
 	t.Helper()
+	return l.addAll(t, slices.Values([]arrow.RecordBatch{rec}), allIndexes(l.snap.Schema))
+}
+
+// addAll adds a segment of some batches.
+func (l *lake) addAll(t testing.TB, recs iter.Seq[arrow.RecordBatch], opts format.Options) *catalog.Segment {
+	t.Helper()
 	var file bytes.Buffer
-	w, err := format.NewWriter(&file, l.snap.Schema, format.Info{}, allIndexes(l.snap.Schema))
+	w, err := format.NewWriter(&file, l.snap.Schema, format.Info{}, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Write(rec); err != nil {
-		t.Fatal(err)
+	for rec := range recs {
+		if err := w.Write(rec); err != nil {
+			t.Fatal(err)
+		}
 	}
 	sum, err := w.Close()
 	if err != nil {

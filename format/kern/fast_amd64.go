@@ -407,3 +407,72 @@ func pairFast(hits *[pairChunks]uint64, p, q unsafe.Pointer, chunks int, x, y by
 		pairy(unsafe.Pointer(hits), p, q, chunks, x, y)
 	}
 }
+
+func affineFast(dst, a *[Vector]int64, by, plus int64) bool {
+	if now == avx512 {
+		affinez(unsafe.Pointer(dst), unsafe.Pointer(a), by, plus)
+	}
+	return now == avx512
+}
+
+func addFast(dst, a, b *[Vector]int64) bool {
+	if now == avx512 {
+		addz(unsafe.Pointer(dst), unsafe.Pointer(a), unsafe.Pointer(b))
+	}
+	return now == avx512
+}
+
+func mulFast(dst, a, b *[Vector]int64) bool {
+	if now == avx512 {
+		mulz(unsafe.Pointer(dst), unsafe.Pointer(a), unsafe.Pointer(b))
+	}
+	return now == avx512
+}
+
+// widenFast has all words but those of 64 bits.
+func widenFast[T Uint](dst *[Vector]int64, src *[Vector]T, isSigned bool) bool {
+	if now != avx512 {
+		return false
+	}
+	d, s := unsafe.Pointer(dst), unsafe.Pointer(src)
+	switch size := unsafe.Sizeof(src[0]); {
+	case size == 1 && isSigned:
+		widenInt8z(d, s)
+	case size == 1:
+		widenUint8z(d, s)
+	case size == 2 && isSigned:
+		widenInt16z(d, s)
+	case size == 2:
+		widenUint16z(d, s)
+	case size == 4 && isSigned:
+		widenInt32z(d, s)
+	case size == 4:
+		widenUint32z(d, s)
+	}
+	return true
+}
+
+func codesFast[T Uint](dst *[Vector]uint16, src *[Vector]T, base T) bool {
+	if now != avx512 {
+		return false
+	}
+	d, s := unsafe.Pointer(dst), unsafe.Pointer(src)
+	switch unsafe.Sizeof(base) {
+	case 1:
+		codes8z(d, s, uint8(base))
+	case 2:
+		codes16z(d, s, uint16(base))
+	case 4:
+		codes32z(d, s, uint16(base))
+	case 8:
+		codes64z(d, s, uint16(base))
+	}
+	return true
+}
+
+func combineCodesFast(codes, more *[Vector]uint16, by uint16) bool {
+	if now == avx512 {
+		combineCodesz(unsafe.Pointer(codes), unsafe.Pointer(more), by)
+	}
+	return now == avx512
+}

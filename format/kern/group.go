@@ -60,3 +60,35 @@ func (s *Split) add(x int64) {
 	s.Low += x & (1<<32 - 1)
 	s.High += x >> 32
 }
+
+// GroupSumNarrow is GroupSum for a caller who knows from the bounds of v that no
+// sum can overflow.
+func GroupSumNarrow[C Code](sums []int64, codes *[Vector]C, v *[Vector]int64, m *Mask) {
+	for k, w := range m {
+		at, x := codes[k*64:][:64], v[k*64:][:64]
+		if bits.OnesCount64(w) > dense {
+			for i, c := range at {
+				sums[c] += x[i] & -int64(w&1)
+				w >>= 1
+			}
+			continue
+		}
+		for ; w != 0; w &= w - 1 {
+			i := bits.TrailingZeros64(w) & 63
+			sums[at[i]] += x[i]
+		}
+	}
+}
+
+// GroupMinMax lowers least[c] and raises most[c], for every group c, to the
+// values of the rows of group c whose bits are set in m. Every code must be
+// less than the lengths of both.
+func GroupMinMax[C Code](least, most []int64, codes *[Vector]C, v *[Vector]int64, m *Mask) {
+	for k, w := range m {
+		for at, x := codes[k*64:][:64], v[k*64:][:64]; w != 0; w &= w - 1 {
+			i := bits.TrailingZeros64(w) & 63
+			c := at[i]
+			least[c], most[c] = min(least[c], x[i]), max(most[c], x[i])
+		}
+	}
+}

@@ -43,6 +43,18 @@ func sumNarrowFast(*[Vector]int64, *Mask) (int64, bool) { return 0, false }
 
 func groupCountFast[C Code]([]int64, *[Vector]C, *Mask) bool { return false }
 
+func affineFast(_, _ *[Vector]int64, _, _ int64) bool { return false }
+
+func addFast(_, _, _ *[Vector]int64) bool { return false }
+
+func mulFast(_, _, _ *[Vector]int64) bool { return false }
+
+func widenFast[T Uint](*[Vector]int64, *[Vector]T, bool) bool { return false }
+
+func codesFast[T Uint](*[Vector]uint16, *[Vector]T, T) bool { return false }
+
+func combineCodesFast(_, _ *[Vector]uint16, _ uint16) bool { return false }
+
 func lengthsFast([]Mask, []int32, int, int32, int32) bool { return false }
 
 func pairFast(*[pairChunks]uint64, unsafe.Pointer, unsafe.Pointer, int, byte, byte) {

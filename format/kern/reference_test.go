@@ -153,6 +153,38 @@ func TestGroupsMean(t *testing.T) {
 	})
 }
 
+func TestArithMeans(t *testing.T) {
+	onBoth(t, func(t *testing.T) {
+		a, b := [Vector]int64{1, -2, math.MaxInt64}, [Vector]int64{5, 7, 1}
+		var dst [Vector]int64
+		if Affine(&dst, &a, -3, 10); dst[0] != 7 || dst[1] != 16 || dst[5] != 10 {
+			t.Errorf("affine: got %v; want 7, 16", dst[:2])
+		}
+		if Add(&dst, &a, &b); dst[1] != 5 || dst[2] != math.MinInt64 {
+			t.Errorf("add: got %v; want 5 and a sum that wraps", dst[1:3])
+		}
+		if Mul(&dst, &a, &b); dst[1] != -14 || dst[2] != math.MaxInt64 {
+			t.Errorf("mul: got %v; want -14 and the greatest int64", dst[1:3])
+		}
+		bytes := [Vector]uint8{0xff, 1}
+		if Widen(&dst, &bytes, true); dst[0] != -1 || dst[1] != 1 {
+			t.Errorf("widen: got %v; want -1, 1", dst[:2])
+		}
+		var codes [Vector]uint16
+		if Codes(&codes, &bytes, 0xfe); codes[0] != 1 || codes[1] != 3 || codes[2] != 2 {
+			t.Errorf("codes: got %v; want 1, 3, 2", codes[:3])
+		}
+		if Combine(&codes, &[Vector]uint16{4, 5}, 10); codes[0] != 14 || codes[1] != 35 {
+			t.Errorf("combine: got %v; want 14, 35", codes[:2])
+		}
+		least, most := []int64{0, 0}, []int64{0, 0}
+		GroupMinMax(least, most, &[Vector]uint8{0, 1, 1}, &a, &Mask{0: 3})
+		if !slices.Equal(least, []int64{0, -2}) || !slices.Equal(most, []int64{1, 0}) {
+			t.Errorf("min and max: got %v, %v; want 0, -2 and 1, 0", least, most)
+		}
+	})
+}
+
 func TestDecodersMean(t *testing.T) {
 	onBoth(t, func(t *testing.T) {
 		deltas := [Vector]uint32{5, ^uint32(0), 2}
@@ -204,6 +236,9 @@ func TestNoAllocations(t *testing.T) {
 			MinMaxOf(&f64, m)
 			GroupCount(counts, &codes, m)
 			GroupSum(sums, &codes, &i64, m)
+			Affine(&i64, &i64, 1, 2)
+			Mul(&i64, &i64, &i64)
+			Widen(&i64, &codes, false)
 			AndMasks(masks[:], masks[:])
 			text.Contains(masks[:], []byte("gh"))
 			text.HasPrefix(masks[:], []byte("ab"))

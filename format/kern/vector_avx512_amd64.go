@@ -856,6 +856,128 @@ func lookup64z(dst, codes unsafe.Pointer, dict *[16]uint64) {
 	archsimd.ClearAVXUpperBits()
 }
 
+// affinez, addz and mulz are Affine, Add and Mul.
+func affinez(dst, a unsafe.Pointer, by, plus int64) {
+	x, y := archsimd.BroadcastInt64x8(by), archsimd.BroadcastInt64x8(plus)
+	for i := range 128 {
+		archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(a, i*64))).Mul(x).Add(y).Store((*[8]int64)(unsafe.Add(dst, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+func addz(dst, a, b unsafe.Pointer) {
+	for i := range 128 {
+		archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(a, i*64))).Add(archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(b, i*64)))).Store((*[8]int64)(unsafe.Add(dst, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+func mulz(dst, a, b unsafe.Pointer) {
+	for i := range 128 {
+		archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(a, i*64))).Mul(archsimd.LoadInt64x8((*[8]int64)(unsafe.Add(b, i*64)))).Store((*[8]int64)(unsafe.Add(dst, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// widenInt8z to widenInt32z are Widen of signed words.
+func widenInt8z(dst, src unsafe.Pointer) {
+	for i := range 64 {
+		x := archsimd.LoadInt8x16((*[16]int8)(unsafe.Add(src, i*16)))
+		y := x.AsUint64x2()
+		x.ExtendLo8ToInt64().Store((*[8]int64)(unsafe.Add(dst, i*128)))
+		y.InterleaveHi(y).AsInt8x16().ExtendLo8ToInt64().Store((*[8]int64)(unsafe.Add(dst, i*128+64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+func widenInt16z(dst, src unsafe.Pointer) {
+	for i := range 128 {
+		x := archsimd.LoadInt16x8((*[8]int16)(unsafe.Add(src, i*16)))
+		x.ExtendToInt64().Store((*[8]int64)(unsafe.Add(dst, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+func widenInt32z(dst, src unsafe.Pointer) {
+	for i := range 128 {
+		x := archsimd.LoadInt32x8((*[8]int32)(unsafe.Add(src, i*32)))
+		x.ExtendToInt64().Store((*[8]int64)(unsafe.Add(dst, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// widenUint8z to widenUint32z are Widen of unsigned words.
+func widenUint8z(dst, src unsafe.Pointer) {
+	for i := range 64 {
+		x := archsimd.LoadUint8x16((*[16]uint8)(unsafe.Add(src, i*16)))
+		y := x.AsUint64x2()
+		x.ExtendLo8ToUint64().Store((*[8]uint64)(unsafe.Add(dst, i*128)))
+		y.InterleaveHi(y).AsUint8x16().ExtendLo8ToUint64().Store((*[8]uint64)(unsafe.Add(dst, i*128+64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+func widenUint16z(dst, src unsafe.Pointer) {
+	for i := range 128 {
+		x := archsimd.LoadUint16x8((*[8]uint16)(unsafe.Add(src, i*16)))
+		x.ExtendToUint64().Store((*[8]uint64)(unsafe.Add(dst, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+func widenUint32z(dst, src unsafe.Pointer) {
+	for i := range 128 {
+		x := archsimd.LoadUint32x8((*[8]uint32)(unsafe.Add(src, i*32)))
+		x.ExtendToUint64().Store((*[8]uint64)(unsafe.Add(dst, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// codes8z to codes64z are Codes.
+func codes8z(dst, src unsafe.Pointer, base uint8) {
+	b := archsimd.BroadcastUint8x32(base)
+	for i := range 32 {
+		x := archsimd.LoadUint8x32((*[32]uint8)(unsafe.Add(src, i*32)))
+		x.Sub(b).ExtendToUint16().Store((*[32]uint16)(unsafe.Add(dst, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+func codes16z(dst, src unsafe.Pointer, base uint16) {
+	b := archsimd.BroadcastUint16x32(base)
+	for i := range 32 {
+		archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(src, i*64))).Sub(b).Store((*[32]uint16)(unsafe.Add(dst, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+func codes32z(dst, src unsafe.Pointer, base uint16) {
+	b := archsimd.BroadcastUint16x16(base)
+	for i := range 64 {
+		x := archsimd.LoadUint32x16((*[16]uint32)(unsafe.Add(src, i*64))).TruncateToUint16()
+		x.Sub(b).Store((*[16]uint16)(unsafe.Add(dst, i*32)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+func codes64z(dst, src unsafe.Pointer, base uint16) {
+	b := archsimd.BroadcastUint16x8(base)
+	for i := range 128 {
+		x := archsimd.LoadUint64x8((*[8]uint64)(unsafe.Add(src, i*64))).TruncateToUint16()
+		x.Sub(b).Store((*[8]uint16)(unsafe.Add(dst, i*16)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// combineCodesz is Combine.
+func combineCodesz(codes, more unsafe.Pointer, by uint16) {
+	x := archsimd.BroadcastUint16x32(by)
+	for i := range 32 {
+		archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(codes, i*64))).Mul(x).Add(archsimd.LoadUint16x32((*[32]uint16)(unsafe.Add(more, i*64)))).Store((*[32]uint16)(unsafe.Add(codes, i*64)))
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
 // countCodes8z returns the number of codes at v that are c and whose bits are set.
 func countCodes8z(v unsafe.Pointer, m *Mask, c uint8) int {
 	same := archsimd.BroadcastUint8x64(c)

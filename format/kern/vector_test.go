@@ -226,7 +226,10 @@ func diffGroups[C Code](t *testing.T, rng *rand.Rand) {
 				counts, sums := make([]int64, groups), make([]Split, groups)
 				GroupCount(counts, &codes, &m)
 				GroupSum(sums, &codes, &v, &m)
-				return fmt.Sprint(counts, sums)
+				narrow, least, most := make([]int64, groups), make([]int64, groups), make([]int64, groups)
+				GroupSumNarrow(narrow, &codes, &v, &m)
+				GroupMinMax(least, most, &codes, &v, &m)
+				return fmt.Sprint(counts, sums, narrow, least, most)
 			})
 		}
 	}
@@ -350,5 +353,39 @@ func FuzzTiers(f *testing.F) {
 			diffPacked[uint64](t, rng, int(width)%65)
 			diffAll(t, rng)
 		})
+	})
+}
+
+func TestArithTiers(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 1))
+	for range 20 {
+		a, b := randomNumbers[int64](rng), randomNumbers[int64](rng)
+		by, plus := int64(rng.Uint64()), int64(rng.Uint64())
+		check(t, "Affine", func() (dst [Vector]int64) { Affine(&dst, &a, by, plus); return dst })
+		check(t, "Add", func() (dst [Vector]int64) { Add(&dst, &a, &b); return dst })
+		check(t, "Mul", func() (dst [Vector]int64) { Mul(&dst, &a, &b); return dst })
+		check(t, "Mul in place", func() (dst [Vector]int64) { dst = a; Mul(&dst, &dst, &dst); return dst })
+		diffWiden[uint8](t, rng)
+		diffWiden[uint16](t, rng)
+		diffWiden[uint32](t, rng)
+		diffWiden[uint64](t, rng)
+	}
+}
+
+func diffWiden[T Uint](t *testing.T, rng *rand.Rand) {
+	var src [Vector]T
+	for i := range src {
+		src[i] = T(rng.Uint64())
+	}
+	base, by := T(rng.Uint64()), uint16(rng.Uint32())
+	check(t, "Widen", func() (dst [Vector]int64) { Widen(&dst, &src, false); return dst })
+	check(t, "Widen signed", func() (dst [Vector]int64) { Widen(&dst, &src, true); return dst })
+	check(t, "Codes", func() (dst [Vector]uint16) { Codes(&dst, &src, base); return dst })
+	check(t, "Combine", func() (dst [Vector]uint16) {
+		var more [Vector]uint16
+		Codes(&dst, &src, 0)
+		Codes(&more, &src, base)
+		Combine(&dst, &more, by)
+		return dst
 	})
 }

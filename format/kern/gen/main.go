@@ -73,6 +73,7 @@ var functions = template.FuncMap{
 	"mul":  func(a, b int) int { return a * b },
 	"div":  func(a, b int) int { return a / b },
 	"sub":  func(a, b int) int { return a - b },
+	"lower": func(kind string) string { return lower[kind] },
 	"method": func(op string) string {
 		return map[string]string{"Eq": "Equal", "Lt": "Less", "Le": "LessEqual"}[op]
 	},
