@@ -2,6 +2,7 @@ package codec
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/tarnlake/tarn/format/kern"
 )
@@ -26,8 +27,15 @@ type intView interface {
 	// read sets dst to the values of the vectors of which a row is in masks;
 	// the others are left as they are. dst has room for whole vectors.
 	read(dst []int64, masks []kern.Mask)
+	// readVector sets dst to the values of vector k.
+	readVector(dst *[kern.Vector]int64, k int)
 	// bounds returns a range that holds all values.
 	bounds() (lo, hi int64)
+}
+
+// coder is a view that has something quicker for codes than readVector.
+type coder interface {
+	codes(dst *[kern.Vector]uint16, k int, base int64)
 }
 
 // Len returns the number of values.
@@ -54,6 +62,22 @@ func (x *Ints) In(masks []kern.Mask, set []uint64) { x.v.in(masks, set) }
 // rest of dst is left as it is. dst has room for
 // whole vectors.
 func (x *Ints) Read(dst []int64, masks []kern.Mask) { x.v.read(dst, masks) }
+
+// ReadVector sets dst to the values of vector k; past the last value of the run
+// they are any within Bounds.
+func (x *Ints) ReadVector(dst *[kern.Vector]int64, k int) { x.v.readVector(dst, k) }
+
+// ReadCodes sets dst to the values of vector k less base, where the caller
+// knows from Bounds that all differences fit.
+func (x *Ints) ReadCodes(dst *[kern.Vector]uint16, k int, base int64) {
+	if c, ok := x.v.(coder); ok {
+		c.codes(dst, k, base)
+		return
+	}
+	var values [kern.Vector]uint64
+	x.v.readVector((*[kern.Vector]int64)(unsafe.Pointer(&values)), k)
+	kern.Codes(dst, &values, uint64(base))
+}
 
 // Bounds returns a range that holds all values, and maybe more.
 func (x *Ints) Bounds() (lo, hi int64) { return x.v.bounds() }
@@ -144,6 +168,8 @@ func (c constantView) read(dst []int64, _ []kern.Mask) {
 	}
 }
 
+func (c constantView) readVector(dst *[kern.Vector]int64, _ int) { c.read(dst[:], nil) }
+
 // packedView is frame of reference.
 type packedView[T kern.Uint] struct {
 	signed bool
@@ -226,15 +252,34 @@ func (p *packedView[T]) in(masks []kern.Mask, set []uint64) {
 func (p *packedView[T]) read(dst []int64, masks []kern.Mask) {
 	for k := range masks {
 		if masks[k].Any() {
-			p.readVector(dst[k*kern.Vector:][:kern.Vector], k)
+			p.readVector(vectorOf(dst, k), k)
 		}
 	}
 }
 
-func (p *packedView[T]) readVector(dst []int64, k int) {
+// vectorOf returns vector k of values that are whole vectors.
+func vectorOf[T any](values []T, k int) *[kern.Vector]T {
+	return (*[kern.Vector]T)(values[k*kern.Vector:])
+}
+
+func (p *packedView[T]) readVector(dst *[kern.Vector]int64, k int) {
+	if kern.Bits[T]() == 64 {
+		p.unpack((*[kern.Vector]T)(unsafe.Pointer(dst)), k)
+		return
+	}
 	var words [kern.Vector]T
-	kern.Unpack(&words, p.packed[p.starts[k]:], p.bases[k], int(p.widths[k]))
-	widen(dst, words[:], p.signed)
+	p.unpack(&words, k)
+	kern.Widen(dst, &words, p.signed)
+}
+
+func (p *packedView[T]) unpack(dst *[kern.Vector]T, k int) {
+	kern.Unpack(dst, p.packed[p.starts[k]:], p.bases[k], int(p.widths[k]))
+}
+
+func (p *packedView[T]) codes(dst *[kern.Vector]uint16, k int, base int64) {
+	var words [kern.Vector]T
+	p.unpack(&words, k)
+	kern.Codes(dst, &words, T(base))
 }
 
 func widen[T kern.Uint](dst []int64, src []T, signed bool) {
@@ -342,14 +387,17 @@ func (c *codedView) in(masks []kern.Mask, set []uint64) {
 }
 
 func (c *codedView) read(dst []int64, masks []kern.Mask) {
-	c.codes.Read(dst, masks)
 	for k := range masks {
 		if masks[k].Any() {
-			vec := dst[k*kern.Vector:][:kern.Vector]
-			for i, code := range vec {
-				vec[i] = c.values[code]
-			}
+			c.readVector(vectorOf(dst, k), k)
 		}
+	}
+}
+
+func (c *codedView) readVector(dst *[kern.Vector]int64, k int) {
+	c.codes.ReadVector(dst, k)
+	for i, code := range dst {
+		dst[i] = c.values[code]
 	}
 }
 
@@ -372,6 +420,9 @@ func viewWords[T kern.Uint](d *Decoder, n int, signed bool, depth int) (intView,
 	var flip T
 	if signed {
 		flip = 1 << (kern.Bits[T]() - 1)
+	}
+	for i := n; i < whole && n > 0; i++ {
+		v.words[i] = v.words[0] // within the bounds
 	}
 	lo, hi := kern.MinMax(v.words[:max(n, 1)], flip)
 	v.lo, v.hi = widened(lo, signed), widened(hi, signed)
@@ -396,10 +447,17 @@ func (w *wordsView[T]) in(masks []kern.Mask, set []uint64) {
 func (w *wordsView[T]) read(dst []int64, masks []kern.Mask) {
 	for k := range masks {
 		if masks[k].Any() {
-			at := k * kern.Vector
-			widen(dst[at:][:kern.Vector], w.words[at:][:kern.Vector], w.signed)
+			w.readVector(vectorOf(dst, k), k)
 		}
 	}
+}
+
+func (w *wordsView[T]) readVector(dst *[kern.Vector]int64, k int) {
+	kern.Widen(dst, vectorOf(w.words, k), w.signed)
+}
+
+func (w *wordsView[T]) codes(dst *[kern.Vector]uint16, k int, base int64) {
+	kern.Codes(dst, vectorOf(w.words, k), T(base))
 }
 
 // ViewNarrow reads the next n 128-bit integers as a view if all of them fit

@@ -119,7 +119,7 @@ func (v *patchedView[T]) in(masks []kern.Mask, set []uint64) {
 			kern.InAnd(&masks[k], v.packed[v.starts[k]:], int(v.widths[k]), v.bases[k], set)
 			continue
 		}
-		v.readVector(vec[:], k) // the packed words alone may be out of the set
+		v.readVector(&vec, k) // the packed words alone may be out of the set
 		for i, x := range vec {
 			if set[x>>6]>>(x&63)&1 == 0 {
 				masks[k][i/64] &^= 1 << (i % 64)
@@ -131,15 +131,24 @@ func (v *patchedView[T]) in(masks []kern.Mask, set []uint64) {
 func (v *patchedView[T]) read(dst []int64, masks []kern.Mask) {
 	for k := range masks {
 		if masks[k].Any() {
-			v.readVector(dst[k*kern.Vector:][:kern.Vector], k)
+			v.readVector(vectorOf(dst, k), k)
 		}
 	}
 }
 
-func (v *patchedView[T]) readVector(dst []int64, k int) {
+func (v *patchedView[T]) readVector(dst *[kern.Vector]int64, k int) {
 	v.packedView.readVector(dst, k)
 	places, values := v.patchesOf(k)
 	for i, at := range places {
 		dst[at] = values[i]
+	}
+}
+
+// codes puts the patches right as readVector does.
+func (v *patchedView[T]) codes(dst *[kern.Vector]uint16, k int, base int64) {
+	v.packedView.codes(dst, k, base)
+	places, values := v.patchesOf(k)
+	for i, at := range places {
+		dst[at] = uint16(values[i] - base)
 	}
 }

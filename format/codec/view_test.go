@@ -70,6 +70,7 @@ func testView[T kern.Uint](t *testing.T, rng *rand.Rand, v []T, signed bool) {
 	if lo > slices.Min(want) || hi < slices.Max(want) {
 		t.Errorf("%v: bounds %d to %d; values %d to %d", used.List(), lo, hi, slices.Min(want), slices.Max(want))
 	}
+	checkVectors(t, x, want)
 	for range 30 {
 		lo, hi := want[rng.IntN(len(want))]+int64(rng.IntN(3)-1), want[rng.IntN(len(want))]+int64(rng.IntN(3)-1)
 		masks := allRows(len(v))
@@ -99,6 +100,31 @@ func testView[T kern.Uint](t *testing.T, rng *rand.Rand, v []T, signed bool) {
 		for i, c := range got[:len(v)] {
 			if in := masks[i/kern.Vector][i%kern.Vector/64]>>(i%64)&1 == 1; in != (set[c>>6]>>(c&63)&1 == 1) {
 				t.Fatalf("row %d: code %d in the set: %v", i, c, in)
+			}
+		}
+	}
+}
+
+// checkVectors reads x a vector at a time, as values and as codes.
+func checkVectors(t *testing.T, x *Ints, want []int64) {
+	t.Helper()
+	lo, hi := x.Bounds()
+	var values [kern.Vector]int64
+	var codes [kern.Vector]uint16
+	for k := range vectors(len(want)) {
+		x.ReadVector(&values, k)
+		small := uint64(hi)-uint64(lo) < 1<<16
+		if small {
+			x.ReadCodes(&codes, k, lo)
+		}
+		for i, v := range values {
+			switch row := k*kern.Vector + i; {
+			case row < len(want) && v != want[row]:
+				t.Fatalf("row %d: got %d; want %d", row, v, want[row])
+			case v < lo || hi < v:
+				t.Fatalf("row %d: %d is not within %d and %d", row, v, lo, hi)
+			case small && int64(codes[i]) != v-lo:
+				t.Fatalf("row %d: code %d; want %d - %d", row, codes[i], v, lo)
 			}
 		}
 	}

@@ -68,11 +68,11 @@ func generate(dir string) error {
 
 // functions is what the template can do besides calling methods.
 var functions = template.FuncMap{
-	"dict": dict,
-	"list": func(items ...any) []any { return items },
-	"mul":  func(a, b int) int { return a * b },
-	"div":  func(a, b int) int { return a / b },
-	"sub":  func(a, b int) int { return a - b },
+	"dict":  dict,
+	"list":  func(items ...any) []any { return items },
+	"mul":   func(a, b int) int { return a * b },
+	"div":   func(a, b int) int { return a / b },
+	"sub":   func(a, b int) int { return a - b },
 	"lower": func(kind string) string { return lower[kind] },
 	"method": func(op string) string {
 		return map[string]string{"Eq": "Equal", "Lt": "Less", "Le": "LessEqual"}[op]
