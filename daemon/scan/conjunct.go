@@ -2,6 +2,7 @@ package scan
 
 import (
 	"cmp"
+	"encoding/binary"
 	"math"
 	"slices"
 	"sync/atomic"
@@ -241,34 +242,49 @@ func keepCodes(masks []kern.Mask, col *format.Column, codes *codec.Ints, set bit
 	before := slices.Clone(masks)
 	codes.In(masks, set)
 	dropNulls(masks, col)
-	onlyNulls(before, col)
+	for k := range before {
+		onlyNulls(col, &before[k], k)
+	}
 	kern.OrMasks(masks, before)
 }
 
 // dropNulls clears the bits of nulls.
 func dropNulls(masks []kern.Mask, col *format.Column) {
-	if valid, nulls := col.Validity(); nulls > 0 {
-		eachWord(masks, valid, func(m *uint64, v uint64) { *m &= v })
-	}
-}
-
-// onlyNulls clears the bits of all rows but nulls.
-func onlyNulls(masks []kern.Mask, col *format.Column) {
-	valid, _ := col.Validity()
-	eachWord(masks, valid, func(m *uint64, v uint64) { *m &^= v })
-}
-
-// eachWord calls f for the words of masks and of a bitmap.
-func eachWord(masks []kern.Mask, bitmap []byte, f func(m *uint64, v uint64)) {
-	for k := range masks {
-		for w := range masks[k] {
-			f(&masks[k][w], wordAt(bitmap, (k*kern.MaskWords+w)*8))
+	if _, nulls := col.Validity(); nulls > 0 {
+		for k := range masks {
+			dropNullsOf(col, &masks[k], k)
 		}
 	}
 }
 
+// dropNullsOf clears the bits of nulls in m, the mask of vector k.
+func dropNullsOf(col *format.Column, m *kern.Mask, k int) {
+	if valid, nulls := col.Validity(); nulls > 0 {
+		own := maskOf(valid, k)
+		m.And(&own)
+	}
+}
+
+// onlyNulls clears the bits of all rows but nulls in m, the mask of vector k.
+func onlyNulls(col *format.Column, m *kern.Mask, k int) {
+	valid, _ := col.Validity()
+	own := maskOf(valid, k)
+	m.AndNot(&own)
+}
+
+// maskOf returns the mask of vector k in a bitmap.
+func maskOf(bitmap []byte, k int) (m kern.Mask) {
+	for w := range m {
+		m[w] = wordAt(bitmap, (k*kern.MaskWords+w)*8)
+	}
+	return m
+}
+
 // wordAt returns eight bytes of a bitmap, zeros past its end.
 func wordAt(b []byte, at int) (word uint64) {
+	if at+8 <= len(b) {
+		return binary.LittleEndian.Uint64(b[at:])
+	}
 	if at >= len(b) {
 		return 0
 	}

@@ -84,6 +84,7 @@ func (p *Plan) work(ctx context.Context, t task, top *threshold) (*piece, error)
 	if s == nil || err != nil {
 		return nil, err
 	}
+	s.settle()
 	out := &piece{}
 	if len(p.order) > 0 {
 		if out.keys, err = p.cutToTop(ctx, t, s, top); err != nil || s.n == 0 {
@@ -167,6 +168,10 @@ func (p *Plan) workGrouped(ctx context.Context, t task) (*piece, error) {
 	if err := p.read(ctx, t, s, forOutput); err != nil {
 		return nil, err
 	}
+	if part := p.tallied(s); part != nil {
+		return &piece{part: part, bytes: part.bytes()}, nil
+	}
+	s.settle()
 	part := p.newPartial()
 	ids, err := p.groupsOf(part, s)
 	if err != nil {
@@ -183,6 +188,19 @@ func (p *Plan) workGrouped(ctx context.Context, t task) (*piece, error) {
 		part.aggs[i].add(ids, s.n, v)
 	}
 	return &piece{part: part, bytes: part.bytes()}, nil
+}
+
+// tallied returns the groups of what is left of a whole block, where they can
+// be tallied.
+func (p *Plan) tallied(s *survivors) *partial {
+	if p.tallies == nil || s.rows != nil {
+		return nil
+	}
+	masks := s.masks
+	if masks == nil {
+		masks = allMasks(s.n)
+	}
+	return p.tally(s.batch, masks)
 }
 
 // groupsOf returns the group of each row of s, making groups for new keys.

@@ -80,9 +80,10 @@ type Plan struct {
 	grouped  bool
 	keys     []node // of the groups, over the inputs
 	aggs     []*aggSpec
-	having   node     // over keys and aggregates
-	items    []node   // over the inputs, or over keys and aggregates
-	labels   []string // of keys and aggregates, for Explain
+	tallies  *tallyPlan // nil: none
+	having   node       // over keys and aggregates
+	items    []node     // over the inputs, or over keys and aggregates
+	labels   []string   // of keys and aggregates, for Explain
 	order    []orderKey
 	orderBy  []string // the same as text
 	limit    int64    // math.MaxInt64: none
@@ -415,7 +416,9 @@ func (c *compiler) output(b *binder) error {
 			fields[i].Nullable = f.Nullable
 		}
 	}
-	if !c.p.grouped {
+	if c.p.grouped {
+		c.p.tallies = c.p.tallyPlanOf()
+	} else {
 		c.p.markBare()
 	}
 	c.p.schema = arrow.NewSchema(fields, nil)

@@ -152,10 +152,17 @@ func (t *task) zones(failed *error) zones {
 
 // survivors are the rows of a block that are still in play, and their columns
 // as far as they have been read.
-type survivors struct{ *batch }
+type survivors struct {
+	*batch
+
+	// Rows of a block that are left after conditions on stored columns, while
+	// nobody has picked them; nil: all of the batch.
+	masks []kern.Mask
+	left  int
+}
 
 // load reads the filter's columns of a block, and returns the rows that pass,
-// at most limit of them. None of them: nil.
+// at most limit of them, maybe as masks. None of them: nil.
 func (p *Plan) load(ctx context.Context, t task, limit int64) (*survivors, error) {
 	s := &survivors{batch: &batch{n: t.rows, cols: make([]column, len(p.inputs))}}
 	if !t.all {
@@ -166,13 +173,31 @@ func (p *Plan) load(ctx context.Context, t task, limit int64) (*survivors, error
 			return nil, err
 		}
 	}
-	if int64(s.n) > limit {
+	return s.atMost(limit), nil
+}
+
+// atMost returns s with at most limit rows; nil if none is left.
+func (s *survivors) atMost(limit int64) *survivors {
+	left := s.n
+	if s.masks != nil {
+		left = s.left
+	}
+	if int64(left) > limit {
+		s.settle()
 		s.keep(firstRows(int(limit)))
 	}
-	if s.n == 0 {
-		return nil, nil
+	if left == 0 || limit == 0 {
+		return nil
 	}
-	return s, nil
+	return s
+}
+
+// settle picks the rows of the masks.
+func (s *survivors) settle() {
+	if masks := s.masks; masks != nil {
+		s.masks = nil
+		s.keep(maskRows(masks, s.left))
+	}
 }
 
 // filterRows keeps the rows that pass the filter. Conditions that are tried on
@@ -190,8 +215,12 @@ func (p *Plan) filterRows(s *survivors) error {
 		}
 	}
 	if left < s.n {
-		s.keep(maskRows(masks, left))
+		s.masks, s.left = masks, left
 	}
+	if len(done) == len(p.conjuncts) {
+		return nil
+	}
+	s.settle()
 	for _, c := range p.conjuncts {
 		if done[c] || s.n == 0 {
 			continue

@@ -1,0 +1,467 @@
+package scan
+
+import (
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
+	"github.com/tarnlake/tarn/expr"
+	"github.com/tarnlake/tarn/format"
+	"github.com/tarnlake/tarn/format/codec"
+	"github.com/tarnlake/tarn/format/kern"
+)
+
+// A block is tallied where its groups are codes (those of dictionaries, or
+// integers that are close together) and what is aggregated are integers and
+// decimals: sums, bounds and counts by code are taken vector by vector from the
+// mask of the rows that passed, and no list of rows or values is ever made.
+
+// tallyPlan is how the blocks of a query are tallied, where they allow it.
+type tallyPlan struct {
+	registers
+	keys  []*colNode
+	lanes []tallyLane
+	of    []int // by aggregate: its lane; -1: count(*)
+}
+
+// tallyLane is one aggregated expression; aggregates of the same one share it.
+type tallyLane struct {
+	reg             int   // as in intOp
+	counted         bool  // only nulls matter: there is no register
+	slots           []int // of the columns that can make it null
+	sum, least, top bool  // what is asked of it
+}
+
+// tallyPlanOf returns nil for queries that are none of integers, decimals and
+// counts.
+func (p *Plan) tallyPlanOf() *tallyPlan {
+	if !p.grouped {
+		return nil
+	}
+	t := &tallyPlan{}
+	for _, n := range p.keys {
+		key, ok := n.(*colNode)
+		if !ok {
+			return nil
+		}
+		t.keys = append(t.keys, key)
+	}
+	for _, a := range p.aggs {
+		if !t.add(a) {
+			return nil
+		}
+	}
+	return t
+}
+
+// add finds or makes the lane of an aggregate.
+func (t *tallyPlan) add(a *aggSpec) bool {
+	if a.arg == nil {
+		t.of = append(t.of, -1)
+		return true
+	}
+	lane := tallyLane{slots: slotsOf(a.arg)}
+	if _, isCol := a.arg.(*colNode); isCol && a.op == expr.Count && !a.distinct {
+		lane.counted = true
+	} else {
+		v, ok := t.registers.add(a.arg)
+		if !ok || v.constant || a.distinct {
+			return false
+		}
+		lane.reg = v.reg
+	}
+	at := slices.IndexFunc(t.lanes, func(o tallyLane) bool {
+		return o.counted == lane.counted && o.reg == lane.reg && slices.Equal(o.slots, lane.slots)
+	})
+	if at < 0 {
+		at = len(t.lanes)
+		t.lanes = append(t.lanes, lane)
+	}
+	have := &t.lanes[at]
+	switch a.op {
+	case expr.Sum, expr.Avg:
+		have.sum = true
+	case expr.Min:
+		have.least = true
+	case expr.Max:
+		have.top = true
+	}
+	t.of = append(t.of, at)
+	return true
+}
+
+// tally is the state of one block. It is used again for other blocks.
+type tally struct {
+	keys   []tallyKey
+	codes  int         // how many there are, at most; 1 without keys
+	spans  []valueSpan // of the registers
+	regs   [][kern.Vector]int64
+	code   [kern.Vector]uint16
+	own    [kern.Vector]uint16
+	groups [maxPasses]kern.Mask // of a vector: the rows of each code
+	rows   []int64              // by code
+	lanes  []laneTally
+}
+
+// laneTally is what a lane comes to, by code.
+type laneTally struct {
+	nulls           bool // in this block
+	rows            []int64
+	sum, least, top []int64
+}
+
+// tallyKey is one key of a block, as codes.
+type tallyKey struct {
+	typ    arrow.DataType
+	col    *format.Column
+	nulls  bool // their code is the last one
+	codes  *codec.Ints
+	base   int64 // of codes
+	size   int   // one past the highest code
+	values *vec  // of codes; nil: they are base + code
+}
+
+// maxPasses is the number of codes up to which a pass for each of them is
+// quicker than an addition for each row.
+const maxPasses = 8
+
+var tallies = sync.Pool{New: func() any { return new(tally) }}
+
+// tally aggregates the rows of masks into a partial; nil where the block is not
+// stored so that it can be tallied.
+func (p *Plan) tally(b *batch, masks []kern.Mask) *partial {
+	plan := p.tallies
+	if plan == nil {
+		return nil
+	}
+	t := tallies.Get().(*tally)
+	defer tallies.Put(t)
+	defer t.forget()
+	if !t.begin(plan, b) {
+		return nil
+	}
+	for k := range masks {
+		if masks[k].Any() {
+			t.vector(plan, b, &masks[k], k)
+		}
+	}
+	return t.finish(p, masks)
+}
+
+// begin looks at how the block is stored, and makes room.
+func (t *tally) begin(plan *tallyPlan, b *batch) (ok bool) {
+	if t.spans, ok = plan.extents(t.spans[:0], b); !ok {
+		return false
+	}
+	t.codes = 1
+	for _, n := range plan.keys {
+		key, ok := tallyKeyOf(&b.cols[n.slot])
+		if !ok || t.codes*key.size > maxCodes {
+			return false
+		}
+		t.keys = append(t.keys, key)
+		t.codes *= key.size
+	}
+	t.regs = extend(t.regs, plan.len())
+	t.rows = cleared(t.rows, t.codes)
+	t.lanes = extend(t.lanes, len(plan.lanes))
+	for i := range plan.lanes {
+		if !t.lanes[i].begin(&plan.lanes[i], b, t.codes) || plan.lanes[i].sum && !t.span(plan, i).sumsFit(b.n) {
+			return false
+		}
+	}
+	return true
+}
+
+// span returns the bounds of a lane's values.
+func (t *tally) span(plan *tallyPlan, lane int) valueSpan {
+	return t.spans[plan.place(plan.lanes[lane].reg)]
+}
+
+func (l *laneTally) begin(lane *tallyLane, b *batch, codes int) bool {
+	l.nulls = false
+	for _, slot := range lane.slots {
+		if b.cols[slot].enc == nil {
+			return false
+		}
+		_, nulls := b.cols[slot].enc.Validity()
+		l.nulls = l.nulls || nulls > 0
+	}
+	if l.nulls {
+		l.rows = cleared(l.rows, codes)
+	}
+	if lane.sum {
+		l.sum = cleared(l.sum, codes)
+	}
+	if lane.least || lane.top {
+		l.least, l.top = cleared(l.least, codes), cleared(l.top, codes)
+		for i := range codes {
+			l.least[i], l.top[i] = math.MaxInt64, math.MinInt64
+		}
+	}
+	return true
+}
+
+// cleared returns n zeros, in the memory of s if that is enough.
+func cleared(s []int64, n int) []int64 {
+	if cap(s) < n {
+		return make([]int64, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}
+
+// forget lets go of the block.
+func (t *tally) forget() {
+	clear(t.keys)
+	t.keys = t.keys[:0]
+}
+
+// tallyKeyOf returns the codes of a column.
+func tallyKeyOf(c *column) (k tallyKey, ok bool) {
+	if c.enc == nil {
+		return k, false
+	}
+	k.col, k.typ = c.enc, c.typ
+	if k.values, k.codes = dictionaryOf(c); k.codes != nil {
+		k.size = k.values.n
+	} else if ints := c.enc.Ints(); ints != nil {
+		lo, hi := ints.Bounds()
+		if uint64(hi)-uint64(lo) >= maxCodes {
+			return k, false
+		}
+		k.codes, k.base, k.size = ints, lo, int(hi-lo)+1
+	} else {
+		return k, false
+	}
+	if _, nulls := c.enc.Validity(); nulls > 0 {
+		k.nulls = true
+		k.size++
+	}
+	return k, k.size <= maxCodes
+}
+
+// read sets dst to the codes of vector n.
+func (k *tallyKey) read(dst *[kern.Vector]uint16, n int) {
+	k.codes.ReadCodes(dst, n, k.base)
+	if !k.nulls {
+		return
+	}
+	var null kern.Mask
+	null.Fill(true)
+	onlyNulls(k.col, &null, n)
+	var rows [kern.Vector]uint16
+	for _, row := range rows[:kern.Rows(&rows, &null, 0)] {
+		dst[row] = uint16(k.size - 1)
+	}
+}
+
+// readCodes sets t.code to the code of each row of vector k.
+func (t *tally) readCodes(k int) {
+	t.keys[0].read(&t.code, k)
+	for i := range t.keys[1:] {
+		key := &t.keys[i+1]
+		key.read(&t.own, k)
+		kern.Combine(&t.code, &t.own, uint16(key.size))
+	}
+}
+
+// vector adds the rows of m, which is the mask of vector k.
+func (t *tally) vector(plan *tallyPlan, b *batch, m *kern.Mask, k int) {
+	plan.fill(t.regs, b, k)
+	if len(t.keys) > 0 {
+		t.readCodes(k)
+	}
+	t.split(m)
+	t.count(t.rows, m)
+	for i := range plan.lanes {
+		lane, state := &plan.lanes[i], &t.lanes[i]
+		rows := m
+		if state.nulls {
+			own := *m
+			for _, slot := range lane.slots {
+				dropNullsOf(b.cols[slot].enc, &own, k)
+			}
+			rows = &own
+			t.count(state.rows, rows)
+		}
+		if lane.counted {
+			continue
+		}
+		values := &t.regs[plan.place(lane.reg)]
+		if lane.sum {
+			t.sum(state.sum, values, rows)
+		}
+		if lane.least || lane.top {
+			t.bound(state, values, rows)
+		}
+	}
+}
+
+// split makes the masks of the codes, where they are few.
+func (t *tally) split(m *kern.Mask) {
+	switch {
+	case t.codes > maxPasses:
+	case len(t.keys) == 0:
+		t.groups[0] = *m
+	default:
+		for c := range t.codes {
+			kern.CompareTo(&t.groups[c], kern.Eq, &t.code, uint16(c))
+			t.groups[c].And(m)
+		}
+	}
+}
+
+// eachCode calls f with the rows of m of each code that has one.
+func (t *tally) eachCode(m *kern.Mask, f func(code int, rows *kern.Mask)) {
+	for c := range t.codes {
+		rows := t.groups[c]
+		if rows.And(m); rows.Any() {
+			f(c, &rows)
+		}
+	}
+}
+
+func (t *tally) count(into []int64, m *kern.Mask) {
+	if t.codes > maxPasses {
+		kern.GroupCount(into, &t.code, m)
+		return
+	}
+	t.eachCode(m, func(c int, rows *kern.Mask) { into[c] += int64(rows.Count()) })
+}
+
+func (t *tally) sum(into []int64, v *[kern.Vector]int64, m *kern.Mask) {
+	if t.codes > maxPasses {
+		kern.GroupSumNarrow(into, &t.code, v, m)
+		return
+	}
+	t.eachCode(m, func(c int, rows *kern.Mask) { into[c] += kern.SumNarrow(v, rows) })
+}
+
+func (t *tally) bound(into *laneTally, v *[kern.Vector]int64, m *kern.Mask) {
+	if t.codes > maxPasses {
+		kern.GroupMinMax(into.least, into.top, &t.code, v, m)
+		return
+	}
+	t.eachCode(m, func(c int, rows *kern.Mask) {
+		lo, hi, _ := kern.MinMaxOf(v, rows)
+		into.least[c], into.top[c] = min(into.least[c], lo), max(into.top[c], hi)
+	})
+}
+
+// finish makes groups of the codes that have rows.
+func (t *tally) finish(p *Plan, masks []kern.Mask) *partial {
+	part := p.newPartial()
+	codes := []int32{0}
+	if len(t.keys) > 0 {
+		codes = t.present(masks)
+		part.groups.of(t.values(codes), len(codes))
+	}
+	for i, a := range part.aggs {
+		a.grow(part.groups.n)
+		rows, lane := t.rows, &laneTally{}
+		if at := p.tallies.of[i]; at >= 0 {
+			if lane = &t.lanes[at]; lane.nulls {
+				rows = lane.rows
+			}
+		}
+		for g, c := range codes {
+			if rows[c] > 0 {
+				addTally(a, g, int(c), rows[c], lane, p.aggs[i].op == expr.Max)
+			}
+		}
+	}
+	return part
+}
+
+// addTally adds the rows of a code to group g of an aggregate.
+func addTally(a aggregate, g, c int, rows int64, lane *laneTally, isMax bool) {
+	bound := func() int64 {
+		if isMax {
+			return lane.top[c]
+		}
+		return lane.least[c]
+	}
+	switch a := a.(type) {
+	case *countAgg:
+		a.counts[g] += rows
+	case *exactSum:
+		a.sums[g] = a.sums[g].plus(wideOfInt(lane.sum[c]))
+		a.counts[g] += rows
+	case *extreme[int64]:
+		a.put(int32(g), bound())
+	case *extreme[decimal128.Num]:
+		a.put(int32(g), decimal128.FromI64(bound()))
+	default:
+		panic("BUG: an aggregate that cannot be tallied")
+	}
+}
+
+// present returns the codes that have rows, in the order in which they come.
+func (t *tally) present(masks []kern.Mask) []int32 {
+	there := 0
+	for _, n := range t.rows[:t.codes] {
+		there += min(int(n), 1)
+	}
+	codes, seen := make([]int32, 0, there), newBits(t.codes)
+	var rows [kern.Vector]uint16
+	for k := range masks {
+		if !masks[k].Any() {
+			continue
+		}
+		t.readCodes(k)
+		for _, row := range rows[:kern.Rows(&rows, &masks[k], 0)] {
+			c := int(t.code[row])
+			if seen.has(c) {
+				continue
+			}
+			seen.set(c)
+			if codes = append(codes, int32(c)); len(codes) == there {
+				return codes
+			}
+		}
+	}
+	return codes
+}
+
+// values returns the keys that codes stand for.
+func (t *tally) values(codes []int32) []*vec {
+	out := make([]*vec, len(t.keys))
+	left := slices.Clone(codes)
+	for i := len(t.keys) - 1; i >= 0; i-- {
+		key := &t.keys[i]
+		own := make([]int32, len(left))
+		for j, c := range left {
+			own[j], left[j] = c%int32(key.size), c/int32(key.size)
+		}
+		out[i] = key.valuesOf(own)
+	}
+	return out
+}
+
+// valuesOf returns the values of codes, of which the last may stand for null.
+func (k *tallyKey) valuesOf(codes []int32) *vec {
+	null := int32(-1)
+	if k.nulls {
+		null = int32(k.size - 1)
+	}
+	v := &vec{typ: k.typ, n: len(codes)}
+	if k.values != nil {
+		at := convert(codes, func(c int32) int32 { return min(c, int32(k.values.n-1)) })
+		v = k.values.pick(at)
+	} else {
+		ints := convert(codes, func(c int32) int64 { return k.base + int64(c) })
+		if laneOf(k.typ) == laneDec {
+			v.small = ints
+		} else {
+			v.ints = ints
+		}
+	}
+	if k.nulls {
+		v.valid = fill(len(codes), func(i int) bool { return codes[i] != null })
+	}
+	return v
+}
