@@ -1,12 +1,10 @@
 package scan
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/daemon/catalog"
-	"github.com/tarnlake/tarn/format/kern"
 	"github.com/tarnlake/tarn/index"
 )
 
@@ -69,7 +67,7 @@ func (p *partial) merge(o *partial) {
 }
 
 // work turns a task into a piece, or into nil if no row is left.
-func (p *Plan) work(ctx context.Context, t task, top *threshold) (*piece, error) {
+func (p *Plan) work(ctx context.Context, t task) (*piece, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -86,13 +84,13 @@ func (p *Plan) work(ctx context.Context, t task, top *threshold) (*piece, error)
 	}
 	s.settle()
 	out := &piece{}
-	if len(p.order) > 0 {
-		if out.keys, err = p.cutToTop(ctx, t, s, top); err != nil || s.n == 0 {
-			return nil, err
-		}
-	}
 	if err := p.read(ctx, t, s, forOutput); err != nil {
 		return nil, err
+	}
+	if len(p.order) > 0 {
+		if out.keys, err = p.sortKeys(s.batch); err != nil {
+			return nil, err
+		}
 	}
 	out.n = s.n
 	out.arrays, err = p.project(s.batch)
@@ -119,39 +117,6 @@ func (p *Plan) project(b *batch) ([]arrow.Array, error) {
 		}
 	}
 	return out, nil
-}
-
-// cutToTop throws out the rows of a block that cannot be in the result, for
-// there are enough before them in the block, and returns the others' keys.
-func (p *Plan) cutToTop(ctx context.Context, t task, s *survivors, top *threshold) ([][]byte, error) {
-	if err := p.read(ctx, t, s, forOrder); err != nil {
-		return nil, err
-	}
-	if key := p.topKeyOf(); key != nil {
-		p.cutBy(key, s, top)
-	}
-	keys, err := p.sortKeys(s.batch)
-	if err != nil || int64(s.n) <= p.window() {
-		return keys, err
-	}
-	best := smallest(keys, int(p.window()))
-	s.keep(best)
-	return convert(gather(keys, best), bytes.Clone), nil // clones let go of the block's keys
-}
-
-// cutBy throws out the rows that are past the threshold, and those that are
-// past the window of their own block.
-func (p *Plan) cutBy(key *topKey, s *survivors, top *threshold) {
-	if s.rows == nil && s.cols[key.slot].vec == nil {
-		masks := allMasks(s.n)
-		key.dropPast(top, &s.cols[key.slot], masks)
-		if left := kern.CountMasks(masks); left < s.n {
-			s.keep(maskRows(masks, left))
-		}
-	}
-	if rows := key.top(top, s.vec(key.slot), int(p.window())); rows != nil {
-		s.keep(rows)
-	}
 }
 
 func (p *Plan) workGrouped(ctx context.Context, t task) (*piece, error) {

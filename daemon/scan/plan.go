@@ -448,6 +448,11 @@ func unique(names []string) []string {
 	return out
 }
 
+// shown reports whether a column is needed for the output itself.
+func (p *Plan) shown(slot int) bool {
+	return slices.ContainsFunc(p.items, func(n node) bool { return slices.Contains(slotsOf(n), slot) })
+}
+
 // markBare finds the columns that only pass through.
 func (p *Plan) markBare() {
 	worked := map[int]bool{}

@@ -60,6 +60,9 @@ func (p *Plan) run(ctx context.Context, o Opener, w *writer) error {
 	}
 	b := &budget{limit: p.opts.MemoryBytes, pool: p.opts.Pool}
 	defer b.release()
+	if p.isTop() {
+		return p.runTop(ctx, o, b, w)
+	}
 	pieces := p.pieces(ctx, o)
 	switch {
 	case p.grouped:
@@ -80,9 +83,7 @@ func (p *Plan) run(ctx context.Context, o Opener, w *writer) error {
 
 // pieces works on the tasks in parallel and yields what they leave, in order.
 func (p *Plan) pieces(ctx context.Context, o Opener) iter.Seq2[*piece, error] {
-	top := newThreshold()
-	work := func(ctx context.Context, t task) (*piece, error) { return p.work(ctx, t, top) }
-	line := &pipe[task, *piece]{heldBytes: p.opts.MemoryBytes / 4, pool: p.opts.Pool, work: work}
+	line := &pipe[task, *piece]{heldBytes: p.opts.MemoryBytes / 4, pool: p.opts.Pool, work: p.work}
 	return func(yield func(*piece, error) bool) {
 		for piece, err := range line.run(ctx, p.tasks(ctx, o)) {
 			if piece == nil && err == nil {

@@ -261,11 +261,16 @@ func (s *survivors) keep(picks []int32) { s.batch = s.take(picks) }
 
 // read reads the columns that are needed up to a step and are not there yet.
 func (p *Plan) read(ctx context.Context, t task, s *survivors, upTo step) error {
+	return p.readSlots(ctx, t, s, func(slot int) bool { return p.inputs[slot].step <= upTo })
+}
+
+// readSlots reads the wanted columns that are not there yet.
+func (p *Plan) readSlots(ctx context.Context, t task, s *survivors, wanted func(slot int) bool) error {
 	var slots []int
 	var ids []int32
 	for slot, in := range p.inputs {
 		switch {
-		case in.step > upTo || s.cols[slot].arr != nil || s.cols[slot].enc != nil:
+		case !wanted(slot) || s.cols[slot].arr != nil || s.cols[slot].enc != nil:
 		case t.r.Schema().ByID(in.field.ID) < 0: // the column is younger than the segment
 			s.cols[slot].arr = array.MakeArrayOfNull(mem, in.field.Type, s.n)
 		default:

@@ -5,6 +5,7 @@ import (
 	"math"
 	"sync/atomic"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/format/kern"
 )
 
@@ -33,9 +34,14 @@ func (t *threshold) lower(v int64) {
 // topKey is the single key of an ORDER BY with LIMIT, where it is a column
 // whose values can be compared as integers.
 type topKey struct {
-	slot int
-	desc bool
+	slot             int
+	field            int32
+	typ              arrow.DataType
+	desc, nullsFirst bool
 }
+
+// first is an ordered value that no other comes before.
+const first = math.MinInt64
 
 // topKeyOf returns the key by which rows can be thrown out early, or nil.
 func (p *Plan) topKeyOf() *topKey {
@@ -46,7 +52,7 @@ func (p *Plan) topKeyOf() *topKey {
 	if !ok || laneOf(col.t) != laneInt && laneOf(col.t) != laneDec {
 		return nil
 	}
-	return &topKey{col.slot, p.order[0].desc}
+	return &topKey{col.slot, col.field, col.t, p.order[0].desc, p.order[0].nullsFirst}
 }
 
 // maxTop bounds the windows for which a block keeps its own best rows.
