@@ -2,6 +2,7 @@ package scan
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/tarnlake/tarn/expr"
@@ -53,5 +54,13 @@ func checkMask(t *testing.T, p *Plan, task task) {
 		if task.all && !is || task.mask != nil && is && !in || task.found == index.TheseRows && in && !is {
 			t.Fatalf("%s: row %d of block %d of %s is %v; found %d, in its mask %v", p.q.Where, i, task.block, task.seg.ID, is, task.found, in)
 		}
+	}
+	left, err := p.load(t.Context(), task, int64(task.rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := truth.rows(task.rows); left == nil && len(want) > 0 || left != nil && left.n != len(want) ||
+		left != nil && left.rows != nil && !slices.Equal(left.rows, want) {
+		t.Fatalf("%s: block %d of %s, found %d: got %+v; want rows %v", p.q.Where, task.block, task.seg.ID, task.found, left, want)
 	}
 }

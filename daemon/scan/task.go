@@ -165,11 +165,16 @@ type survivors struct {
 // at most limit of them, maybe as masks. None of them: nil.
 func (p *Plan) load(ctx context.Context, t task, limit int64) (*survivors, error) {
 	s := &survivors{batch: &batch{n: t.rows, cols: make([]column, len(p.inputs))}}
-	if !t.all {
+	switch {
+	case t.all:
+	case t.found == index.TheseRows: // its columns need not be looked at
+		masks := t.candidates()
+		s.keep(maskRows(masks, kern.CountMasks(masks)))
+	default:
 		if err := p.read(ctx, t, s, forFilter); err != nil {
 			return nil, err
 		}
-		if err := p.filterRows(s); err != nil {
+		if err := p.filterRows(s, t.candidates()); err != nil {
 			return nil, err
 		}
 	}
@@ -200,11 +205,27 @@ func (s *survivors) settle() {
 	}
 }
 
-// filterRows keeps the rows that pass the filter. Conditions that are tried on
-// stored columns cannot fail, so they go first, in the order that pays; the
-// others stay in theirs, for what stands before may keep rows from them.
-func (p *Plan) filterRows(s *survivors) error {
-	masks, left := allMasks(s.n), s.n
+// candidates returns masks of the rows that may pass the filter: those that
+// the indexes know, or all.
+func (t *task) candidates() []kern.Mask {
+	masks := allMasks(t.rows)
+	if t.mask != nil {
+		for k := range masks {
+			from := t.mask[k*kern.MaskWords:][:kern.MaskWords]
+			for w := range masks[k] {
+				masks[k][w] &= from[w]
+			}
+		}
+	}
+	return masks
+}
+
+// filterRows keeps the rows of masks that pass the filter. Conditions that are
+// tried on stored columns cannot fail, so they go first, in the order that
+// pays; the others stay in theirs, for what stands before may keep rows from
+// them.
+func (p *Plan) filterRows(s *survivors, masks []kern.Mask) error {
+	left := kern.CountMasks(masks)
 	done := map[*conjunct]bool{}
 	for _, c := range p.inOrder() {
 		if left > 0 && c.try(s.batch, masks) {
