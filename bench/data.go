@@ -27,12 +27,13 @@ type dataSet struct {
 	times int                                          // how often the files are repeated at the default number of rows; less often with fewer
 	types []column                                     // of columns whose type the files do not tell; all of them if csv is to be read as it is
 	rows  int64                                        // of the files, once; 0 if that is the bench's to choose
+	keys  []string                                     // columns that are declared as lookup keys; only Tarn has such
 }
 
 type column struct{ name, typ string }
 
 var dataSets = map[string]dataSet{
-	"lines":   {name: "lines", files: wholesaleCSV, times: 1, types: columnsOf(generate.Wholesale(seed, 0).Schema)},
+	"lines":   {name: "lines", files: wholesaleCSV, times: 1, types: columnsOf(generate.Wholesale(seed, 0).Schema), keys: []string{"order_key", "part_key"}},
 	"flights": {name: "flights", files: fetchFlights, times: 1, rows: 3_000_000},
 	"cremona": {name: "cremona", files: fetchCremona, times: 1, rows: 3_064_705,
 		// sha is whole numbers for the first 300,000 rows, and then it is not.
@@ -156,7 +157,7 @@ func (d dataSet) load(ctx context.Context, b *bench, files []string, lake string
 	}
 	want := first.Schema()
 	first.Close()
-	_, err = n.Client.CreateTable(ctx, wire.CreateTable{Name: d.name, Fields: want.Fields})
+	_, err = n.Client.CreateTable(ctx, wire.CreateTable{Name: d.name, Fields: want.Fields, Options: wire.TableOptions{Lookup: d.keys}})
 	if err != nil {
 		return 0, err
 	}

@@ -97,7 +97,7 @@ func (d dataSet) ingest(ctx context.Context, b *bench, file, lake string) (time.
 	for _, c := range d.types {
 		types = append(types, c.name+"="+c.typ)
 	}
-	cmd := exec.CommandContext(ctx, b.bin, "ingest", d.name, file, "--create", "--types", strings.Join(types, ","))
+	cmd := exec.CommandContext(ctx, b.bin, "ingest", d.name, file, "--create", "--types", strings.Join(types, ","), "--lookup", strings.Join(d.keys, ","))
 	cmd.Env = append(os.Environ(), "TARN_ADDR="+n.Addr)
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {

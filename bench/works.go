@@ -39,9 +39,9 @@ func allWorks() []work {
 			question{data: "lines", sql: `SELECT mode, count(*) FROM lines GROUP BY mode ORDER BY mode`, ordered: true, promise: against(engine.DuckDB, 10, 50)}),
 		ask("group-count-retail", "Count alone grouped by one of 38 countries",
 			question{data: "retail", sql: `SELECT Country, count(*) FROM retail GROUP BY Country ORDER BY Country`, ordered: true, promise: against(engine.DuckDB, 10, 50)}),
-		ask("lookup", "Point lookup of an order key, all columns",
+		ask("lookup", "Point lookup of an order key, all columns; order_key and part_key are declared lookup keys (DuckDB has no index)",
 			question{data: "lines", keyColumn: "order_key", promise: []promise{{engine.DuckParquet, 10, 50}, {engine.DuckDB, 3, 10}}}),
-		ask("lookup-scattered", "Point lookup of a part key, whose 30 rows are anywhere, all columns",
+		ask("lookup-scattered", "Point lookup of a part key, whose 30 rows are anywhere, all columns; it is a declared lookup key",
 			question{data: "lines", keyColumn: "part_key", promise: []promise{{engine.DuckParquet, 10, 50}, {engine.DuckDB, 3, 10}}}),
 		ask("substring-rare", "Substring search in free text, one hit in 10,000 rows",
 			question{data: "lines", sql: likeSQL(generate.RareWord), promise: against(engine.DuckDB, 1, 2)}),
@@ -62,7 +62,7 @@ func allWorks() []work {
 		ws = append(ws, work{"bytes-" + data, "Bytes stored, default profile", bytesStored(data)})
 	}
 	return append(ws,
-		work{"load", "CSV to durable segments", loadCSV},
+		work{"load", "CSV to durable segments, with the two lookup keys indexed", loadCSV},
 		work{"export", "Full export over Flight on loopback", export},
 		work{"open-wide", "Opening 10 of 10,000 columns", openWide},
 		work{"append", "Acknowledged append of 100 rows", appendLatency},
