@@ -21,6 +21,7 @@ import (
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/ingest"
 	"github.com/tarnlake/tarn/daemon/scan"
+	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/format/kern"
 	"github.com/tarnlake/tarn/tiering"
 	"google.golang.org/grpc"
@@ -45,6 +46,11 @@ const gcPercent = 400
 
 // DefaultMemoryLimit is what a node stays under unless it is told otherwise.
 const DefaultMemoryLimit = 512 << 20
+
+// PageCacheBytes returns what a node with that memory limit takes of it to keep
+// parts of segments in. Queries have a third, puts a quarter and the writing of
+// segments an eighth; hardly ever all of that at once.
+func PageCacheBytes(memoryLimit int64) int64 { return memoryLimit / 8 }
 
 func (c Config) withDefaults() Config {
 	if c.Logger == nil {
@@ -160,7 +166,7 @@ func (n *Node) openStorage(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening an epoch: %w", err)
 	}
-	n.readers = newReaders(n.medium, func(id catalog.SegmentID) bool { return n.catalog.View().Verdict(id) == catalog.Keep })
+	n.readers = newReaders(n.medium, format.NewCache(PageCacheBytes(n.cfg.MemoryLimit)), func(id catalog.SegmentID) bool { return n.catalog.View().Verdict(id) == catalog.Keep })
 	n.ingest = ingest.New(ingest.Config{
 		Catalog: n.catalog, Medium: n.medium, Epoch: r.Epoch, Cluster: n.id.Cluster,
 		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 8,

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/tarnlake/tarn/format"
 )
 
 // metrics is what a node counts about itself.
@@ -39,6 +40,13 @@ func (m *metrics) watch(n *Node) {
 	}
 	gauge("tarn_tables", "Tables in the catalog.", func() float64 { return float64(len(n.catalog.View().Tables())) })
 	gauge("tarn_catalog_index", "Index of the last applied catalog command.", func() float64 { return float64(n.catalog.View().Index()) })
+	cache := n.readers.cache
+	counter := func(name, help string, f func(format.CacheStats) int64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(f(cache.Stats())) }))
+	}
+	counter("tarn_cache_hits_total", "Parts of segments (pages, indexes) that were in memory.", func(s format.CacheStats) int64 { return s.Hits })
+	counter("tarn_cache_misses_total", "Parts of segments that were read from their file.", func(s format.CacheStats) int64 { return s.Misses })
+	gauge("tarn_cache_bytes", "Bytes of segments that are kept in memory.", func() float64 { return float64(cache.Stats().Bytes) })
 	gauge("tarn_medium_free_bytes", "Free bytes of the node's medium.", func() float64 {
 		space, err := n.medium.Space()
 		if err != nil {

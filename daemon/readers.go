@@ -32,6 +32,7 @@ var maxReaders = func() int {
 // it, and the file closes when the last of them has.
 type readers struct {
 	medium *tiering.Medium
+	cache  *format.Cache                // of all readers
 	lives  func(catalog.SegmentID) bool // whether a version of a table still refers to it
 	mu     sync.Mutex
 	open   map[catalog.SegmentID]*list.Element
@@ -43,8 +44,8 @@ type openReader struct {
 	reader *format.Reader
 }
 
-func newReaders(m *tiering.Medium, lives func(catalog.SegmentID) bool) *readers {
-	return &readers{medium: m, lives: lives, open: map[catalog.SegmentID]*list.Element{}, recent: list.New()}
+func newReaders(m *tiering.Medium, cache *format.Cache, lives func(catalog.SegmentID) bool) *readers {
+	return &readers{medium: m, cache: cache, lives: lives, open: map[catalog.SegmentID]*list.Element{}, recent: list.New()}
 }
 
 // OpenSegment returns the reader of a segment (see scan.Opener).
@@ -52,10 +53,10 @@ func (rs *readers) OpenSegment(_ context.Context, s *catalog.Segment) (*format.R
 	if r := rs.lookup(s.ID); r != nil {
 		return r, nil
 	}
-	r, err := openSegment(rs.medium, s)
+	r, err := rs.openFile(s)
 	for try := 0; noFilesLeft(err) && try < 5; try++ {
 		rs.letGo()
-		r, err = openSegment(rs.medium, s)
+		r, err = rs.openFile(s)
 	}
 	if noFilesLeft(err) {
 		return nil, wire.Errorf(wire.Unavailable, "segment %s: %w", s.ID, err).WithHint("raise the limit of open files (ulimit -n) of the node")
@@ -82,8 +83,8 @@ func (rs *readers) letGo() {
 	runtime.GC() // files close with their last user, soon after
 }
 
-func openSegment(m *tiering.Medium, s *catalog.Segment) (*format.Reader, error) {
-	f, err := m.Open(ingest.MemberName(s.ID))
+func (rs *readers) openFile(s *catalog.Segment) (*format.Reader, error) {
+	f, err := rs.medium.Open(ingest.MemberName(s.ID))
 	if err != nil {
 		return nil, wire.Errorf(wire.Corrupt, "segment %s: %w", s.ID, err).WithHint("tarn segment verify TABLE")
 	}
@@ -91,7 +92,7 @@ func openSegment(m *tiering.Medium, s *catalog.Segment) (*format.Reader, error) 
 		return nil, wire.Errorf(wire.Corrupt, "segment %s: the file has %d bytes, the catalog says %d", s.ID, f.Size(), s.Bytes).
 			WithHint("tarn segment verify TABLE")
 	}
-	r, err := format.Open(f, f.Size())
+	r, err := rs.cache.Open(uint64(s.ID), f, f.Size())
 	if err != nil {
 		return nil, segmentError(s, err)
 	}
@@ -128,8 +129,9 @@ func (rs *readers) keep(id catalog.SegmentID, r *format.Reader) {
 	}
 }
 
-// forget drops the reader of a segment whose file goes away.
+// forget drops what is kept of a segment whose file goes away.
 func (rs *readers) forget(id catalog.SegmentID) {
+	rs.cache.Drop(uint64(id))
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if e, ok := rs.open[id]; ok {

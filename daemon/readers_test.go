@@ -20,7 +20,7 @@ func TestGoneOrDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	for lives, want := range map[bool]wire.Code{true: wire.Corrupt, false: wire.VersionNotFound} {
-		rs := newReaders(m, func(catalog.SegmentID) bool { return lives })
+		rs := newReaders(m, nil, func(catalog.SegmentID) bool { return lives })
 		if _, err := rs.OpenSegment(t.Context(), &catalog.Segment{ID: 7}); !wire.IsCode(err, want) {
 			t.Errorf("lives %v: %v; want %s", lives, err, want)
 		}

@@ -2,12 +2,10 @@ package format
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/tarnlake/tarn/format/codec"
-	"github.com/zeebo/xxh3"
 )
 
 // Column is one column of a block as a scan wants it: verified, and decoded
@@ -53,7 +51,8 @@ func (c *Column) Array(mem memory.Allocator) (arrow.Array, error) { return c.pag
 
 // ReadColumns returns the columns of those fields in a block, in the order
 // asked for. Checksums are always verified, encodings as far as they are read.
-// Pages that lie close together are read at once.
+// Pages that are not in the reader's cache are read, those that lie close
+// together at once, and put there.
 func (r *Reader) ReadColumns(ctx context.Context, block int, fieldIDs []int32) ([]*Column, error) {
 	places, err := r.find(fieldIDs, block)
 	if err != nil {
@@ -63,46 +62,63 @@ func (r *Reader) ReadColumns(ctx context.Context, block int, fieldIDs []int32) (
 	if err != nil {
 		return nil, err
 	}
-	spans := make([]span, len(metas))
-	for i, m := range metas {
-		spans[i] = m.pages[block].span
-	}
-	bufs, err := fetch(ctx, r.file, spans)
+	bufs, err := r.pages(ctx, places, metas, block)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]*Column, len(metas))
 	for i, m := range metas {
-		if out[i], err = r.column(places[i], block, m.pages[block], bufs[i]); err != nil {
-			return nil, err
-		}
+		out[i] = r.column(pageAt{places[i], block, m.pages[block]}, bufs[i])
 	}
 	return out, nil
 }
 
-// column checks the bytes of a page and makes a column of them.
-func (r *Reader) column(place, block int, p page, b []byte) (*Column, error) {
-	field := r.schema.Fields[r.columns[place].position]
-	part := func() string { return fmt.Sprintf("page of column %q, block %d,", field.Name, block) }
-	if xxh3.Hash(b) != p.sum {
-		return nil, corrupt(part(), int64(p.off), "checksum does not match")
+// pages returns the bytes of the pages of a block, checked.
+func (r *Reader) pages(ctx context.Context, places []int, metas []*meta, block int) ([][]byte, error) {
+	bufs := make([][]byte, len(metas))
+	var missing []int
+	var spans []span
+	for i, m := range metas {
+		if bufs[i] = r.cache.page(m.pages[block].off); bufs[i] == nil {
+			missing, spans = append(missing, i), append(spans, m.pages[block].span)
+		}
 	}
+	if len(missing) == 0 {
+		return bufs, nil
+	}
+	read, err := fetch(ctx, r.file, spans)
+	if err != nil {
+		return nil, err
+	}
+	for k, i := range missing {
+		p := pageAt{places[i], block, metas[i].pages[block]}
+		if err := r.checkPage(p, read[k]); err != nil {
+			return nil, err
+		}
+		bufs[i] = r.cache.keep(p.off, read[k])
+	}
+	return bufs, nil
+}
+
+// column makes a column of the checked bytes of a page.
+func (r *Reader) column(p pageAt, b []byte) *Column {
+	field := r.schema.Fields[r.columns[p.place].position]
 	c := &Column{typ: field.Type, rows: int(p.zone.Rows)}
-	c.page = func(mem memory.Allocator) (arrow.Array, error) { return r.decode(mem, place, block, p, b) }
+	c.page = func(mem memory.Allocator) (arrow.Array, error) { return r.decodeChecked(mem, p, b) }
 	c.open = func() error {
 		used, err := c.view(b, r.budget)
 		if err != nil {
-			return corrupt(part(), int64(p.off), "%w", err)
+			return r.corruptPage(p, "%w", err)
 		}
 		if !c.lazy() {
 			return nil // its page is checked when it is decoded
 		}
 		if int64(c.nulls) != p.zone.Nulls || c.nulls > 0 && !field.Nullable || used != p.encodings {
-			return corrupt(part(), int64(p.off), "%d nulls in encodings %v; its meta says %d in %v", c.nulls, used.List(), p.zone.Nulls, p.encodings.List())
+			return r.corruptPage(p, "%d nulls in encodings %v; its meta says %d in %v", c.nulls, used.List(), p.zone.Nulls, p.encodings.List())
 		}
 		return nil
 	}
-	return c, nil
+	return c
 }
 
 func (c *Column) lazy() bool { return c.ints != nil || c.text != nil }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
-	"weak"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -157,21 +155,10 @@ func (w *Writer) putSection(i int, id sectionID, b []byte) {
 	}
 }
 
-// heldIndexes are indexes in memory, for as long as somebody uses them or the
-// garbage collector leaves them: they may be large and many.
-type heldIndexes struct {
-	mu   sync.Mutex
-	held map[indexKey]any // weak.Pointer of the index
-}
-
-type indexKey struct {
-	place int // of the column in the directory
-	id    sectionID
-}
-
 // indexOf returns an index of the column at a place of the directory: one that
-// is held, or else what parse makes of its section. It is nil if there is none.
-func indexOf[T any](ctx context.Context, r *Reader, place int, id sectionID, parse func(*meta, indexBytes) (*T, error)) (*T, error) {
+// is in the cache, or else what parse makes of its section, and the bytes that
+// this holds. It is nil if there is none.
+func indexOf[T any](ctx context.Context, r *Reader, place int, id sectionID, parse func(*meta, indexBytes) (x *T, bytes int, err error)) (*T, error) {
 	metas, err := r.load(ctx, []int{place})
 	if err != nil {
 		return nil, err
@@ -180,27 +167,17 @@ func indexOf[T any](ctx context.Context, r *Reader, place int, id sectionID, par
 	if at < 0 {
 		return nil, nil
 	}
-	key := indexKey{place, id}
-	r.indexes.mu.Lock()
-	held, _ := r.indexes.held[key].(weak.Pointer[T])
-	r.indexes.mu.Unlock()
-	if x := held.Value(); x != nil {
+	s := metas[0].sections[at]
+	if x, ok := r.cache.get(s.off).(*T); ok {
 		return x, nil
 	}
-	s := metas[0].sections[at]
-	x, err := parse(metas[0], indexBytes{r, s})
+	x, bytes, err := parse(metas[0], indexBytes{r, s})
 	if err != nil {
 		return nil, r.badIndex(place, id, err)
 	}
-	if x == nil {
-		return nil, nil
+	if x != nil {
+		r.cache.put(s.off, x, bytes)
 	}
-	r.indexes.mu.Lock()
-	defer r.indexes.mu.Unlock()
-	if r.indexes.held == nil {
-		r.indexes.held = map[indexKey]any{}
-	}
-	r.indexes.held[key] = weak.Make(x)
 	return x, nil
 }
 
@@ -234,14 +211,27 @@ func (b indexBytes) all() ([]byte, error) {
 	return out, b.check(b.id.String(), out)
 }
 
-// read returns n bytes of the section; their checksum is within them.
-func (b indexBytes) read(off, n uint64) ([]byte, error) {
+// read returns n bytes of the section for which check returns nil. They stay
+// in the cache; without a check they do not.
+func (b indexBytes) read(off, n uint64, check func([]byte) error) ([]byte, error) {
 	if off > b.len || n > b.len-off {
 		return nil, fmt.Errorf("%d bytes at %d of a section of %d", n, off, b.len)
 	}
+	at := b.off + off
+	if check != nil {
+		if kept := b.r.cache.page(at); uint64(len(kept)) == n && n > 0 {
+			return kept, nil
+		}
+	}
 	out := make([]byte, n)
-	if err := readFull(b.r.file, out, int64(b.off+off)); err != nil {
+	if err := readFull(b.r.file, out, int64(at)); err != nil {
 		return nil, &readError{err}
+	}
+	if check != nil {
+		if err := check(out); err != nil {
+			return nil, err
+		}
+		b.r.cache.put(at, out, len(out))
 	}
 	return out, nil
 }
@@ -257,12 +247,13 @@ func (r *Reader) Values(ctx context.Context, fieldID int32) (*index.Values, erro
 }
 
 func (r *Reader) values(ctx context.Context, place int) (*index.Values, error) {
-	return indexOf(ctx, r, place, sectionValues, func(m *meta, s indexBytes) (*index.Values, error) {
+	return indexOf(ctx, r, place, sectionValues, func(m *meta, s indexBytes) (*index.Values, int, error) {
 		b, err := s.all()
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		return index.ParseValues(b, r.Rows(), m.nulls())
+		v, err := index.ParseValues(b, r.Rows(), m.nulls())
+		return v, len(b), err
 	})
 }
 
@@ -357,20 +348,23 @@ func (r *Reader) probeText(ctx context.Context, place int, leaf *index.Pred) (in
 }
 
 func (r *Reader) text(ctx context.Context, place int) (*index.TextIndex, error) {
-	return indexOf(ctx, r, place, sectionTokens, func(_ *meta, s indexBytes) (*index.TextIndex, error) {
-		return index.OpenTextIndex(s.read, s.len, r.Rows())
+	return indexOf(ctx, r, place, sectionTokens, func(_ *meta, s indexBytes) (*index.TextIndex, int, error) {
+		x, err := index.OpenTextIndex(s.read, s.len, r.Rows())
+		return x, x.Held(), err
 	})
 }
 
 func (r *Reader) bloom(ctx context.Context, place int) (*index.Bloom, error) {
-	return indexOf(ctx, r, place, sectionBloom, func(_ *meta, s indexBytes) (*index.Bloom, error) {
-		return index.OpenBloom(s.read, s.len)
+	return indexOf(ctx, r, place, sectionBloom, func(_ *meta, s indexBytes) (*index.Bloom, int, error) {
+		x, err := index.OpenBloom(s.read, s.len)
+		return x, x.Held(), err
 	})
 }
 
 func (r *Reader) locator(ctx context.Context, place int) (*index.Locator, error) {
-	return indexOf(ctx, r, place, sectionLocate, func(_ *meta, s indexBytes) (*index.Locator, error) {
-		return index.OpenLocator(s.read, s.len, r.Rows())
+	return indexOf(ctx, r, place, sectionLocate, func(_ *meta, s indexBytes) (*index.Locator, int, error) {
+		x, err := index.OpenLocator(s.read, s.len, r.Rows())
+		return x, x.Held(), err
 	})
 }
 

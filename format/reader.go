@@ -18,8 +18,9 @@ import (
 )
 
 // Reader gives back what a Writer wrote. It reads the metas of a column when
-// that column is first asked for and keeps them; it keeps no pages. It is safe
-// for concurrent use if its io.ReaderAt is.
+// that column is first asked for and keeps them; pages and indexes are kept by
+// its Cache, if it has one. It is safe for concurrent use if its io.ReaderAt
+// is.
 type Reader struct {
 	file    io.ReaderAt
 	size    int64
@@ -30,7 +31,7 @@ type Reader struct {
 	columns []column // ascending by field id
 	metas   []atomic.Pointer[meta]
 	budget  int64 // bytes of values that one page may decode to
-	indexes heldIndexes
+	cache   cachedSegment
 }
 
 // tailSize is how much Open reads at once. Narrow files need no more.
@@ -39,7 +40,9 @@ const tailSize = 64 << 10
 // Open reads the tail of a segment file of that size and checks trailer,
 // footer and sections. Errors wrap ErrCorrupt or ErrUnsupported, or are those
 // of r.
-func Open(r io.ReaderAt, size int64) (*Reader, error) {
+func Open(r io.ReaderAt, size int64) (*Reader, error) { return openIn(cachedSegment{}, r, size) }
+
+func openIn(cache cachedSegment, r io.ReaderAt, size int64) (*Reader, error) {
 	if size < headSize+trailerSize {
 		return nil, corrupt("file", 0, "%d bytes are too few for a segment", size)
 	}
@@ -49,7 +52,7 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 			return nil, err
 		}
 	}
-	s := &Reader{file: r, size: size, budget: codec.MaxPageValues}
+	s := &Reader{file: r, size: size, budget: codec.MaxPageValues, cache: cache}
 	return s, s.open(t)
 }
 
@@ -264,7 +267,8 @@ func (r *Reader) parseMeta(at int, b []byte) (*meta, error) {
 // ReadBlock returns the columns of those fields in a block, in the order asked
 // for: arrays of BlockRows(block) values in the types of Schema, with memory
 // of mem alone; the caller releases them. Checksums are always verified.
-// Pages that lie close together are read at once.
+// Pages that lie close together are read at once; what is kept in a cache is
+// not used, and nothing new is kept: blocks are read so to be rewritten.
 func (r *Reader) ReadBlock(ctx context.Context, mem memory.Allocator, block int, fieldIDs []int32) ([]arrow.Array, error) {
 	places, err := r.find(fieldIDs, block)
 	if err != nil {
@@ -288,7 +292,7 @@ func (r *Reader) ReadBlock(ctx context.Context, mem memory.Allocator, block int,
 			release(out)
 			return nil, err
 		}
-		a, err := r.decode(mem, places[i], block, m.pages[block], bufs[i])
+		a, err := r.decode(mem, pageAt{places[i], block, m.pages[block]}, bufs[i])
 		if err != nil {
 			release(out)
 			return nil, err
@@ -298,20 +302,43 @@ func (r *Reader) ReadBlock(ctx context.Context, mem memory.Allocator, block int,
 	return out, nil
 }
 
-// decode checks the bytes of a page and turns them into an array.
-func (r *Reader) decode(mem memory.Allocator, place, block int, p page, b []byte) (arrow.Array, error) {
-	field := r.schema.Fields[r.columns[place].position]
-	part := func() string { return fmt.Sprintf("page of column %q, block %d,", field.Name, block) }
+// pageAt is a page and its place in the table.
+type pageAt struct {
+	place, block int
+	page
+}
+
+// corruptPage is an error about a page.
+func (r *Reader) corruptPage(p pageAt, format string, args ...any) error {
+	field := r.schema.Fields[r.columns[p.place].position]
+	return corrupt(fmt.Sprintf("page of column %q, block %d,", field.Name, p.block), int64(p.off), format, args...)
+}
+
+// checkPage checks the bytes of a page.
+func (r *Reader) checkPage(p pageAt, b []byte) error {
 	if xxh3.Hash(b) != p.sum {
-		return nil, corrupt(part(), int64(p.off), "checksum does not match")
+		return r.corruptPage(p, "checksum does not match")
 	}
+	return nil
+}
+
+// decode checks the bytes of a page and turns them into an array.
+func (r *Reader) decode(mem memory.Allocator, p pageAt, b []byte) (arrow.Array, error) {
+	if err := r.checkPage(p, b); err != nil {
+		return nil, err
+	}
+	return r.decodeChecked(mem, p, b)
+}
+
+func (r *Reader) decodeChecked(mem memory.Allocator, p pageAt, b []byte) (arrow.Array, error) {
+	field := r.schema.Fields[r.columns[p.place].position]
 	a, used, err := decodePage(mem, b, field.Type, int(p.zone.Rows), r.budget)
 	if err != nil {
-		return nil, corrupt(part(), int64(p.off), "%w", err)
+		return nil, r.corruptPage(p, "%w", err)
 	}
 	if nulls := int64(a.NullN()); nulls != p.zone.Nulls || nulls > 0 && !field.Nullable || used != p.encodings {
 		a.Release()
-		return nil, corrupt(part(), int64(p.off), "%d nulls in encodings %v; its meta says %d in %v", nulls, used.List(), p.zone.Nulls, p.encodings.List())
+		return nil, r.corruptPage(p, "%d nulls in encodings %v; its meta says %d in %v", nulls, used.List(), p.zone.Nulls, p.encodings.List())
 	}
 	return a, nil
 }

@@ -76,6 +76,14 @@ func OpenBloom(read ReadFunc, size uint64) (*Bloom, error) {
 	return f, nil
 }
 
+// Held returns the bytes of memory that it takes.
+func (f *Bloom) Held() int {
+	if f == nil {
+		return 0
+	}
+	return f.pages.held()
+}
+
 // MayHold reports whether the segment may hold a key with that hash.
 func (f *Bloom) MayHold(hash uint64) (bool, error) {
 	block := bloomBlock(hash, f.blocks)

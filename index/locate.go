@@ -198,6 +198,14 @@ func OpenLocator(read ReadFunc, size uint64, rows int64) (*Locator, error) {
 	return l, nil
 }
 
+// Held returns the bytes of memory that it takes.
+func (l *Locator) Held() int {
+	if l == nil {
+		return 0
+	}
+	return l.pages.held()
+}
+
 // Entries returns how many rows can be located: those that are not null.
 func (l *Locator) Entries() int64 { return int64(l.entries) }
 

@@ -13,11 +13,14 @@ import (
 
 // readFrom reads sections that are in memory.
 func readFrom(b []byte) ReadFunc {
-	return func(off, n uint64) ([]byte, error) {
+	return func(off, n uint64, check func([]byte) error) ([]byte, error) {
 		if off > uint64(len(b)) || n > uint64(len(b))-off {
 			return nil, fmt.Errorf("%d bytes at %d of %d", n, off, len(b))
 		}
-		return b[off : off+n], nil
+		if check == nil {
+			check = func([]byte) error { return nil }
+		}
+		return b[off : off+n], check(b[off : off+n])
 	}
 }
 

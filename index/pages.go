@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/zeebo/xxh3"
@@ -22,8 +23,11 @@ const (
 	firstRead = 16 << 10
 )
 
-// ReadFunc returns n bytes at offset off of a section, unchecked.
-type ReadFunc func(off, n uint64) ([]byte, error)
+// ReadFunc returns n bytes at offset off of a section, for which check returns
+// nil: bytes that it has kept since they were checked need no other check. A
+// nil check lets all bytes pass, and none of them are kept. They are not to be
+// changed.
+type ReadFunc func(off, n uint64, check func([]byte) error) ([]byte, error)
 
 // appendPages appends a section of pages behind a head with those fields.
 func appendPages(b, fields []byte, pages [][]byte) []byte {
@@ -58,7 +62,7 @@ type pages struct {
 // openPages reads and checks the head of a section of size bytes and returns
 // its fields. Of a version that this code does not know pages are nil.
 func openPages(read ReadFunc, size uint64) (*pages, *cursor, error) {
-	b, err := read(0, min(size, firstRead))
+	b, err := read(0, min(size, firstRead), nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -68,7 +72,7 @@ func openPages(read ReadFunc, size uint64) (*pages, *cursor, error) {
 		return nil, nil, fmt.Errorf("head of %d bytes in a section of %d", p.head, size)
 	}
 	if p.head > uint64(len(b)) {
-		if b, err = read(0, p.head); err != nil {
+		if b, err = read(0, p.head, nil); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -87,6 +91,7 @@ func openPages(read ReadFunc, size uint64) (*pages, *cursor, error) {
 	if c.err != nil {
 		return nil, nil, c.err
 	}
+	b = bytes.Clone(b) // let go of what was read beside it
 	p.table = b[pagesFixed+fields : p.head-8]
 	return p, &cursor{b: b[pagesFixed : pagesFixed+fields]}, p.check(size - p.head)
 }
@@ -117,12 +122,13 @@ func (p *pages) page(i int) ([]byte, error) {
 	if from == p.end(i) {
 		return nil, nil
 	}
-	b, err := p.read(p.head+from, p.end(i)-from)
-	if err != nil {
-		return nil, err
-	}
-	if xxh3.Hash(b) != le.Uint64(p.table[pageEntry*i+8:]) {
-		return nil, fmt.Errorf("checksum of page %d does not match", i)
-	}
-	return b, nil
+	return p.read(p.head+from, p.end(i)-from, func(b []byte) error {
+		if xxh3.Hash(b) != le.Uint64(p.table[pageEntry*i+8:]) {
+			return fmt.Errorf("checksum of page %d does not match", i)
+		}
+		return nil
+	})
 }
+
+// held returns the bytes that an index of these pages holds.
+func (p *pages) held() int { return int(p.head) + 256 }

@@ -67,6 +67,14 @@ func OpenTextIndex(read ReadFunc, size uint64, rows int64) (*TextIndex, error) {
 	return x, x.firsts.check()
 }
 
+// Held returns the bytes of memory that it takes.
+func (x *TextIndex) Held() int {
+	if x == nil {
+		return 0
+	}
+	return x.pages.held()
+}
+
 // Terms returns how many different tokens there are.
 func (x *TextIndex) Terms() int64 { return int64(x.terms) }
 

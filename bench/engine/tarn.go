@@ -28,6 +28,7 @@ type tarn struct {
 	state  *catalog.State
 	medium *tiering.Medium
 	pool   *scan.Pool
+	cache  *format.Cache
 
 	bytesRead atomic.Int64
 
@@ -51,6 +52,7 @@ func openTarn(p Place) (*tarn, error) {
 	// The limits of a node: what is measured is what a user gets.
 	debug.SetMemoryLimit(daemon.DefaultMemoryLimit * 4 / 5)
 	t.pool = scan.NewPool(daemon.DefaultMemoryLimit/3, p.Threads)
+	t.cache = format.NewCache(daemon.PageCacheBytes(daemon.DefaultMemoryLimit))
 	t.medium, err = tiering.Mount(tiering.OSFS{}, filepath.Join(p.Lake, "media", "0"), id.Cluster)
 	return t, err
 }
@@ -105,7 +107,7 @@ func (t *tarn) OpenSegment(_ context.Context, s *catalog.Segment) (*format.Reade
 	if err != nil {
 		return nil, err
 	}
-	r, err := format.Open(&counted{f, &t.bytesRead}, f.Size())
+	r, err := t.cache.Open(uint64(s.ID), &counted{f, &t.bytesRead}, f.Size())
 	if err == nil {
 		t.open[s.ID] = r
 	}
