@@ -59,6 +59,9 @@ func checkMask(t *testing.T, p *Plan, task task) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if left != nil {
+		left.settle()
+	}
 	if want := truth.rows(task.rows); left == nil && len(want) > 0 || left != nil && left.n != len(want) ||
 		left != nil && left.rows != nil && !slices.Equal(left.rows, want) {
 		t.Fatalf("%s: block %d of %s, found %d: got %+v; want rows %v", p.q.Where, task.block, task.seg.ID, task.found, left, want)

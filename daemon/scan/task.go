@@ -168,8 +168,8 @@ func (p *Plan) load(ctx context.Context, t task, limit int64) (*survivors, error
 	switch {
 	case t.all:
 	case t.found == index.TheseRows: // its columns need not be looked at
-		masks := t.candidates()
-		s.keep(maskRows(masks, kern.CountMasks(masks)))
+		s.masks = t.candidates()
+		s.left = kern.CountMasks(s.masks)
 	default:
 		if err := p.read(ctx, t, s, forFilter); err != nil {
 			return nil, err
