@@ -138,6 +138,9 @@ func putPatched[T kern.Uint](e *Encoder, v []T, vecs []patchedVector[T]) {
 	widths, bases, patches := make([]uint8, len(vecs)), make([]T, len(vecs)), make([]uint16, len(vecs))
 	size := 0
 	for k, p := range vecs {
+		if p.patches > 0 {
+			p.patches = countPatches(wholeVector(v[k*kern.Vector:], p.base), p)
+		}
 		widths[k], bases[k], patches[k] = uint8(p.width), p.base, uint16(p.patches|p.extra<<12)
 		size += p.width * kern.VectorBytes
 	}
@@ -161,6 +164,17 @@ func putPatched[T kern.Uint](e *Encoder, v []T, vecs []patchedVector[T]) {
 	}
 	e.buffer(bytesOf(places))
 	e.buffer(extras)
+}
+
+// countPatches returns how many patches vec has: those that were planned, or
+// fewer where a negative difference wraps into the width.
+func countPatches[T kern.Uint](vec *[kern.Vector]T, p patchedVector[T]) (n int) {
+	for _, x := range vec {
+		if (x-p.base)>>p.width != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // splitPatches sets low to what of vec fits the width, and appends the rest.
