@@ -2,6 +2,7 @@ package codec
 
 import (
 	"fmt"
+	"sync"
 	"unsafe"
 
 	"github.com/tarnlake/tarn/format/kern"
@@ -24,16 +25,14 @@ type intView interface {
 	within(masks []kern.Mask, lo, hi int64)
 	// in clears the bits of values that are not in set, which has room for all.
 	in(masks []kern.Mask, set []uint64)
-	// read sets dst to the values of the vectors of which a row is in masks;
-	// the others are left as they are. dst has room for whole vectors.
-	read(dst []int64, masks []kern.Mask)
-	// readVector sets dst to the values of vector k.
-	readVector(dst *[kern.Vector]int64, k int)
+	// vector sets dst to the values of vector k. What fills up the last one is
+	// within bounds.
+	vector(dst *[kern.Vector]int64, k int)
 	// bounds returns a range that holds all values.
 	bounds() (lo, hi int64)
 }
 
-// coder is a view that has something quicker for codes than readVector.
+// coder is a view that has something quicker for codes than vector.
 type coder interface {
 	codes(dst *[kern.Vector]uint16, k int, base int64)
 }
@@ -59,13 +58,23 @@ func (x *Ints) Within(masks []kern.Mask, lo, hi int64) {
 func (x *Ints) In(masks []kern.Mask, set []uint64) { x.v.in(masks, set) }
 
 // Read sets dst to the values of the vectors that have a bit in masks; the
-// rest of dst is left as it is. dst has room for
-// whole vectors.
-func (x *Ints) Read(dst []int64, masks []kern.Mask) { x.v.read(dst, masks) }
+// rest of dst is left as it is. dst has room for whole vectors.
+func (x *Ints) Read(dst []int64, masks []kern.Mask) {
+	for k := range masks {
+		if masks[k].Any() {
+			x.v.vector(vectorOf(dst, k), k)
+		}
+	}
+}
+
+// vectorOf returns vector k of values that are whole vectors.
+func vectorOf[T any](values []T, k int) *[kern.Vector]T {
+	return (*[kern.Vector]T)(values[k*kern.Vector:])
+}
 
 // ReadVector sets dst to the values of vector k; past the last value of the run
 // they are any within Bounds.
-func (x *Ints) ReadVector(dst *[kern.Vector]int64, k int) { x.v.readVector(dst, k) }
+func (x *Ints) ReadVector(dst *[kern.Vector]int64, k int) { x.v.vector(dst, k) }
 
 // ReadCodes sets dst to the values of vector k less base, where the caller
 // knows from Bounds that all differences fit.
@@ -75,7 +84,7 @@ func (x *Ints) ReadCodes(dst *[kern.Vector]uint16, k int, base int64) {
 		return
 	}
 	var values [kern.Vector]uint64
-	x.v.readVector((*[kern.Vector]int64)(unsafe.Pointer(&values)), k)
+	x.v.vector((*[kern.Vector]int64)(unsafe.Pointer(&values)), k)
 	kern.Codes(dst, &values, uint64(base))
 }
 
@@ -101,12 +110,15 @@ func ViewInts[T kern.Uint](d *Decoder, n int, signed bool) (*Ints, error) {
 }
 
 func viewInts[T kern.Uint](d *Decoder, n int, signed bool, depth int) (*Ints, error) {
+	if n == 0 {
+		return &Ints{0, constantView(0)}, getInts(d, []T{}, depth)
+	}
 	next, err := d.peek()
 	if err != nil {
 		return nil, err
 	}
 	switch next.enc {
-	case Constant, Packed, Patched, Dictionary:
+	case Constant, Packed, Patched, Dictionary, Raw, Runs, Scaled, Delta, Sparse:
 		if next, err = d.node(shapeOf[T](), n, depth); err != nil {
 			return nil, err
 		}
@@ -121,6 +133,16 @@ func viewInts[T kern.Uint](d *Decoder, n int, signed bool, depth int) (*Ints, er
 		v, err = viewPatched[T](d, next, signed)
 	case Dictionary:
 		v, err = viewCoded[T](d, next, signed, depth)
+	case Raw:
+		v, err = viewRaw[T](d, next, signed)
+	case Runs:
+		v, err = viewRuns[T](d, next, signed, depth)
+	case Scaled:
+		v, err = viewScaled[T](d, next, signed, depth)
+	case Delta:
+		v, err = viewDelta[T](d, next, signed, depth)
+	case Sparse:
+		v, err = viewSparse[T](d, next, signed, depth)
 	default:
 		v, err = viewWords[T](d, n, signed, depth)
 	}
@@ -162,13 +184,11 @@ func (c constantView) in(masks []kern.Mask, set []uint64) {
 	}
 }
 
-func (c constantView) read(dst []int64, _ []kern.Mask) {
+func (c constantView) vector(dst *[kern.Vector]int64, _ int) {
 	for i := range dst {
 		dst[i] = int64(c)
 	}
 }
-
-func (c constantView) readVector(dst *[kern.Vector]int64, _ int) { c.read(dst[:], nil) }
 
 // packedView is frame of reference.
 type packedView[T kern.Uint] struct {
@@ -226,7 +246,9 @@ func (p *packedView[T]) bounds() (lo, hi int64) { return p.lo, p.hi }
 
 func (p *packedView[T]) within(masks []kern.Mask, lo, hi int64) {
 	for k := range masks {
-		p.withinVector(&masks[k], k, lo, hi)
+		if masks[k].Any() {
+			p.withinVector(&masks[k], k, lo, hi)
+		}
 	}
 }
 
@@ -249,20 +271,7 @@ func (p *packedView[T]) in(masks []kern.Mask, set []uint64) {
 	}
 }
 
-func (p *packedView[T]) read(dst []int64, masks []kern.Mask) {
-	for k := range masks {
-		if masks[k].Any() {
-			p.readVector(vectorOf(dst, k), k)
-		}
-	}
-}
-
-// vectorOf returns vector k of values that are whole vectors.
-func vectorOf[T any](values []T, k int) *[kern.Vector]T {
-	return (*[kern.Vector]T)(values[k*kern.Vector:])
-}
-
-func (p *packedView[T]) readVector(dst *[kern.Vector]int64, k int) {
+func (p *packedView[T]) vector(dst *[kern.Vector]int64, k int) {
 	if kern.Bits[T]() == 64 {
 		p.unpack((*[kern.Vector]T)(unsafe.Pointer(dst)), k)
 		return
@@ -386,26 +395,49 @@ func (c *codedView) in(masks []kern.Mask, set []uint64) {
 	c.codes.In(masks, codes)
 }
 
-func (c *codedView) read(dst []int64, masks []kern.Mask) {
-	for k := range masks {
-		if masks[k].Any() {
-			c.readVector(vectorOf(dst, k), k)
-		}
-	}
-}
-
-func (c *codedView) readVector(dst *[kern.Vector]int64, k int) {
-	c.codes.ReadVector(dst, k)
+func (c *codedView) vector(dst *[kern.Vector]int64, k int) {
+	c.codes.v.vector(dst, k)
 	for i, code := range dst {
 		dst[i] = c.values[code]
 	}
 }
 
-// wordsView is any other encoding, decoded.
+// wordsView is values as they are: those of Raw, and any other encoding
+// decoded.
 type wordsView[T kern.Uint] struct {
 	signed bool
+	n      int
 	words  []T // whole vectors
-	lo, hi int64
+	once   sync.Once
+	lo, hi int64 // after once
+}
+
+// viewRaw looks at the words in the page, but for a vector that is short.
+func viewRaw[T kern.Uint](d *Decoder, n node, signed bool) (intView, error) {
+	if err := n.noParam(); err != nil {
+		return nil, err
+	}
+	raw, err := words[T](d, n.count)
+	if err != nil {
+		return nil, err
+	}
+	if n.count%kern.Vector != 0 {
+		whole := vectors(n.count) * kern.Vector
+		if err := d.Spend(int64(whole) * int64(wordBytes[T]())); err != nil {
+			return nil, err
+		}
+		raw = append(make([]T, 0, whole), raw...)[:whole]
+	}
+	pad(raw, n.count)
+	return &wordsView[T]{signed: signed, n: n.count, words: raw}, nil
+}
+
+// pad fills what is past n words, of which there is one at least, with a value
+// that is within their bounds.
+func pad[T kern.Uint](words []T, n int) {
+	for i := n; i < len(words); i++ {
+		words[i] = words[0]
+	}
 }
 
 func viewWords[T kern.Uint](d *Decoder, n int, signed bool, depth int) (intView, error) {
@@ -413,28 +445,33 @@ func viewWords[T kern.Uint](d *Decoder, n int, signed bool, depth int) (intView,
 	if err := d.Spend(int64(whole) * int64(wordBytes[T]())); err != nil {
 		return nil, err
 	}
-	v := &wordsView[T]{signed: signed, words: make([]T, whole)}
+	v := &wordsView[T]{signed: signed, n: n, words: make([]T, whole)}
 	if err := getInts(d, v.words[:n], depth); err != nil {
 		return nil, err
 	}
-	var flip T
-	if signed {
-		flip = 1 << (kern.Bits[T]() - 1)
-	}
-	for i := n; i < whole && n > 0; i++ {
-		v.words[i] = v.words[0] // within the bounds
-	}
-	lo, hi := kern.MinMax(v.words[:max(n, 1)], flip)
-	v.lo, v.hi = widened(lo, signed), widened(hi, signed)
+	pad(v.words, n)
 	return v, nil
 }
 
-func (w *wordsView[T]) bounds() (lo, hi int64) { return w.lo, w.hi }
+func (w *wordsView[T]) bounds() (lo, hi int64) {
+	w.once.Do(func() {
+		var flip T
+		if w.signed {
+			flip = 1 << (kern.Bits[T]() - 1)
+		}
+		lo, hi := kern.MinMax(w.words[:w.n], flip)
+		w.lo, w.hi = widened(lo, w.signed), widened(hi, w.signed)
+	})
+	return w.lo, w.hi
+}
 
 func (w *wordsView[T]) within(masks []kern.Mask, lo, hi int64) {
-	lo, hi = max(lo, w.lo), min(hi, w.hi)
+	least, most := w.bounds()
+	lo, hi = max(lo, least), min(hi, most)
 	for k := range masks {
-		kern.WithinAnd(&masks[k], w.words[k*kern.Vector:][:kern.Vector], kern.Bits[T](), T(lo), T(hi)-T(lo))
+		if masks[k].Any() {
+			kern.WithinAnd(&masks[k], w.words[k*kern.Vector:][:kern.Vector], kern.Bits[T](), T(lo), T(hi)-T(lo))
+		}
 	}
 }
 
@@ -444,15 +481,7 @@ func (w *wordsView[T]) in(masks []kern.Mask, set []uint64) {
 	}
 }
 
-func (w *wordsView[T]) read(dst []int64, masks []kern.Mask) {
-	for k := range masks {
-		if masks[k].Any() {
-			w.readVector(vectorOf(dst, k), k)
-		}
-	}
-}
-
-func (w *wordsView[T]) readVector(dst *[kern.Vector]int64, k int) {
+func (w *wordsView[T]) vector(dst *[kern.Vector]int64, k int) {
 	kern.Widen(dst, vectorOf(w.words, k), w.signed)
 }
 

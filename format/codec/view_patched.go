@@ -97,6 +97,9 @@ func (v *patchedView[T]) bounds() (lo, hi int64) { return v.lo, v.hi }
 
 func (v *patchedView[T]) within(masks []kern.Mask, lo, hi int64) {
 	for k := range masks {
+		if !masks[k].Any() {
+			continue
+		}
 		places, values := v.patchesOf(k)
 		before := masks[k]
 		v.withinVector(&masks[k], k, lo, hi)
@@ -119,7 +122,7 @@ func (v *patchedView[T]) in(masks []kern.Mask, set []uint64) {
 			kern.InAnd(&masks[k], v.packed[v.starts[k]:], int(v.widths[k]), v.bases[k], set)
 			continue
 		}
-		v.readVector(&vec, k) // the packed words alone may be out of the set
+		v.vector(&vec, k) // the packed words alone may be out of the set
 		for i, x := range vec {
 			if set[x>>6]>>(x&63)&1 == 0 {
 				masks[k][i/64] &^= 1 << (i % 64)
@@ -128,23 +131,15 @@ func (v *patchedView[T]) in(masks []kern.Mask, set []uint64) {
 	}
 }
 
-func (v *patchedView[T]) read(dst []int64, masks []kern.Mask) {
-	for k := range masks {
-		if masks[k].Any() {
-			v.readVector(vectorOf(dst, k), k)
-		}
-	}
-}
-
-func (v *patchedView[T]) readVector(dst *[kern.Vector]int64, k int) {
-	v.packedView.readVector(dst, k)
+func (v *patchedView[T]) vector(dst *[kern.Vector]int64, k int) {
+	v.packedView.vector(dst, k)
 	places, values := v.patchesOf(k)
 	for i, at := range places {
 		dst[at] = values[i]
 	}
 }
 
-// codes puts the patches right as readVector does.
+// codes puts the patches right as vector does.
 func (v *patchedView[T]) codes(dst *[kern.Vector]uint16, k int, base int64) {
 	v.packedView.codes(dst, k, base)
 	places, values := v.patchesOf(k)

@@ -28,9 +28,16 @@ func columns[T kern.Uint](rng *rand.Rand, n int) map[string][]T {
 		"sparse":   fill(func(i int) T { return T(noise * uint64(rng.IntN(100)/98)) }),
 		"runs":     fill(func(i int) T { return T(noise * uint64(i/37%9)) }),
 		"ladder":   fill(func(i int) T { return T(uint64(i) * 10) }),
+		"steady":   fill(func(i int) T { return T(noise) + T(i)*3 + T(rng.IntN(3)) }),
+		"minutes":  fill(func(i int) T { return T(noise) + T(rng.IntN(40))*6 }),
+		"rarely":   fill(func(i int) T { return T(noise)*0 + T(rng.IntN(30)/29)*T(rng.Uint64()) }),
+		"steps":    fill(func(i int) T { return T(noise) + T(i/5)*4 + T(i/5*7%3) }),
 		"patched":  fill(func(i int) T { return T(rng.IntN(60)) + T(rng.IntN(200)/199)<<6*T(rng.IntN(3)) }),
 	}
 }
+
+// seen is the encodings that testView has met.
+var seen Set
 
 func testViews[T kern.Uint](t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, uint64(kern.Bits[T]())))
@@ -48,6 +55,7 @@ func testViews[T kern.Uint](t *testing.T) {
 
 func testView[T kern.Uint](t *testing.T, rng *rand.Rand, v []T, signed bool) {
 	b, used := page(t, Default, func(e *Encoder) error { return PutInts(e, v, signed) })
+	seen |= used
 	d, err := NewDecoder(b, MaxPageValues)
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +77,17 @@ func testView[T kern.Uint](t *testing.T, rng *rand.Rand, v []T, signed bool) {
 	lo, hi := x.Bounds()
 	if lo > slices.Min(want) || hi < slices.Max(want) {
 		t.Errorf("%v: bounds %d to %d; values %d to %d", used.List(), lo, hi, slices.Min(want), slices.Max(want))
+	}
+	some := make([]kern.Mask, len(all)) // vectors that are not asked for are left alone
+	some[len(all)-1][3] = 1
+	for i := range got {
+		got[i] = 77
+	}
+	x.Read(got, some)
+	for i := range want {
+		if read := i/kern.Vector == len(all)-1; read && got[i] != want[i] || !read && got[i] != 77 {
+			t.Fatalf("%v: row %d is %d; want %d if it is read: %v", used.List(), i, got[i], want[i], read)
+		}
 	}
 	checkVectors(t, x, want)
 	for range 30 {
@@ -164,7 +183,17 @@ func allRows(n int) []kern.Mask {
 	return masks
 }
 
+// TestViews compares views of whatever an encoder chooses with the values, and
+// checks that all encodings that have a view of their own were among them.
 func TestViews(t *testing.T) {
+	seen = 0
+	defer func() {
+		for _, enc := range []Encoding{Raw, Constant, Packed, Dictionary, Runs, Patched, Delta, Scaled, Sparse} {
+			if !seen.Has(enc) {
+				t.Errorf("no view of %s was tried", enc)
+			}
+		}
+	}()
 	t.Run("uint8", testViews[uint8])
 	t.Run("uint16", testViews[uint16])
 	t.Run("uint32", testViews[uint32])
