@@ -100,7 +100,8 @@ type tally struct {
 	regs   [][kern.Vector]int64
 	code   [kern.Vector]uint16
 	own    [kern.Vector]uint16
-	groups [maxPasses]kern.Mask // of a vector: the rows of each code
+	whole  *kern.Mask           // of a vector: the rows that passed
+	groups [maxPasses]kern.Mask // of whole: the rows of each code
 	rows   []int64              // by code
 	lanes  []laneTally
 }
@@ -217,7 +218,7 @@ func cleared(s []int64, n int) []int64 {
 // forget lets go of the block.
 func (t *tally) forget() {
 	clear(t.keys)
-	t.keys = t.keys[:0]
+	t.keys, t.whole = t.keys[:0], nil
 }
 
 // tallyKeyOf returns the codes of a column.
@@ -303,6 +304,7 @@ func (t *tally) vector(plan *tallyPlan, b *batch, m *kern.Mask, k int) {
 
 // split makes the masks of the codes, where they are few.
 func (t *tally) split(m *kern.Mask) {
+	t.whole = m
 	switch {
 	case t.codes > maxPasses:
 	case len(t.keys) == 0:
@@ -315,12 +317,18 @@ func (t *tally) split(m *kern.Mask) {
 	}
 }
 
-// eachCode calls f with the rows of m of each code that has one.
+// eachCode calls f with the rows of each code that has one; m is the mask that
+// was split, or a part of it.
 func (t *tally) eachCode(m *kern.Mask, f func(code int, rows *kern.Mask)) {
 	for c := range t.codes {
-		rows := t.groups[c]
-		if rows.And(m); rows.Any() {
-			f(c, &rows)
+		rows := &t.groups[c]
+		if m != t.whole {
+			own := *rows
+			own.And(m)
+			rows = &own
+		}
+		if rows.Any() {
+			f(c, rows)
 		}
 	}
 }

@@ -21,11 +21,20 @@ func planRuns[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStats[T], r
 	values, lengths := runsOf(v, s.runs)
 	a := planInts(e, values, s.kind, r.below(Patched, Delta, Scaled, ALP, Decimal))
 	b := planInts(e, lengths, unsigned, r.below(Patched))
-	plan.offer(a.cost+b.cost+nodeSize, costRuns, func() {
+	plan.offer(a.cost+b.cost+nodeSize, e.costOfRuns(s.runs, len(v)), func() {
 		e.node(Runs, shapeOf[T](), len(v), uint64(len(values)))
 		a.write()
 		b.write()
 	})
+}
+
+// costOfRuns is what runs cost, in percent. Each is copied by itself, which
+// takes as long as unpacking a dozen values: short ones have to save half.
+func (e *Encoder) costOfRuns(runs, values int) int {
+	if e.profile == Compact {
+		return costRuns
+	}
+	return costRuns + 800*runs/values
 }
 
 func runsOf[T kern.Uint](v []T, runs int) (values []T, lengths []uint32) {
