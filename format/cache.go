@@ -1,7 +1,6 @@
 package format
 
 import (
-	"bytes"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -46,7 +45,7 @@ type partKey struct{ segment, off uint64 }
 // kept is a part in the cache.
 type kept struct {
 	key   partKey
-	value any // []byte or an index
+	value any // []byte, or a pointer to a page or an index
 	bytes int64
 	uses  atomic.Int32
 	old   bool // it is in the main queue
@@ -139,6 +138,30 @@ func (c *Cache) put(key partKey, value any, bytes int64) {
 		c.small.push(k)
 		c.smallBytes += k.bytes
 	}
+	c.shrink()
+}
+
+// grow counts more bytes for a part, if that is still what is kept.
+func (c *Cache) grow(key partKey, value any, bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.shard(key)
+	s.RLock()
+	k := s.parts[key]
+	s.RUnlock()
+	if k == nil || k.value != value {
+		return
+	}
+	k.bytes += bytes
+	c.held += bytes
+	if !k.old {
+		c.smallBytes += bytes
+	}
+	c.shrink()
+}
+
+// shrink lets parts go until the rest fits.
+func (c *Cache) shrink() {
 	for c.held > c.limit {
 		if c.smallBytes > c.limit*smallShare/100 || c.main.len() == 0 {
 			c.leaveSmall()
@@ -217,8 +240,8 @@ func (s cachedSegment) get(off uint64) any {
 	return s.cache.get(partKey{s.segment, off})
 }
 
-// page returns the bytes kept of a page, or nil.
-func (s cachedSegment) page(off uint64) []byte {
+// bytes returns the bytes kept of a page of an index, or nil.
+func (s cachedSegment) bytes(off uint64) []byte {
 	b, _ := s.get(off).([]byte)
 	return b
 }
@@ -230,15 +253,11 @@ func (s cachedSegment) put(off uint64, value any, bytes int) {
 	}
 }
 
-// keep is put for the bytes of a page. It returns what to use instead: a read
-// of many pages does not stay because one of them does.
-func (s cachedSegment) keep(off uint64, page []byte) []byte {
-	if s.cache == nil {
-		return page
+// grow tells that a part has come to hold more bytes.
+func (s cachedSegment) grow(off uint64, value any, bytes int64) {
+	if s.cache != nil {
+		s.cache.grow(partKey{s.segment, off}, value, bytes)
 	}
-	page = bytes.Clone(page)
-	s.put(off, page, len(page))
-	return page
 }
 
 // fifo is a queue.

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/format/kern"
 )
 
 // checkBooks compares what a cache says that it holds with what is there.
@@ -43,7 +45,7 @@ func TestCacheKeepsWhatIsUsed(t *testing.T) {
 	c := NewCache(100 * (size + keptOverhead))
 	ask := func(segment, off uint64) (hit bool) {
 		s := cachedSegment{c, segment}
-		if hit = s.page(off) != nil; !hit {
+		if hit = s.bytes(off) != nil; !hit {
 			s.put(off, make([]byte, size), size)
 		}
 		return hit
@@ -89,7 +91,7 @@ func TestCacheIsRight(t *testing.T) {
 				if rng.IntN(2000) == 0 {
 					c.Drop(segment)
 				}
-				if got := s.page(off); got != nil && !bytes.Equal(got, want) {
+				if got := s.bytes(off); got != nil && !bytes.Equal(got, want) {
 					t.Errorf("part %d of segment %d is %v; want %v", off, segment, got, want)
 				} else if got == nil {
 					s.put(off, want, len(want))
@@ -117,9 +119,9 @@ func partOfKey(segment, off uint64) []byte {
 // too small.
 func TestCachedReads(t *testing.T) {
 	s := allTypes(t)
-	c := NewCache(60_000)
-	for segment := range uint64(3) {
-		file, _ := write(t, s, allIndexes(s), batchOf(s, 3+segment, 3000, true))
+	c := NewCache(100_000)
+	for segment := range uint64(2) {
+		file, _ := write(t, s, allIndexes(s), batchOf(s, 3+segment, 700, true))
 		plain, err := Open(bytes.NewReader(file), int64(len(file)))
 		if err != nil {
 			t.Fatal(err)
@@ -158,6 +160,7 @@ func sameColumns(t *testing.T, a, b *Reader) {
 				t.Error(err)
 				return
 			}
+			sameView(t, f.Name, x[0], y[0])
 			want, err1 := x[0].Array(memory.DefaultAllocator)
 			got, err2 := y[0].Array(memory.DefaultAllocator)
 			if err1 != nil || err2 != nil || !identical(got, want) {
@@ -165,6 +168,32 @@ func sameColumns(t *testing.T, a, b *Reader) {
 			}
 		}
 	}
+}
+
+// sameView compares what two columns tell once they are opened.
+func sameView(t *testing.T, name string, x, y *Column) {
+	if err := errors.Join(x.Open(), y.Open()); err != nil {
+		t.Errorf("column %s: %v", name, err)
+		return
+	}
+	xValid, xNulls := x.Validity()
+	yValid, yNulls := y.Validity()
+	if xNulls != yNulls || !bytes.Equal(xValid, yValid) || (x.Ints() == nil) != (y.Ints() == nil) || (x.Text() == nil) != (y.Text() == nil) {
+		t.Errorf("column %s: other nulls, or another kind of view", name)
+	}
+	if x.Ints() != nil && !slices.Equal(allInts(x), allInts(y)) {
+		t.Errorf("column %s: other integers", name)
+	}
+}
+
+func allInts(c *Column) []int64 {
+	all := make([]kern.Mask, kern.MasksFor(c.Rows()))
+	for k := range all {
+		all[k].Fill(true)
+	}
+	out := make([]int64, len(all)*kern.Vector)
+	c.Ints().Read(out, all)
+	return out
 }
 
 // TestDamageIsNotKept: a page that is damaged when it is read is an error each

@@ -1,7 +1,9 @@
 package format
 
 import (
+	"bytes"
 	"context"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -11,20 +13,32 @@ import (
 // Column is one column of a block as a scan wants it: verified, and decoded
 // no further than its user asks. Once opened it is safe for concurrent use.
 type Column struct {
+	opened
 	typ   arrow.DataType
-	rows  int
+	r     *Reader
+	at    pageAt
+	bytes []byte
+	kept  *keptPage // nil: there is no cache
+}
+
+// opened is what is known of a page that was looked into.
+type opened struct {
 	valid []byte // bitmap; nil: no nulls
 	nulls int
 
 	ints *codec.Ints // integers, dates, times, and decimals of which the block's values fit 64 bits
 	text *codec.Text // strings and bytes
+}
 
-	page func(memory.Allocator) (arrow.Array, error)
-	open func() error
+// keptPage is a page in the cache: its bytes, and what is known of them where
+// that does not hold much more memory than they do.
+type keptPage struct {
+	bytes  []byte
+	opened atomic.Pointer[opened]
 }
 
 // Rows returns the number of rows.
-func (c *Column) Rows() int { return c.rows }
+func (c *Column) Rows() int { return int(c.at.zone.Rows) }
 
 // Type returns the type of the values.
 func (c *Column) Type() arrow.DataType { return c.typ }
@@ -36,7 +50,45 @@ func (c *Column) Validity() (bitmap []byte, nulls int) { return c.valid, c.nulls
 
 // Open looks into the column, so that Validity, Ints and Text can tell of it.
 // It is not safe for concurrent use.
-func (c *Column) Open() error { return c.open() }
+func (c *Column) Open() error {
+	if c.kept != nil {
+		if known := c.kept.opened.Load(); known != nil {
+			c.opened = *known
+			return nil
+		}
+	}
+	used, spent, err := c.view(c.bytes, c.r.budget)
+	if err != nil {
+		return c.r.corruptPage(c.at, "%w", err)
+	}
+	if !c.lazy() {
+		return nil // its page is checked when it is decoded
+	}
+	field := c.r.schema.Fields[c.r.columns[c.at.place].position]
+	if int64(c.nulls) != c.at.zone.Nulls || c.nulls > 0 && !field.Nullable || used != c.at.encodings {
+		return c.r.corruptPage(c.at, "%d nulls in encodings %v; its meta says %d in %v", c.nulls, used.List(), c.at.zone.Nulls, c.at.encodings.List())
+	}
+	c.keep(spent)
+	return nil
+}
+
+// What a page may hold in the cache beside its bytes, once it is opened, and
+// what it always holds.
+const (
+	openedSpare    = 16 << 10
+	openedOverhead = 1 << 10
+)
+
+// keep leaves what is known of the page with it, for the next who opens it.
+func (c *Column) keep(spent int64) {
+	if c.kept == nil || spent > int64(len(c.bytes))+openedSpare {
+		return
+	}
+	known := c.opened
+	if c.kept.opened.CompareAndSwap(nil, &known) {
+		c.r.cache.grow(c.at.off, c.kept, spent+openedOverhead)
+	}
+}
 
 // Ints returns the values of integers, dates, times and timestamps, and the
 // unscaled values of decimals that fit 64 bits; nil for anything else. Under
@@ -47,7 +99,9 @@ func (c *Column) Ints() *codec.Ints { return c.ints }
 func (c *Column) Text() *codec.Text { return c.text }
 
 // Array decodes the column, with memory of mem alone.
-func (c *Column) Array(mem memory.Allocator) (arrow.Array, error) { return c.page(mem) }
+func (c *Column) Array(mem memory.Allocator) (arrow.Array, error) {
+	return c.r.decodeChecked(mem, c.at, c.bytes)
+}
 
 // ReadColumns returns the columns of those fields in a block, in the order
 // asked for. Checksums are always verified, encodings as far as they are read.
@@ -62,95 +116,85 @@ func (r *Reader) ReadColumns(ctx context.Context, block int, fieldIDs []int32) (
 	if err != nil {
 		return nil, err
 	}
-	bufs, err := r.pages(ctx, places, metas, block)
-	if err != nil {
-		return nil, err
-	}
 	out := make([]*Column, len(metas))
-	for i, m := range metas {
-		out[i] = r.column(pageAt{places[i], block, m.pages[block]}, bufs[i])
-	}
-	return out, nil
-}
-
-// pages returns the bytes of the pages of a block, checked.
-func (r *Reader) pages(ctx context.Context, places []int, metas []*meta, block int) ([][]byte, error) {
-	bufs := make([][]byte, len(metas))
 	var missing []int
-	var spans []span
 	for i, m := range metas {
-		if bufs[i] = r.cache.page(m.pages[block].off); bufs[i] == nil {
-			missing, spans = append(missing, i), append(spans, m.pages[block].span)
+		out[i] = r.column(pageAt{places[i], block, m.pages[block]})
+		if out[i].kept == nil {
+			missing = append(missing, i)
 		}
 	}
 	if len(missing) == 0 {
-		return bufs, nil
+		return out, nil
 	}
-	read, err := fetch(ctx, r.file, spans)
-	if err != nil {
-		return nil, err
-	}
-	for k, i := range missing {
-		p := pageAt{places[i], block, metas[i].pages[block]}
-		if err := r.checkPage(p, read[k]); err != nil {
-			return nil, err
-		}
-		bufs[i] = r.cache.keep(p.off, read[k])
-	}
-	return bufs, nil
+	return out, r.fill(ctx, out, missing)
 }
 
-// column makes a column of the checked bytes of a page.
-func (r *Reader) column(p pageAt, b []byte) *Column {
-	field := r.schema.Fields[r.columns[p.place].position]
-	c := &Column{typ: field.Type, rows: int(p.zone.Rows)}
-	c.page = func(mem memory.Allocator) (arrow.Array, error) { return r.decodeChecked(mem, p, b) }
-	c.open = func() error {
-		used, err := c.view(b, r.budget)
-		if err != nil {
-			return r.corruptPage(p, "%w", err)
-		}
-		if !c.lazy() {
-			return nil // its page is checked when it is decoded
-		}
-		if int64(c.nulls) != p.zone.Nulls || c.nulls > 0 && !field.Nullable || used != p.encodings {
-			return r.corruptPage(p, "%d nulls in encodings %v; its meta says %d in %v", c.nulls, used.List(), p.zone.Nulls, p.encodings.List())
-		}
-		return nil
+// column returns a column, with its bytes if they are in the cache.
+func (r *Reader) column(at pageAt) *Column {
+	c := &Column{typ: r.schema.Fields[r.columns[at.place].position].Type, r: r, at: at}
+	if kept, ok := r.cache.get(at.off).(*keptPage); ok {
+		c.kept, c.bytes = kept, kept.bytes
 	}
 	return c
 }
 
+// fill reads the pages of those columns that are missing, checks them and
+// leaves them in the cache.
+func (r *Reader) fill(ctx context.Context, columns []*Column, missing []int) error {
+	spans := make([]span, len(missing))
+	for k, i := range missing {
+		spans[k] = columns[i].at.span
+	}
+	read, err := fetch(ctx, r.file, spans)
+	if err != nil {
+		return err
+	}
+	for k, i := range missing {
+		c := columns[i]
+		if err := r.checkPage(c.at, read[k]); err != nil {
+			return err
+		}
+		if c.bytes = read[k]; r.cache.cache != nil {
+			c.bytes = bytes.Clone(read[k]) // a read of many pages does not stay because one of them does
+			c.kept = &keptPage{bytes: c.bytes}
+			r.cache.put(c.at.off, c.kept, len(c.bytes))
+		}
+	}
+	return nil
+}
+
 func (c *Column) lazy() bool { return c.ints != nil || c.text != nil }
 
-// view reads validity and values of the types that have a view.
-func (c *Column) view(b []byte, budget int64) (codec.Set, error) {
+// view reads validity and values of the types that have a view, and returns
+// the encodings met and the bytes of memory taken.
+func (c *Column) view(b []byte, budget int64) (used codec.Set, spent int64, err error) {
 	d, err := codec.NewDecoder(b, budget)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	cr := columnReader{d, memory.DefaultAllocator}
-	validity, nulls, err := cr.validity(c.rows)
+	cr, rows := columnReader{d, memory.DefaultAllocator}, c.Rows()
+	validity, nulls, err := cr.validity(rows)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if validity != nil {
 		c.valid, c.nulls = validity.Bytes(), nulls
 	}
 	switch t := c.typ.(type) {
 	case *arrow.StringType, *arrow.BinaryType:
-		c.text, err = d.ViewStrings(c.rows)
+		c.text, err = d.ViewStrings(rows)
 	case *arrow.Decimal128Type:
-		c.ints, err = d.ViewNarrow(c.rows)
+		c.ints, err = d.ViewNarrow(rows)
 	case *arrow.BooleanType, *arrow.Uint64Type, *arrow.Float16Type, *arrow.Float32Type, *arrow.Float64Type:
-		return 0, nil
+		return 0, 0, nil
 	case arrow.FixedWidthDataType:
-		c.ints, err = viewInts(d, t, c.rows)
+		c.ints, err = viewInts(d, t, rows)
 	}
 	if err != nil || !c.lazy() {
-		return 0, err
+		return 0, 0, err
 	}
-	return d.Used(), d.Done()
+	return d.Used(), budget - d.Left(), d.Done()
 }
 
 func viewInts(d *codec.Decoder, t arrow.FixedWidthDataType, rows int) (*codec.Ints, error) {

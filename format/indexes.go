@@ -219,7 +219,7 @@ func (b indexBytes) read(off, n uint64, check func([]byte) error) ([]byte, error
 	}
 	at := b.off + off
 	if check != nil {
-		if kept := b.r.cache.page(at); uint64(len(kept)) == n && n > 0 {
+		if kept := b.r.cache.bytes(at); uint64(len(kept)) == n && n > 0 {
 			return kept, nil
 		}
 	}

@@ -63,6 +63,9 @@ func (d *Decoder) Spend(n int64) error {
 	return nil
 }
 
+// Left returns what is left of the budget.
+func (d *Decoder) Left() int64 { return d.budget }
+
 type node struct {
 	enc   Encoding
 	shape Shape
