@@ -210,7 +210,7 @@ func TestDamageIsNotKept(t *testing.T) {
 		if _, err := r.Zone(f.ID, 0); err != nil {
 			t.Fatal(err)
 		}
-		at, _ := r.place(f.ID)
+		at, _ := r.columns.find(f.ID)
 		p := r.metas[at].Load().pages[0]
 		for range 2 {
 			file[p.off] ^= 1

@@ -64,8 +64,8 @@ func (c *Column) Open() error {
 	if !c.lazy() {
 		return nil // its page is checked when it is decoded
 	}
-	field := c.r.schema.Fields[c.r.columns[c.at.place].position]
-	if int64(c.nulls) != c.at.zone.Nulls || c.nulls > 0 && !field.Nullable || used != c.at.encodings {
+	_, nullable := c.r.typeOf(c.at.place)
+	if int64(c.nulls) != c.at.zone.Nulls || c.nulls > 0 && !nullable || used != c.at.encodings {
 		return c.r.corruptPage(c.at, "%d nulls in encodings %v; its meta says %d in %v", c.nulls, used.List(), c.at.zone.Nulls, c.at.encodings.List())
 	}
 	c.keep(spent)
@@ -132,7 +132,8 @@ func (r *Reader) ReadColumns(ctx context.Context, block int, fieldIDs []int32) (
 
 // column returns a column, with its bytes if they are in the cache.
 func (r *Reader) column(at pageAt) *Column {
-	c := &Column{typ: r.schema.Fields[r.columns[at.place].position].Type, r: r, at: at}
+	c := &Column{r: r, at: at}
+	c.typ, _ = r.typeOf(at.place)
 	if kept, ok := r.cache.get(at.off).(*keptPage); ok {
 		c.kept, c.bytes = kept, kept.bytes
 	}

@@ -144,7 +144,7 @@ func (d *dumper) part(s *Reader, metas []*meta, p part) {
 }
 
 func (d *dumper) page(s *Reader, p part) {
-	f := s.schema.Fields[s.columns[p.place].position]
+	f := s.field(p.place)
 	d.open(int64(p.off), int(p.len), "page of %q (field %d), block %d: %d rows, %d nulls", f.Name, f.ID, p.block, p.page.zone.Rows, p.page.zone.Nulls)
 	layout, err := codec.LayoutOf(d.b)
 	if err != nil {
@@ -168,11 +168,11 @@ func (d *dumper) page(s *Reader, p part) {
 }
 
 func (d *dumper) meta(s *Reader, metas []*meta, p part) {
-	for i, c := range s.columns {
-		if c.meta != p.span {
+	for i, m := range metas {
+		if s.columns.at(i).meta != p.span {
 			continue
 		}
-		f, m := s.schema.Fields[c.position], metas[i]
+		f := s.field(i)
 		d.open(int64(p.off), int(p.len), "meta of %q (field %d)", f.Name, f.ID)
 		d.field(4, "pages", "")
 		d.field(4, "sections", "")
@@ -228,7 +228,7 @@ func (d *dumper) section(s *Reader, p part) {
 	case sectionSchema.String():
 		d.schema(s)
 	case sectionColumns.String():
-		for range s.columns {
+		for range s.columns.len() {
 			d.field(4, "field id", "")
 			d.field(4, "position in the schema", "")
 			d.field(8, "meta offset", "")
@@ -244,7 +244,7 @@ func (d *dumper) section(s *Reader, p part) {
 
 // index shows the head of an index and says what it holds.
 func (d *dumper) index(s *Reader, p part) {
-	f := s.schema.Fields[s.columns[p.place].position]
+	f := s.field(p.place)
 	holds, err := s.holds(p.place, p.index)
 	if err != nil && d.err == nil {
 		d.err = err
@@ -285,7 +285,7 @@ func (d *dumper) text(name string) {
 func (d *dumper) schema(s *Reader) {
 	d.field(4, "schema id", "")
 	d.field(4, "fields", "")
-	for range s.schema.Fields {
+	for range s.fields.len() {
 		d.field(4, "field id", "")
 		d.field(1, "nullable", "")
 		d.field(3, "reserved", "zero")

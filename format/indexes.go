@@ -187,7 +187,7 @@ func (r *Reader) badIndex(place int, id sectionID, err error) error {
 	if errors.As(err, new(*readError)) || errors.Is(err, ErrCorrupt) {
 		return err
 	}
-	f := r.schema.Fields[r.columns[place].position]
+	f := r.field(place)
 	return fmt.Errorf("%w: %s index of column %q: %w", ErrCorrupt, id, f.Name, err)
 }
 
@@ -266,7 +266,7 @@ func (m meta) nulls() (n int64) {
 
 // Has reports whether the segment has a column (see index.Source).
 func (r *Reader) Has(fieldID int32) bool {
-	_, ok := r.place(fieldID)
+	_, ok := r.columns.find(fieldID)
 	return ok
 }
 

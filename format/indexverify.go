@@ -23,7 +23,7 @@ type indexCheck struct {
 // newIndexCheck returns nil for a column without indexes. It reads and checks
 // those that are there.
 func (r *Reader) newIndexCheck(ctx context.Context, place int, m *meta) (*indexCheck, error) {
-	f := r.schema.Fields[r.columns[place].position]
+	f := r.field(place)
 	c := &indexCheck{columns: m.sections}
 	for _, s := range m.sections {
 		if s.id == sectionTokens && f.Type.ID() != arrow.STRING || s.id >= sectionValues && s.id <= sectionTokens && !index.Bounded(f.Type) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -26,9 +25,9 @@ type Reader struct {
 	size    int64
 	trailer trailer
 	footer  footer
-	schema  *schema.Schema
+	fields  *fields
 	info    Info
-	columns []column // ascending by field id
+	columns directory
 	metas   []atomic.Pointer[meta]
 	budget  int64 // bytes of values that one page may decode to
 	cache   cachedSegment
@@ -131,6 +130,9 @@ func (r *Reader) openSections(t tail) error {
 		if err != nil {
 			return err
 		}
+		if len(b) <= tailSize { // let go of the tail
+			b = bytes.Clone(b)
+		}
 		if err := r.parseSection(id, b); err != nil {
 			return corrupt(id.String(), int64(s.off), "%w", err)
 		}
@@ -141,12 +143,12 @@ func (r *Reader) openSections(t tail) error {
 func (r *Reader) parseSection(id sectionID, b []byte) (err error) {
 	switch id {
 	case sectionSchema:
-		if r.schema, err = parseSchema(b); err == nil && len(r.schema.Fields) != int(r.footer.columns) {
-			err = fmt.Errorf("%d fields; the footer says %d", len(r.schema.Fields), r.footer.columns)
+		if r.fields, err = parseFields(b); err == nil && r.fields.len() != int(r.footer.columns) {
+			err = fmt.Errorf("%d fields; the footer says %d", r.fields.len(), r.footer.columns)
 		}
 	case sectionColumns:
-		r.columns, err = parseColumns(b, r.schema, r.trailer.footer.off)
-		r.metas = make([]atomic.Pointer[meta], len(r.columns))
+		r.columns, err = parseDirectory(b, r.fields, r.trailer.footer.off)
+		r.metas = make([]atomic.Pointer[meta], r.columns.len())
 	case sectionInfo:
 		r.info, err = parseInfo(b)
 	}
@@ -157,7 +159,7 @@ func (r *Reader) parseSection(id sectionID, b []byte) (err error) {
 func (r *Reader) Info() Info { return r.info }
 
 // Schema returns the schema under which the segment was written.
-func (r *Reader) Schema() *schema.Schema { return r.schema }
+func (r *Reader) Schema() *schema.Schema { return r.fields.schema() }
 
 // Rows returns the number of rows.
 func (r *Reader) Rows() int64 { return int64(r.footer.rows) }
@@ -172,7 +174,7 @@ func (r *Reader) BlockRows(b int) int { return rowsOf(r.Rows(), b) }
 // Zone returns the zone of a column in a block. Its bounds are shared: do not
 // change them. Asking for a field or a block that is not there is an error.
 func (r *Reader) Zone(fieldID int32, block int) (index.Zone, error) {
-	if at, ok := r.place(fieldID); ok && block >= 0 && block < r.Blocks() {
+	if at, ok := r.columns.find(fieldID); ok && block >= 0 && block < r.Blocks() {
 		if m := r.metas[at].Load(); m != nil { // most often; it allocates nothing
 			return m.pages[block].zone, nil
 		}
@@ -188,9 +190,12 @@ func (r *Reader) Zone(fieldID int32, block int) (index.Zone, error) {
 	return metas[0].pages[block].zone, nil
 }
 
-// place returns the place of a field in the directory, if it is there.
-func (r *Reader) place(fieldID int32) (int, bool) {
-	return slices.BinarySearchFunc(r.columns, fieldID, func(c column, id int32) int { return int(int64(c.fieldID) - int64(id)) })
+// field returns the field of the column at a place of the directory.
+func (r *Reader) field(place int) schema.Field { return r.fields.at(r.columns.at(place).position) }
+
+// typeOf returns the type of that column, and whether it may be null.
+func (r *Reader) typeOf(place int) (t arrow.DataType, nullable bool) {
+	return r.fields.typeOf(r.columns.at(place).position)
 }
 
 // find returns the places of fields in the directory, if there is such a block.
@@ -205,7 +210,7 @@ func (r *Reader) find(fieldIDs []int32, block int) ([]int, error) {
 func (r *Reader) places(fieldIDs []int32) ([]int, error) {
 	places := make([]int, len(fieldIDs))
 	for i, id := range fieldIDs {
-		at, ok := r.place(id)
+		at, ok := r.columns.find(id)
 		if !ok {
 			return nil, fmt.Errorf("segment has no field %d", id)
 		}
@@ -221,7 +226,7 @@ func (r *Reader) load(ctx context.Context, places []int) ([]*meta, error) {
 	var spans []span
 	for i, at := range places {
 		if metas[i] = r.metas[at].Load(); metas[i] == nil {
-			missing, spans = append(missing, i), append(spans, r.columns[at].meta)
+			missing, spans = append(missing, i), append(spans, r.columns.at(at).meta)
 		}
 	}
 	if len(missing) == 0 {
@@ -240,8 +245,8 @@ func (r *Reader) load(ctx context.Context, places []int) ([]*meta, error) {
 }
 
 func (r *Reader) parseMeta(at int, b []byte) (*meta, error) {
-	c := r.columns[at]
-	part := fmt.Sprintf("meta of column %q", r.schema.Fields[c.position].Name)
+	c := r.columns.at(at)
+	part := fmt.Sprintf("meta of column %q", r.field(at).Name)
 	if err := c.meta.check(part, b); err != nil {
 		return nil, err
 	}
@@ -310,8 +315,7 @@ type pageAt struct {
 
 // corruptPage is an error about a page.
 func (r *Reader) corruptPage(p pageAt, format string, args ...any) error {
-	field := r.schema.Fields[r.columns[p.place].position]
-	return corrupt(fmt.Sprintf("page of column %q, block %d,", field.Name, p.block), int64(p.off), format, args...)
+	return corrupt(fmt.Sprintf("page of column %q, block %d,", r.field(p.place).Name, p.block), int64(p.off), format, args...)
 }
 
 // checkPage checks the bytes of a page.
@@ -331,12 +335,12 @@ func (r *Reader) decode(mem memory.Allocator, p pageAt, b []byte) (arrow.Array, 
 }
 
 func (r *Reader) decodeChecked(mem memory.Allocator, p pageAt, b []byte) (arrow.Array, error) {
-	field := r.schema.Fields[r.columns[p.place].position]
-	a, used, err := decodePage(mem, b, field.Type, int(p.zone.Rows), r.budget)
+	typ, nullable := r.typeOf(p.place)
+	a, used, err := decodePage(mem, b, typ, int(p.zone.Rows), r.budget)
 	if err != nil {
 		return nil, r.corruptPage(p, "%w", err)
 	}
-	if nulls := int64(a.NullN()); nulls != p.zone.Nulls || nulls > 0 && !field.Nullable || used != p.encodings {
+	if nulls := int64(a.NullN()); nulls != p.zone.Nulls || nulls > 0 && !nullable || used != p.encodings {
 		a.Release()
 		return nil, r.corruptPage(p, "%d nulls in encodings %v; its meta says %d in %v", nulls, used.List(), p.zone.Nulls, p.encodings.List())
 	}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/schema"
 )
 
@@ -33,53 +32,6 @@ func appendSchema(b []byte, s *schema.Schema) []byte {
 		b = appendText(b, f.Doc)
 	}
 	return b
-}
-
-// fieldFixed is the least size of a field: it bounds their number.
-const fieldFixed = 4 + 4 + 3*4
-
-func parseSchema(b []byte) (*schema.Schema, error) {
-	c := cursor{b: b}
-	s := &schema.Schema{ID: int(c.u32())}
-	n := c.u32()
-	if uint64(n)*fieldFixed > uint64(len(c.b)) {
-		return nil, fmt.Errorf("%d fields in %d bytes", n, len(b))
-	}
-	s.Fields = make([]schema.Field, n)
-	types := map[string]arrow.DataType{} // wide tables have few types
-	for i := range s.Fields {
-		if err := c.field(&s.Fields[i], types); err != nil {
-			return nil, fmt.Errorf("field %d: %w", i, err)
-		}
-	}
-	if err := c.done(); err != nil {
-		return nil, err
-	}
-	return s, s.Validate()
-}
-
-func (c *cursor) field(f *schema.Field, types map[string]arrow.DataType) error {
-	f.ID = int32(c.u32())
-	nullable := c.u8()
-	c.zero(3)
-	f.Name = c.text()
-	typeText := c.text()
-	f.Doc = c.text()
-	if c.err != nil {
-		return c.err
-	}
-	if nullable > 1 {
-		return fmt.Errorf("nullable is %d", nullable)
-	}
-	f.Nullable = nullable == 1
-	if f.Type = types[typeText]; f.Type == nil {
-		t, err := schema.ParseType(typeText)
-		if err != nil {
-			return err
-		}
-		f.Type, types[typeText] = t, t
-	}
-	return nil
 }
 
 func appendInfo(b []byte, info Info) []byte {
@@ -128,26 +80,4 @@ func appendColumn(b []byte, c column) []byte {
 	b = le.AppendUint64(b, c.meta.off)
 	b = le.AppendUint64(b, c.meta.len)
 	return le.AppendUint64(b, c.meta.sum)
-}
-
-// parseColumns reads the directory of a file with schema s; metas have to end
-// before limit.
-func parseColumns(b []byte, s *schema.Schema, limit uint64) ([]column, error) {
-	if len(b) != len(s.Fields)*columnSize {
-		return nil, fmt.Errorf("%d bytes for %d columns", len(b), len(s.Fields))
-	}
-	c, cols := cursor{b: b}, make([]column, len(s.Fields))
-	for i := range cols {
-		cols[i] = column{int32(c.u32()), c.u32(), span{c.u64(), c.u64(), c.u64()}}
-		switch col := cols[i]; {
-		case i > 0 && col.fieldID <= cols[i-1].fieldID:
-			return nil, fmt.Errorf("field id %d is out of order", col.fieldID)
-		case int64(col.position) >= int64(len(s.Fields)) || s.Fields[col.position].ID != col.fieldID:
-			return nil, fmt.Errorf("field id %d is not at position %d of the schema", col.fieldID, col.position)
-		}
-		if err := cols[i].meta.inside(limit); err != nil {
-			return nil, fmt.Errorf("meta of field %d: %w", cols[i].fieldID, err)
-		}
-	}
-	return cols, c.done()
 }

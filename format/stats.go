@@ -37,8 +37,8 @@ func (r *Reader) Stats() ([]ColumnStats, error) {
 	}
 	out := make([]ColumnStats, len(metas))
 	for i, m := range metas {
-		at := r.columns[i].position
-		f := r.schema.Fields[at]
+		at := r.columns.at(i).position
+		f := r.fields.at(at)
 		s := ColumnStats{FieldID: f.ID, Name: f.Name, Type: f.Type, Pages: len(m.pages), Encodings: map[codec.Encoding]int{}}
 		for _, p := range m.pages {
 			s.Rows += p.zone.Rows
@@ -96,7 +96,7 @@ func (r *Reader) holds(place int, id sectionID) (string, error) {
 
 // all returns the places of all columns in the directory.
 func (r *Reader) all() []int {
-	places := make([]int, len(r.columns))
+	places := make([]int, r.columns.len())
 	for i := range places {
 		places[i] = i
 	}

@@ -73,7 +73,7 @@ func (r *Reader) parts(metas []*meta) []part {
 		parts = append(parts, part{span: s.span, name: s.id.String(), align: partAlign})
 	}
 	for i, m := range metas {
-		parts = append(parts, part{span: r.columns[i].meta, name: "meta", align: partAlign})
+		parts = append(parts, part{span: r.columns.at(i).meta, name: "meta", align: partAlign})
 		for _, s := range m.sections {
 			parts = append(parts, part{span: s.span, name: "column " + s.id.String(), align: partAlign, index: s.id, place: i})
 		}

@@ -139,7 +139,7 @@ func (x *indexes) ask(ctx context.Context, t *task) (err error) {
 // zones are those of the block. An error is stored in failed.
 func (t *task) zones(failed *error) zones {
 	return func(field int32) (index.Zone, bool) {
-		if t.r.Schema().ByID(field) < 0 {
+		if !t.r.Has(field) {
 			return index.Zone{Rows: int64(t.rows), Nulls: int64(t.rows)}, true
 		}
 		z, err := t.r.Zone(field, t.block)
@@ -292,7 +292,7 @@ func (p *Plan) readSlots(ctx context.Context, t task, s *survivors, wanted func(
 	for slot, in := range p.inputs {
 		switch {
 		case !wanted(slot) || s.cols[slot].arr != nil || s.cols[slot].enc != nil:
-		case t.r.Schema().ByID(in.field.ID) < 0: // the column is younger than the segment
+		case !t.r.Has(in.field.ID): // the column is younger than the segment
 			s.cols[slot].arr = array.MakeArrayOfNull(mem, in.field.Type, s.n)
 		default:
 			slots, ids = append(slots, slot), append(ids, in.field.ID)
