@@ -90,6 +90,21 @@ func testView[T kern.Uint](t *testing.T, rng *rand.Rand, v []T, signed bool) {
 		}
 	}
 	checkVectors(t, x, want)
+	for _, picked := range []int{1, 5, 100} {
+		rows, values := make([]int32, picked), make([]int64, picked)
+		for i := range rows {
+			rows[i] = int32(rng.IntN(len(v)))
+		}
+		if rng.IntN(2) == 0 {
+			slices.Sort(rows)
+		}
+		x.Gather(values, rows)
+		for i, row := range rows {
+			if values[i] != want[row] {
+				t.Fatalf("%v: row %d gathered is %d; want %d", used.List(), row, values[i], want[row])
+			}
+		}
+	}
 	for range 30 {
 		lo, hi := want[rng.IntN(len(want))]+int64(rng.IntN(3)-1), want[rng.IntN(len(want))]+int64(rng.IntN(3)-1)
 		masks := allRows(len(v))
