@@ -42,8 +42,16 @@ func vectorsOf(rows []int32, n int) []kern.Mask {
 	return masks
 }
 
+// fewRows is how many rows are got without decoding all the vectors they are in.
+const fewRows = 256
+
 // readInts returns the values of the given rows; nil rows are all.
 func readInts(x *codec.Ints, rows []int32) []int64 {
+	if rows != nil && len(rows) <= fewRows {
+		out := make([]int64, len(rows))
+		x.Gather(out, rows)
+		return out
+	}
 	masks := vectorsOf(rows, x.Len())
 	if rows == nil {
 		all := make([]int64, len(masks)*kern.Vector)
