@@ -12,7 +12,6 @@ const fewRows = 16
 // Gather sets dst[i] to the value of row rows[i], which must be there. Rows in
 // ascending order are the quickest.
 func (x *Ints) Gather(dst []int64, rows []int32) {
-	var vec [kern.Vector]int64
 	for len(rows) > 0 {
 		k, n := rows[0]/kern.Vector, 1
 		for n < len(rows) && rows[n]/kern.Vector == k {
@@ -23,10 +22,12 @@ func (x *Ints) Gather(dst []int64, rows []int32) {
 				dst[i] = one.row(int(row))
 			}
 		} else {
-			x.v.vector(vec[:], int(k))
+			vec := takeScratch()
+			x.v.vector(vec, int(k))
 			for i, row := range rows[:n] {
 				dst[i] = vec[row%kern.Vector]
 			}
+			scratch.Put(vec)
 		}
 		dst, rows = dst[n:], rows[n:]
 	}
@@ -75,7 +76,8 @@ func (x *Ints) row(i int) int64 {
 	if one, ok := x.v.(rowView); ok {
 		return one.row(i)
 	}
-	var vec [kern.Vector]int64
-	x.v.vector(vec[:], i/kern.Vector)
+	vec := takeScratch()
+	defer scratch.Put(vec)
+	x.v.vector(vec, i/kern.Vector)
 	return vec[i%kern.Vector]
 }

@@ -115,14 +115,15 @@ func (v *patchedView[T]) within(masks []kern.Mask, lo, hi int64) {
 }
 
 func (v *patchedView[T]) in(masks []kern.Mask, set []uint64) {
-	var vec [kern.Vector]int64
+	vec := takeScratch()
+	defer scratch.Put(vec)
 	for k := range masks {
 		places, _ := v.patchesOf(k)
 		if len(places) == 0 {
 			kern.InAnd(&masks[k], v.packed[v.starts[k]:], int(v.widths[k]), v.bases[k], set)
 			continue
 		}
-		v.vector(&vec, k) // the packed words alone may be out of the set
+		v.vector(vec, k) // the packed words alone may be out of the set
 		for i, x := range vec {
 			if set[x>>6]>>(x&63)&1 == 0 {
 				masks[k][i/64] &^= 1 << (i % 64)

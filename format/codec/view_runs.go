@@ -42,11 +42,12 @@ func viewRuns[T kern.Uint](d *Decoder, n node, signed bool, depth int) (intView,
 // findStarts adds up the lengths, and checks them.
 func (v *runsView) findStarts() error {
 	v.starts = make([]runStart, 0, vectors(v.n))
-	var lengths [kern.Vector]int64
+	lengths := takeScratch()
+	defer scratch.Put(lengths)
 	end := int64(0)
 	for run := range v.lengths.n {
 		if run%kern.Vector == 0 {
-			v.lengths.v.vector(&lengths, run/kern.Vector)
+			v.lengths.v.vector(lengths, run/kern.Vector)
 		}
 		length := lengths[run%kern.Vector]
 		if length == 0 {
@@ -73,15 +74,17 @@ func (v *runsView) within(masks []kern.Mask, lo, hi int64) { decodedWithin(v, ma
 func (v *runsView) in(masks []kern.Mask, set []uint64) { decodedIn(v, masks, set) }
 
 func (v *runsView) vector(dst *[kern.Vector]int64, k int) {
-	var values, lengths [kern.Vector]int64
+	values, lengths := takeScratch(), takeScratch()
+	defer scratch.Put(values)
+	defer scratch.Put(lengths)
 	run, past := int(v.starts[k].run), int64(v.starts[k].past)
 	end := min(kern.Vector, v.n-k*kern.Vector)
 	read := -1
 	for at := 0; at < end; run++ {
 		if read != run/kern.Vector {
 			read = run / kern.Vector
-			v.values.v.vector(&values, read)
-			v.lengths.v.vector(&lengths, read)
+			v.values.v.vector(values, read)
+			v.lengths.v.vector(lengths, read)
 		}
 		i := run % kern.Vector
 		to := min(end, at+int(lengths[i]-past))
@@ -97,7 +100,9 @@ func (v *runsView) vector(dst *[kern.Vector]int64, k int) {
 // codes writes four at a time: runs are short, and what is too many the next
 // run overwrites.
 func (v *runsView) codes(dst *[kern.Vector]uint16, k int, base int64) {
-	var values, lengths [kern.Vector]int64
+	values, lengths := takeScratch(), takeScratch()
+	defer scratch.Put(values)
+	defer scratch.Put(lengths)
 	var out [kern.Vector + 4]uint16
 	run, past := int(v.starts[k].run), int64(v.starts[k].past)
 	end := min(kern.Vector, v.n-k*kern.Vector)
@@ -105,8 +110,8 @@ func (v *runsView) codes(dst *[kern.Vector]uint16, k int, base int64) {
 	for at := 0; at < end; run++ {
 		if read != run/kern.Vector {
 			read = run / kern.Vector
-			v.values.v.vector(&values, read)
-			v.lengths.v.vector(&lengths, read)
+			v.values.v.vector(values, read)
+			v.lengths.v.vector(lengths, read)
 		}
 		i := run % kern.Vector
 		four := uint64(uint16(values[i]-base)) * 0x0001_0001_0001_0001
@@ -169,13 +174,14 @@ func (v *sparseView) vector(dst *[kern.Vector]int64, k int) {
 	for i := range dst {
 		dst[i] = v.top
 	}
-	var rest [kern.Vector]int64
+	rest := takeScratch()
+	defer scratch.Put(rest)
 	next, read := int(v.before[k]), -1
 	for w := range kern.MaskWords {
 		for m := binary.LittleEndian.Uint64(v.marks[k*kern.VectorBytes+8*w:]); m != 0; m &= m - 1 {
 			if read != next/kern.Vector {
 				read = next / kern.Vector
-				v.rest.v.vector(&rest, read)
+				v.rest.v.vector(rest, read)
 			}
 			dst[w*64+bits.TrailingZeros64(m)] = rest[next%kern.Vector]
 			next++

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"math/bits"
+	"sync"
 	"unsafe"
 
 	"github.com/tarnlake/tarn/format/kern"
@@ -10,24 +11,32 @@ import (
 // Views of what is worked out from other integers, a vector at a time: nothing
 // is decoded but the vectors that are looked at.
 
+// scratch is vectors to decode into: views call each other through interfaces,
+// so that on no stack there is room for one.
+var scratch = sync.Pool{New: func() any { return new([kern.Vector]int64) }}
+
+func takeScratch() *[kern.Vector]int64 { return scratch.Get().(*[kern.Vector]int64) }
+
 // decodedWithin is within for a view of which no more is known.
 func decodedWithin(v intView, masks []kern.Mask, lo, hi int64) {
-	var vec [kern.Vector]int64
+	vec := takeScratch()
+	defer scratch.Put(vec)
 	for k := range masks {
 		if masks[k].Any() {
-			v.vector(&vec, k)
-			kern.WithinAnd(&masks[k], asWords(&vec), 64, uint64(lo), uint64(hi)-uint64(lo))
+			v.vector(vec, k)
+			kern.WithinAnd(&masks[k], asWords(vec), 64, uint64(lo), uint64(hi)-uint64(lo))
 		}
 	}
 }
 
 // decodedIn is in for a view of which no more is known.
 func decodedIn(v intView, masks []kern.Mask, set []uint64) {
-	var vec [kern.Vector]int64
+	vec := takeScratch()
+	defer scratch.Put(vec)
 	for k := range masks {
 		if masks[k].Any() {
-			v.vector(&vec, k)
-			kern.InAnd(&masks[k], asWords(&vec), 64, 0, set)
+			v.vector(vec, k)
+			kern.InAnd(&masks[k], asWords(vec), 64, 0, set)
 		}
 	}
 }
