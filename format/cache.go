@@ -240,6 +240,18 @@ func (s cachedSegment) get(off uint64) any {
 	return s.cache.get(partKey{s.segment, off})
 }
 
+// has reports whether a part is kept, which is no use of it.
+func (s cachedSegment) has(off uint64) bool {
+	if s.cache == nil {
+		return false
+	}
+	key := partKey{s.segment, off}
+	in := s.cache.shard(key)
+	in.RLock()
+	defer in.RUnlock()
+	return in.parts[key] != nil
+}
+
 // bytes returns the bytes kept of a page of an index, or nil.
 func (s cachedSegment) bytes(off uint64) []byte {
 	b, _ := s.get(off).([]byte)

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -12,19 +13,51 @@ const (
 	fetchMax = 16 << 20 // of one joint read
 )
 
-// fetch returns the bytes of spans, in their order, with as few reads as
-// sensible. It does not check them.
-func fetch(ctx context.Context, file io.ReaderAt, spans []span) ([][]byte, error) {
+// expecter is a file that can begin to read before it is asked for the bytes.
+type expecter interface{ WillNeed(off, n int64) }
+
+// Expect tells that the columns of those fields in a block will be read soon.
+// If the reader's file has a method WillNeed(off, n int64) it is told so, as
+// far as the pages are not in the reader's cache: it should begin to read and
+// not wait. Expect itself reads nothing, so it does nothing for columns whose
+// metas have not been read yet, and it allocates no page.
+func (r *Reader) Expect(block int, fieldIDs []int32) {
+	file, ok := r.file.(expecter)
+	if !ok || block < 0 || block >= r.Blocks() {
+		return
+	}
+	var spans []span
+	for _, id := range fieldIDs {
+		place, ok := r.columns.find(id)
+		if !ok {
+			continue
+		}
+		if m := r.metas[place].Load(); m != nil && !r.cache.has(m.pages[block].off) {
+			spans = append(spans, m.pages[block].span)
+		}
+	}
+	for order := ordered(spans); len(order) > 0; {
+		n, end := together(spans, order)
+		start := spans[order[0]].off
+		file.WillNeed(int64(start), int64(end-start))
+		order = order[n:]
+	}
+}
+
+// ordered returns the places of spans, by where those are in the file.
+func ordered(spans []span) []int {
 	order := make([]int, len(spans))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		if spans[a].off < spans[b].off {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(spans[a].off, spans[b].off) })
+	return order
+}
+
+// fetch returns the bytes of spans, in their order, with as few reads as
+// sensible. It does not check them.
+func fetch(ctx context.Context, file io.ReaderAt, spans []span) ([][]byte, error) {
+	order := ordered(spans)
 	out := make([][]byte, len(spans))
 	for len(order) > 0 {
 		if err := ctx.Err(); err != nil {

@@ -6,8 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 
 	"github.com/zeebo/xxh3"
+	"golang.org/x/sys/unix"
 )
 
 // Receipt is what a medium says of a member it has made durable.
@@ -147,6 +149,28 @@ type File struct {
 
 // Size returns the member's size in bytes.
 func (f *File) Size() int64 { return f.size }
+
+// WillNeed tells the kernel that n bytes at off will be read soon, so that it
+// can begin to. It does not wait for them, and is free to do nothing.
+func (f *File) WillNeed(off, n int64) {
+	file, ok := f.ReaderAt.(syscall.Conn)
+	if !ok {
+		return
+	}
+	conn, err := file.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) { // a hint: whoever reads the bytes sees what is wrong
+		for ; n > 0; off, n = off+readAhead, n-readAhead {
+			_ = unix.Fadvise(int(fd), off, min(n, readAhead), unix.FADV_WILLNEED)
+		}
+	})
+}
+
+// readAhead is how much the kernel begins to read for one hint at most, on
+// disks that say no more of themselves.
+const readAhead = 128 << 10
 
 // Open opens a member for reading. A member that is not there is an error for
 // which IsNotExist holds.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -116,12 +115,12 @@ func (t *tarn) OpenSegment(_ context.Context, s *catalog.Segment) (*format.Reade
 
 // counted adds up what is read.
 type counted struct {
-	io.ReaderAt
+	*tiering.File
 	sum *atomic.Int64
 }
 
 func (c *counted) ReadAt(p []byte, off int64) (int, error) {
-	n, err := c.ReaderAt.ReadAt(p, off)
+	n, err := c.File.ReadAt(p, off)
 	c.sum.Add(int64(n))
 	return n, err
 }

@@ -36,8 +36,47 @@ type task struct {
 type leftOut struct{ zone, index int }
 
 // tasks lists what to read, in the order of the table. It opens the segments
-// one after the other, as the tasks are asked for.
+// one after the other, as the tasks are asked for, and is always one block
+// ahead: while a block is worked on, the next one is on its way from the disk.
 func (p *Plan) tasks(ctx context.Context, o Opener) iter.Seq2[task, error] {
+	return func(yield func(task, error) bool) {
+		var waiting *task
+		for t, err := range p.wanted(ctx, o) {
+			if err == nil {
+				t.expect(p)
+			}
+			if waiting != nil && !yield(*waiting, nil) {
+				return
+			}
+			if waiting = &t; err != nil {
+				yield(task{}, err)
+				return
+			}
+		}
+		if waiting != nil {
+			yield(*waiting, nil)
+		}
+	}
+}
+
+// expect tells the reader of a block which columns will certainly be read:
+// those of the filter, or all where rows are known to pass.
+func (t *task) expect(p *Plan) {
+	if t.r == nil || t.groups != nil {
+		return
+	}
+	known := t.all || t.found == index.TheseRows
+	var ids []int32
+	for _, in := range p.inputs {
+		if known || in.step == forFilter {
+			ids = append(ids, in.field.ID)
+		}
+	}
+	t.r.Expect(t.block, ids)
+}
+
+// wanted is the tasks themselves.
+func (p *Plan) wanted(ctx context.Context, o Opener) iter.Seq2[task, error] {
 	return func(yield func(task, error) bool) {
 		for _, seg := range p.segments {
 			if p.answeredBy(seg) {
