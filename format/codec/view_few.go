@@ -7,7 +7,7 @@ import "github.com/tarnlake/tarn/format/kern"
 
 // fewRows is how many values of one vector are got one by one. Past that a
 // kernel is quicker.
-const fewRows = 16
+const fewRows = 8
 
 // Gather sets dst[i] to the value of row rows[i], which must be there. Rows in
 // ascending order are the quickest.
@@ -68,6 +68,25 @@ func (v *sparseView) row(i int) int64 {
 	k := i / kern.Vector
 	marks := v.marks[k*kern.VectorBytes:]
 	return v.rest.row(int(v.before[k]) + CountOnes(marks, i%kern.Vector))
+}
+
+// row walks the lengths of the runs from where its vector begins.
+func (v *runsView) row(i int) int64 {
+	lengths := takeScratch()
+	defer scratch.Put(lengths)
+	start := v.starts[i/kern.Vector]
+	run, left := int(start.run), int64(start.past)+int64(i%kern.Vector)
+	for read := -1; ; run++ {
+		if read != run/kern.Vector {
+			read = run / kern.Vector
+			v.lengths.v.vector(lengths[:], read)
+		}
+		length := lengths[run%kern.Vector]
+		if left < length {
+			return v.values.row(run)
+		}
+		left -= length
+	}
 }
 
 // row returns the value of a row of any view, which may take as long as its
