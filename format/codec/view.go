@@ -83,9 +83,10 @@ func (x *Ints) ReadCodes(dst *[kern.Vector]uint16, k int, base int64) {
 		c.codes(dst, k, base)
 		return
 	}
-	var values [kern.Vector]uint64
-	x.v.vector((*[kern.Vector]int64)(unsafe.Pointer(&values)), k)
-	kern.Codes(dst, &values, uint64(base))
+	values := takeScratch()
+	defer scratch.Put(values)
+	x.v.vector(values, k)
+	kern.Codes(dst, (*[kern.Vector]uint64)(unsafe.Pointer(values)), uint64(base))
 }
 
 // Bounds returns a range that holds all values, and maybe more.
