@@ -203,13 +203,11 @@ func (p pattern) find() textFind {
 }
 
 func (c *conjunct) findPlain(col *format.Column, masks []kern.Mask) bool {
-	plain, ok := col.Text().Plain()
+	text, ok := col.Text().Search()
 	if !ok {
 		return false
 	}
-	found := make([]kern.Mask, len(masks))
-	c.find(kern.Text{Offsets: plain.Offsets, Data: plain.Data}, found)
-	kern.AndMasks(masks, found)
+	c.find(text, masks)
 	dropNulls(masks, col)
 	return true
 }

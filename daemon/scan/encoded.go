@@ -104,15 +104,7 @@ func readText(c *column, rows []int32) []string {
 	if values, codes := dictionaryOf(c); codes != nil {
 		return gather(values.strs, readInts(codes, rows))
 	}
-	plain, _ := c.enc.Text().Plain()
-	if rows == nil {
-		return stringsOf(plain)
-	}
-	out := make([]string, len(rows))
-	for i, r := range rows {
-		out[i] = viewString(plain.Data[plain.Offsets[r]:plain.Offsets[r+1]])
-	}
-	return out
+	return stringsOf(c.enc.Text().Read(rows))
 }
 
 func stringsOf(s codec.Strings) []string {

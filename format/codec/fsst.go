@@ -3,6 +3,8 @@ package codec
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/tarnlake/tarn/format/kern"
 )
 
 // FSST (Boncz, Neumann, Leis: FSST: Fast Random Access String Compression,
@@ -16,9 +18,9 @@ import (
 
 const (
 	// escape is the code before a byte that no symbol stands for.
-	escape = 255
+	escape = kern.Escape
 	// maxSymbol is the length of the longest symbols.
-	maxSymbol = 8
+	maxSymbol = kern.MaxSymbol
 	// minFSST is the least number of bytes worth a table.
 	minFSST = 512
 	// maxExpansion bounds what a byte of codes may stand for.
@@ -30,15 +32,6 @@ type symbol struct {
 	bytes uint64
 	len   uint8
 }
-
-// symbolTable decodes: by code.
-type symbolTable struct {
-	bytes [256]uint64
-	lens  [256]uint8 // or noLength where there is no symbol
-}
-
-// noLength is more than any length, in a bit of its own.
-const noLength = 0x80
 
 // appendSymbols writes a table.
 func appendSymbols(b []byte, symbols []symbol) []byte {
@@ -52,82 +45,157 @@ func appendSymbols(b []byte, symbols []symbol) []byte {
 	return b
 }
 
-// readSymbols checks a table and makes it ready.
-func readSymbols(b []byte) (*symbolTable, error) {
+// readSymbols checks a table and makes it ready; it returns how many symbols
+// there are.
+func readSymbols(b []byte) (*kern.Symbols, int, error) {
 	if len(b) == 0 || len(b) < 1+int(b[0]) {
-		return nil, fmt.Errorf("symbol table of %d bytes", len(b))
+		return nil, 0, fmt.Errorf("symbol table of %d bytes", len(b))
 	}
-	t, symbols := new(symbolTable), int(b[0])
-	for code := range t.lens {
-		t.lens[code] = noLength
-	}
+	t, symbols := new(kern.Symbols), int(b[0])
 	lens, rest := b[1:1+symbols], b[1+symbols:]
 	for code, n := range lens {
 		if n == 0 || n > maxSymbol || int(n) > len(rest) {
-			return nil, fmt.Errorf("symbol %d of %d bytes, %d left", code, n, len(rest))
+			return nil, 0, fmt.Errorf("symbol %d of %d bytes, %d left", code, n, len(rest))
 		}
 		var padded [maxSymbol]byte
 		copy(padded[:], rest[:n])
-		t.bytes[code], t.lens[code], rest = binary.LittleEndian.Uint64(padded[:]), n, rest[n:]
+		t.Bytes[code], t.Lens[code], rest = binary.LittleEndian.Uint64(padded[:]), n, rest[n:]
 	}
 	if len(rest) != 0 {
-		return nil, fmt.Errorf("%d bytes after the symbols", len(rest))
+		return nil, 0, fmt.Errorf("%d bytes after the symbols", len(rest))
+	}
+	return t, symbols, nil
+}
+
+// symbolText is text as it is stored: codes. All of them have been checked, so
+// that to decode any part of it cannot fail.
+type symbolText struct {
+	symbols *kern.Symbols
+	codes   []byte
+	offsets []int32 // row i is codes[offsets[i]:offsets[i+1]]
+	size    int     // bytes of text of all rows
+	escapes int     // how many codes are one
+}
+
+// readSymbolText reads the codes of len(offsets)-1 strings; it keeps offsets.
+func readSymbolText(d *Decoder, n node, offsets []int32, depth int) (*symbolText, error) {
+	table, err := d.anyBuffer()
+	if err != nil {
+		return nil, err
+	}
+	codes, err := d.anyBuffer()
+	if err != nil {
+		return nil, err
+	}
+	if n.param > uint64(len(codes))*maxExpansion {
+		return nil, fmt.Errorf("%d bytes of codes for %d of text", len(codes), n.param)
+	}
+	total, err := getOffsets(d, offsets, depth+1)
+	if err != nil {
+		return nil, err
+	}
+	if total != int64(len(codes)) {
+		return nil, fmt.Errorf("strings have %d bytes of codes; want %d", total, len(codes))
+	}
+	return newSymbolText(table, codes, offsets, int(n.param))
+}
+
+// newSymbolText checks the table and all codes.
+func newSymbolText(table, codes []byte, offsets []int32, size int) (*symbolText, error) {
+	symbols, known, err := readSymbols(table)
+	if err != nil {
+		return nil, err
+	}
+	t := &symbolText{symbols: symbols, codes: codes, offsets: offsets, size: size}
+	literals, err := t.check(known)
+	if err != nil {
+		return nil, err
+	}
+	if made := symbols.Size(codes) + literals; made != size {
+		return nil, fmt.Errorf("codes make %d bytes; want %d", made, size)
 	}
 	return t, nil
 }
 
+// check looks for codes that have no symbol, and that those that are escapes
+// have their byte in the same string. It returns how much more text there is
+// than the symbols of all codes have, for bytes that are meant as they are
+// look like codes.
+func (t *symbolText) check(known int) (literals int, err error) {
+	var others byteSet
+	for code := known; code < 256; code++ {
+		others.add(byte(code))
+	}
+	literal, row := -1, 0
+	for at := range places(t.codes, &others) {
+		switch code := t.codes[at]; {
+		case at == literal:
+		case code != escape || at+1 == len(t.codes):
+			return 0, fmt.Errorf("code %d at %d has no symbol", code, at)
+		default:
+			literal, row = at+1, t.rowAt(at, row)
+			if int(t.offsets[row+1]) == literal {
+				return 0, fmt.Errorf("string %d ends in the middle of an escape", row)
+			}
+			literals += 1 - int(t.symbols.Lens[t.codes[literal]])
+			t.escapes++
+		}
+	}
+	return literals, nil
+}
+
+// rowAt returns the row that has the code at that place, which is from or a
+// later one.
+func (t *symbolText) rowAt(at, from int) int {
+	next := t.offsets[1:]
+	step := 1
+	for from+step < len(next) && int(next[from+step-1]) <= at {
+		from, step = from+step, 2*step
+	}
+	low, high := from, min(from+step, len(next))
+	for low < high {
+		if mid := (low + high) / 2; int(next[mid]) <= at {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low
+}
+
+// row returns the codes of row i.
+func (t *symbolText) row(i int) []byte { return t.codes[t.offsets[i]:t.offsets[i+1]] }
+
 func getFSST(d *Decoder, n node, offsets []int32, alloc func(int) []byte, depth int) error {
-	table, err := d.anyBuffer()
+	t, err := readSymbolText(d, n, offsets, depth)
 	if err != nil {
 		return err
-	}
-	symbols, err := readSymbols(table)
-	if err != nil {
-		return err
-	}
-	codes, err := d.anyBuffer()
-	if err != nil {
-		return err
-	}
-	if n.param > uint64(len(codes))*maxExpansion {
-		return fmt.Errorf("%d bytes of codes for %d of text", len(codes), n.param)
-	}
-	total, err := getOffsets(d, offsets, depth+1)
-	if err != nil {
-		return err
-	}
-	if total != int64(len(codes)) {
-		return fmt.Errorf("strings have %d bytes of codes; want %d", total, len(codes))
 	}
 	dst, err := d.allocBytes(int64(n.param), alloc)
-	if err != nil {
-		return err
+	if err == nil {
+		t.decode(dst, offsets)
 	}
-	return symbols.decode(dst, codes, offsets)
+	return err
 }
 
 // stretch is how many codes are decoded at once.
 const stretch = 2048
 
-// decode fills dst with what the codes mean, and makes offsets into codes
-// offsets into dst. It looks at strings only after their codes: a stretch of
-// codes becomes text in one loop that notes where the text of each code ends.
-func (t *symbolTable) decode(dst, codes []byte, offsets []int32) error {
+// decode fills dst with the text of the rows of which offsets are given, and
+// makes offsets into codes offsets into dst. dst has room for the text; what is
+// behind it may change, too. It looks at rows only after their codes: a
+// stretch of codes becomes text in one loop that notes where the text of each
+// code ends.
+func (t *symbolText) decode(dst []byte, offsets []int32) {
 	var ends [stretch]int32
-	at, row, out := 0, 1, 0
-	for at < len(codes) {
-		part := codes[at:min(at+stretch, len(codes))]
-		n, to := t.decodeStretch(dst, part, out, &ends)
-		if n < 0 {
-			return fmt.Errorf("code %d at %d has no symbol or no room", codes[at-n-1], at-n-1)
-		}
+	at, out, row, stop := int(offsets[0]), 0, 1, int(offsets[len(offsets)-1])
+	offsets[0] = 0
+	for at < stop {
+		n, to := t.decodeStretch(dst, t.codes[at:min(at+stretch, stop)], out, &ends)
 		for row < len(offsets) && int(offsets[row]) <= at+n {
 			end := out
 			if used := int(offsets[row]) - at; used > 0 {
 				end = int(ends[used-1])
-			}
-			if end < 0 {
-				return fmt.Errorf("string %d ends in the middle of an escape", row-1)
 			}
 			offsets[row] = int32(end)
 			row++
@@ -137,67 +205,71 @@ func (t *symbolTable) decode(dst, codes []byte, offsets []int32) error {
 	for ; row < len(offsets); row++ {
 		offsets[row] = int32(out)
 	}
-	if out != len(dst) {
-		return fmt.Errorf("codes make %d bytes; want %d", out, len(dst))
-	}
-	return nil
 }
 
-// decodeStretch writes the text of codes to dst from out on, and the ends of
-// each in ends (-1 before an escaped byte). It returns how many codes it took
-// (all, but for an escape at the end) and where the text ends; or -1 less the
-// place of a code that it cannot decode.
-func (t *symbolTable) decodeStretch(dst, codes []byte, out int, ends *[stretch]int32) (int, int) {
-	for i := 0; i < len(codes); i++ {
-		i, out = t.decodeFour(dst, codes, i, out, ends)
-		if i == len(codes) {
-			break
-		}
-		n := int(t.lens[codes[i]])
-		switch {
-		case n <= maxSymbol && n <= len(dst)-out:
-			for k := range n {
-				dst[out+k] = byte(t.bytes[codes[i]] >> (8 * k))
+// decodeStretch writes the text of codes to dst from out on, and where that of
+// each ends to ends. It returns how many codes it took, which are all but for an
+// escape at the end, and where their text ends.
+func (t *symbolText) decodeStretch(dst, codes []byte, out int, ends *[stretch]int32) (int, int) {
+	i := 0
+	for i < len(codes) {
+		n, to := t.symbols.Expand(dst, out, codes[i:], ends[i:len(codes)])
+		i, out = i+n, to
+		for last := min(i+16, len(codes)); i < last; i++ {
+			code := codes[i]
+			if code == escape {
+				if i+1 == len(codes) {
+					return i, out // its byte is in the next stretch
+				}
+				i++
+				dst[out] = codes[i]
+				out++
+			} else {
+				out += putSymbol(dst[out:], t.symbols, code)
 			}
-			out += n
-		case codes[i] == escape && i+1 < len(codes) && out < len(dst):
-			ends[i] = -1
-			i++
-			dst[out] = codes[i]
-			out++
-		case codes[i] == escape && i+1 == stretch:
-			return i, out // its byte is in the next stretch
-		default:
-			return -1 - i, out
+			ends[i] = int32(out)
 		}
-		ends[i] = int32(out)
-	}
-	return len(codes), out
-}
-
-// decodeFour decodes four codes at a time, from place i on, as long as all
-// have symbols and dst has room for the longest. One check does for the four:
-// a store of eight bytes may write past its symbol, never past the room.
-func (t *symbolTable) decodeFour(dst, codes []byte, i, out int, ends *[stretch]int32) (int, int) {
-	const room = 4 * maxSymbol
-	for i+4 <= len(codes) && i+4 <= len(ends) && out+room <= len(dst) {
-		a, b, c, d := codes[i], codes[i+1], codes[i+2], codes[i+3]
-		la, lb, lc, ld := t.lens[a], t.lens[b], t.lens[c], t.lens[d]
-		if (la|lb|lc|ld)&noLength != 0 {
-			break
-		}
-		to, end := (*[room]byte)(dst[out:]), (*[4]int32)(ends[i:])
-		atB := int(la)
-		atC := atB + int(lb)
-		atD := atC + int(lc)
-		binary.LittleEndian.PutUint64(to[0:], t.bytes[a])
-		binary.LittleEndian.PutUint64(to[atB:], t.bytes[b])
-		binary.LittleEndian.PutUint64(to[atC:], t.bytes[c])
-		binary.LittleEndian.PutUint64(to[atD:], t.bytes[d])
-		end[0], end[1], end[2] = int32(out+atB), int32(out+atC), int32(out+atD)
-		out += atD + int(ld)
-		end[3] = int32(out)
-		i += 4
 	}
 	return i, out
+}
+
+// putSymbol writes a symbol to dst, which has room for it, and returns its
+// length.
+func putSymbol(dst []byte, t *kern.Symbols, code byte) int {
+	n := int(t.Lens[code])
+	if len(dst) >= maxSymbol {
+		binary.LittleEndian.PutUint64(dst, t.Bytes[code])
+		return n
+	}
+	for k := range n {
+		dst[k] = byte(t.Bytes[code] >> (8 * k))
+	}
+	return n
+}
+
+// sizeOf returns how many bytes of text the codes of a row are.
+func (t *symbolText) sizeOf(codes []byte) (n int) {
+	for i := 0; i < len(codes); i++ {
+		n += int(t.symbols.Lens[codes[i]])
+		if codes[i] == escape {
+			i, n = i+1, n+1
+		}
+	}
+	return n
+}
+
+// expand writes the text of the codes of a row to dst, which has room for it
+// and for maxSymbol bytes more, and returns its length.
+func (t *symbolText) expand(dst, codes []byte) (n int) {
+	for i := 0; i < len(codes); i++ {
+		code := codes[i]
+		binary.LittleEndian.PutUint64(dst[n:], t.symbols.Bytes[code])
+		n += int(t.symbols.Lens[code])
+		if code == escape {
+			i++
+			dst[n] = codes[i]
+			n++
+		}
+	}
+	return n
 }

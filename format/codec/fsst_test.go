@@ -54,30 +54,27 @@ func TestFSSTAnyBytes(t *testing.T) {
 			}
 			in := stringsOf(values, nil)
 			table, codes, lengths := coded(NewEncoder(Default), in)
-			symbols, err := readSymbols(table)
+			text, err := newSymbolText(table, codes, offsetsOf(lengths), in.size())
 			if err != nil {
-				t.Fatal(name, err)
-			}
-			offsets, got := offsetsOf(lengths), make([]byte, in.size())
-			if err := symbols.decode(got, codes, offsets); err != nil {
 				t.Fatalf("%s, %d rows: %v", name, n, err)
 			}
+			offsets, got := offsetsOf(lengths), make([]byte, in.size())
+			text.decode(got, offsets)
 			if !bytes.Equal(got, in.text()) || fmt.Sprint(offsets) != fmt.Sprint(in.Offsets) {
 				t.Errorf("%s, %d rows: values differ", name, n)
 			}
-			decodeEach(t, name, symbols, codes, offsetsOf(lengths), in)
+			decodeEach(t, name, text, in)
 		}
 	}
 }
 
 // decodeEach decodes every string alone.
-func decodeEach(t *testing.T, name string, symbols *symbolTable, codes []byte, at []int32, in Strings) {
+func decodeEach(t *testing.T, name string, text *symbolText, in Strings) {
 	t.Helper()
 	for i := range min(in.rows(), 50) {
-		one := codes[at[i]:at[i+1]]
-		got := make([]byte, len(in.value(i)))
-		if err := symbols.decode(got, one, []int32{0, int32(len(one))}); err != nil || !bytes.Equal(got, in.value(i)) {
-			t.Errorf("%s: string %d alone: got %q, %v; want %q", name, i, got, err, in.value(i))
+		got := text.read([]int32{int32(i)})
+		if !bytes.Equal(got.value(0), in.value(i)) {
+			t.Errorf("%s: string %d alone: got %q; want %q", name, i, got.value(0), in.value(i))
 		}
 	}
 }
@@ -111,22 +108,19 @@ func TestFSSTDamage(t *testing.T) {
 		{"more than symbols", []byte{1, 1, 'a', 'b'}, nil, nil, 0, "1 bytes after"},
 		{"unknown code", table, []byte{0, 2}, []int32{0, 2}, 9, "code 2 at 1"},
 		{"escape of nothing", table, []byte{0, 255}, []int32{0, 2}, 9, "code 255 at 1"},
-		{"too much", table, []byte{0, 1}, []int32{0, 2}, 2, "code 1 at 1"},
+		{"too much", table, []byte{0, 1}, []int32{0, 2}, 2, "make 3 bytes"},
 		{"too little", table, []byte{0, 1}, []int32{0, 2}, 4, "make 3 bytes"},
 		{"split escape", table, []byte{0, 255, 7}, []int32{0, 2, 3}, 2, "middle of an escape"},
 		{"split escape far on", table, append(make([]byte, stretch-1), 255, 7), []int32{0, stretch, stretch + 1}, stretch, "middle of an escape"},
 	} {
-		symbols, err := readSymbols(c.table)
-		if err == nil {
-			err = symbols.decode(make([]byte, c.size), c.codes, c.offsets)
-		}
+		_, err := newSymbolText(c.table, c.codes, c.offsets, c.size)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v; want an error with %q", c.name, err, c.want)
 		}
 	}
 }
 
-// FuzzFSST decodes any codes with any table, and codes any text.
+// FuzzFSST decodes and searches any codes with any table, and codes any text.
 func FuzzFSST(f *testing.F) {
 	for _, text := range texts {
 		table, codes, _ := coded(NewEncoder(Default), stringsOf([]string{text(1), text(2), text(3)}, nil))
@@ -134,20 +128,20 @@ func FuzzFSST(f *testing.F) {
 	}
 	e := NewEncoder(Default)
 	f.Fuzz(func(t *testing.T, table, codes []byte, size uint16, cut uint8) {
-		if symbols, err := readSymbols(table); err == nil {
-			_ = symbols.decode(make([]byte, size), codes, []int32{0, int32(int(cut) % (len(codes) + 1)), int32(len(codes))})
-		}
 		at := int(cut) % (len(codes) + 1)
+		if text, err := newSymbolText(table, codes, []int32{0, int32(at), int32(len(codes))}, int(size)); err == nil {
+			checkSearch(t, text, text.read(nil), int(size))
+		}
 		in := stringsOf([]string{string(codes[:at]), string(codes[at:]), string(table)}, nil)
 		made, coded, lengths := coded(e, in)
-		symbols, err := readSymbols(made)
+		text, err := newSymbolText(made, coded, offsetsOf(lengths), in.size())
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, offsets := make([]byte, in.size()), offsetsOf(lengths)
-		if err := symbols.decode(got, coded, offsets); err != nil || !bytes.Equal(got, in.text()) {
-			t.Fatalf("coded and decoded: %v", err)
+		if got := text.read(nil); !bytes.Equal(got.Data, in.text()) {
+			t.Fatalf("coded and decoded: %q; want %q", got.Data, in.text())
 		}
+		checkSearch(t, text, in, int(size))
 	})
 }
 
@@ -165,18 +159,16 @@ func BenchmarkFSSTDecode(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			in := benchTexts(name)
 			table, codes, lengths := coded(NewEncoder(Default), in)
-			symbols, err := readSymbols(table)
-			if err != nil {
-				b.Fatal(err)
-			}
-			at, got := offsetsOf(lengths), make([]byte, in.size())
-			offsets := make([]int32, len(at))
+			at := offsetsOf(lengths)
+			got, offsets := make([]byte, in.size()), make([]int32, in.rows()+1)
 			b.SetBytes(int64(len(got)))
 			for b.Loop() {
-				copy(offsets, at)
-				if err := symbols.decode(got, codes, offsets); err != nil {
+				text, err := newSymbolText(table, codes, at, len(got))
+				if err != nil {
 					b.Fatal(err)
 				}
+				copy(offsets, at)
+				text.decode(got, offsets)
 			}
 			b.ReportMetric(float64(len(got))/float64(len(codes)), "ratio")
 		})

@@ -79,7 +79,7 @@ func (v *runsView) row(i int) int64 {
 	for read := -1; ; run++ {
 		if read != run/kern.Vector {
 			read = run / kern.Vector
-			v.lengths.v.vector(lengths[:], read)
+			v.lengths.v.vector(lengths, read)
 		}
 		length := lengths[run%kern.Vector]
 		if left < length {

@@ -248,7 +248,7 @@ func TestTextViews(t *testing.T) {
 			t.Errorf("%s: has codes: %v", name, coded)
 		}
 		if !coded {
-			values, _ = x.Plain()
+			values = x.Read(nil)
 		}
 		row := make([]int64, vectors(len(want))*kern.Vector)
 		if coded {

@@ -1,12 +1,29 @@
 package codec
 
+import (
+	"sync"
+
+	"github.com/tarnlake/tarn/format/kern"
+)
+
 // Text is a run of byte strings that a scan works on where they lie: a
 // dictionary keeps its codes, so that a condition is tried once for each
-// distinct value. It is safe for concurrent use.
+// distinct value; any other text is searched as it is stored, and decoded only
+// where its rows are asked for. The page's bytes stay in use as long as the
+// run. It is safe for concurrent use.
 type Text struct {
 	n      int
 	values Strings
-	codes  *Ints // nil: values has one value a row
+	codes  *Ints    // nil: it is no dictionary
+	plain  textView // nil: it is one
+}
+
+// textView is a run of byte strings with one value a row. It has been checked:
+// no method can fail.
+type textView interface {
+	kern.Text
+	// read returns the values of those rows, or of all for nil.
+	read(rows []int32) Strings
 }
 
 // Len returns the number of values.
@@ -19,8 +36,19 @@ func (t *Text) Codes() (values Strings, codes *Ints, ok bool) {
 	return t.values, t.codes, t.codes != nil
 }
 
-// Plain returns one value a row; ok is false where the run has codes.
-func (t *Text) Plain() (values Strings, ok bool) { return t.values, t.codes == nil }
+// Search returns the run as text to look for something in; ok is false where
+// it has codes, which are the way then.
+func (t *Text) Search() (text kern.Text, ok bool) { return t.plain, t.plain != nil }
+
+// Read returns the values of rows, of which none is there twice; nil rows are
+// all. It decodes no others where they can be told apart. The values may be
+// memory of the page: they are not to be changed. The run has no codes.
+func (t *Text) Read(rows []int32) Strings {
+	if t.plain == nil {
+		panic("BUG: codec: Read of text that has codes")
+	}
+	return t.plain.read(rows)
+}
 
 // ViewStrings reads the next n byte strings as a view.
 func (d *Decoder) ViewStrings(n int) (*Text, error) {
@@ -37,12 +65,129 @@ func (d *Decoder) ViewStrings(n int) (*Text, error) {
 	if err := d.Spend(int64(n+1) * 4); err != nil {
 		return nil, err
 	}
-	t := &Text{n: n, values: Strings{Offsets: make([]int32, n+1)}}
-	err = d.GetStrings(t.values.Offsets, func(n int) []byte {
-		t.values.Data = make([]byte, n)
-		return t.values.Data
+	offsets := make([]int32, n+1)
+	var v textView
+	switch next.enc {
+	case FSST:
+		v, err = d.viewSymbols(offsets)
+	case Raw:
+		v, err = d.viewPlainStrings(offsets)
+	default:
+		v, err = d.viewDecoded(offsets)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Text{n: n, plain: v}, nil
+}
+
+func (d *Decoder) viewSymbols(offsets []int32) (textView, error) {
+	next, err := d.node(Bytes, len(offsets)-1, 1)
+	if err != nil {
+		return nil, err
+	}
+	t, err := readSymbolText(d, next, offsets, 1)
+	if err != nil {
+		return nil, err
+	}
+	return t, d.Spend(int64(t.size))
+}
+
+// viewPlainStrings leaves the bytes of the strings where they are in the page,
+// unless they are compressed.
+func (d *Decoder) viewPlainStrings(offsets []int32) (textView, error) {
+	next, err := d.node(Bytes, len(offsets)-1, 1)
+	if err != nil {
+		return nil, err
+	}
+	if err := next.noParam(); err != nil {
+		return nil, err
+	}
+	total, err := getOffsets(d, offsets, 2)
+	if err != nil {
+		return nil, err
+	}
+	blob, err := d.peek()
+	if err != nil {
+		return nil, err
+	}
+	if blob.enc != Raw {
+		data, err := d.allocBytes(total, func(n int) []byte { return make([]byte, n) })
+		if err == nil {
+			err = getBlob(d, data, 2)
+		}
+		return plainText{kern.Strings{Offsets: offsets, Data: data}}, err
+	}
+	if blob, err = d.node(Blob, int(total), 2); err != nil {
+		return nil, err
+	}
+	if err := blob.noParam(); err != nil {
+		return nil, err
+	}
+	data, err := d.buffer(int(total))
+	return plainText{kern.Strings{Offsets: offsets, Data: data}}, err
+}
+
+// viewDecoded decodes what has no view of its own.
+func (d *Decoder) viewDecoded(offsets []int32) (textView, error) {
+	var data []byte
+	err := d.GetStrings(offsets, func(n int) []byte {
+		data = make([]byte, n)
+		return data
 	})
-	return t, err
+	return plainText{kern.Strings{Offsets: offsets, Data: data}}, err
+}
+
+// plainText is text as it is.
+type plainText struct{ kern.Strings }
+
+func (t plainText) read(rows []int32) Strings {
+	if rows == nil {
+		return Strings{Offsets: t.Offsets, Data: t.Data}
+	}
+	out, size := Strings{Offsets: make([]int32, len(rows)+1)}, 0
+	for i, r := range rows {
+		size += int(t.Offsets[r+1] - t.Offsets[r])
+		out.Offsets[i+1] = int32(size)
+	}
+	out.Data = make([]byte, size)
+	for i, r := range rows {
+		copy(out.Data[out.Offsets[i]:], t.Data[t.Offsets[r]:t.Offsets[r+1]])
+	}
+	return out
+}
+
+// textScratch is memory for text that is only looked at.
+type textScratch struct {
+	offsets [kern.Vector + 1]int32
+	data    []byte
+}
+
+// maxScratch is the most memory that is kept for the next search.
+const maxScratch = 1 << 20
+
+var textScratches = sync.Pool{New: func() any { return new(textScratch) }}
+
+func takeScratch() *textScratch { return textScratches.Get().(*textScratch) }
+
+func (s *textScratch) release() {
+	if len(s.data) <= maxScratch {
+		textScratches.Put(s)
+	}
+}
+
+// room returns memory for the text of so many codes of t and a bit more.
+func (s *textScratch) room(t *symbolText, codes int) []byte {
+	if n := min(codes*maxSymbol, t.size) + 2*maxSymbol; n > len(s.data) {
+		s.data = make([]byte, max(n, 2*len(s.data)))
+	}
+	return s.data
+}
+
+// text returns the text of the codes of a row, good until the next use.
+func (s *textScratch) text(t *symbolText, codes []byte) []byte {
+	dst := s.room(t, len(codes))
+	return dst[:t.expand(dst, codes)]
 }
 
 func (d *Decoder) viewConstantBytes(n int) (*Text, error) {

@@ -157,7 +157,7 @@ func BenchmarkCompare(b *testing.B) {
 func BenchmarkText(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	words := []string{"carefully ", "final ", "deposits ", "sleep ", "quickly ", "special ", "requests ", "packages "}
-	text := Text{Offsets: []int32{0}}
+	text := Strings{Offsets: []int32{0}}
 	for range 8 * Vector {
 		for range 3 + rng.IntN(4) {
 			text.Data = append(text.Data, words[rng.IntN(len(words))]...)

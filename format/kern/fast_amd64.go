@@ -385,11 +385,11 @@ func groupCountFast[C Code](counts []int64, codes *[Vector]C, m *Mask) bool {
 }
 
 // lengthsFast does the first 64*words rows.
-func lengthsFast(m []Mask, offsets []int32, words int, low, high int32) bool {
+func lengthsFast(m *Mask, offsets []int32, words int, low, high int32) bool {
 	if now == scalar || words == 0 {
 		return false
 	}
-	d, s := unsafe.Pointer(unsafe.SliceData(m)), unsafe.Pointer(unsafe.SliceData(offsets))
+	d, s := unsafe.Pointer(m), unsafe.Pointer(unsafe.SliceData(offsets))
 	if now == avx512 {
 		lengthsz(d, s, words, low, high)
 	} else {
@@ -475,4 +475,14 @@ func combineCodesFast(codes, more *[Vector]uint16, by uint16) bool {
 		combineCodesz(unsafe.Pointer(codes), unsafe.Pointer(more), by)
 	}
 	return now == avx512
+}
+
+// sizeFast adds up the symbols of whole chunks of 64 codes, and returns how many
+// codes those are.
+func sizeFast(codes []byte, lens *[256]uint8) (size, done int) {
+	if now != avx512 || len(codes) < 64 {
+		return 0, 0
+	}
+	chunks := len(codes) / 64
+	return sizez(unsafe.Pointer(unsafe.SliceData(codes)), chunks, lens), chunks * 64
 }

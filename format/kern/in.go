@@ -27,6 +27,13 @@ func InAnd[T Uint](m *Mask, src []T, width int, base T, set []uint64) {
 	m.And(&found)
 }
 
+// InBytes is In for bytes that are not packed. set has four words.
+func InBytes(m *Mask, v *[Vector]uint8, set *[4]uint64) {
+	if !inFast(m, v, set[:]) {
+		inScalar(m, v, set[:])
+	}
+}
+
 func inScalar[T Uint](m *Mask, v *[Vector]T, set []uint64) {
 	for k := range m {
 		word := uint64(0)

@@ -55,7 +55,9 @@ func codesFast[T Uint](*[Vector]uint16, *[Vector]T, T) bool { return false }
 
 func combineCodesFast(_, _ *[Vector]uint16, _ uint16) bool { return false }
 
-func lengthsFast([]Mask, []int32, int, int32, int32) bool { return false }
+func lengthsFast(*Mask, []int32, int, int32, int32) bool { return false }
+
+func sizeFast([]byte, *[256]uint8) (size, done int) { return 0, 0 }
 
 func pairFast(*[pairChunks]uint64, unsafe.Pointer, unsafe.Pointer, int, byte, byte) {
 	panic("BUG: kern: the plain build has no tier but scalar")

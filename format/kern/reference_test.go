@@ -209,7 +209,7 @@ func TestNoAllocations(t *testing.T) {
 		packed, set, dict := make([]uint32, Vector), make([]uint64, 4), make([]uint64, 16)
 		wide := make([]uint64, Vector)
 		counts, sums := make([]int64, 4), make([]Split, 4)
-		text := Text{[]int32{0, 3, 3, 9}, []byte("abcdefghi")}
+		text := Strings{[]int32{0, 3, 3, 9}, []byte("abcdefghi")}
 		got := testing.AllocsPerRun(20, func() {
 			var v, w [Vector]uint32
 			var i64 [Vector]int64
@@ -240,6 +240,7 @@ func TestNoAllocations(t *testing.T) {
 			Mul(&i64, &i64, &i64)
 			Widen(&i64, &codes, false)
 			AndMasks(masks[:], masks[:])
+			m.First(text.Rows())
 			text.Contains(masks[:], []byte("gh"))
 			text.HasPrefix(masks[:], []byte("ab"))
 		})

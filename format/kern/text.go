@@ -7,57 +7,87 @@ import (
 	"unsafe"
 )
 
-// Text is a column of strings as Arrow lays it out: row i is
+// Text is a column of strings that can be searched where it lies. Each search
+// clears the bits of m that are for rows without what it looks for; it does
+// not have to look at rows whose bits are clear already. m has
+// MasksFor(Rows()) masks, and no bits past the last row. A Text is safe for
+// concurrent use.
+type Text interface {
+	Rows() int
+	// Equal keeps the rows that are s.
+	Equal(m []Mask, s []byte)
+	// HasPrefix keeps the rows that begin with s.
+	HasPrefix(m []Mask, s []byte)
+	// HasSuffix keeps the rows that end with s.
+	HasSuffix(m []Mask, s []byte)
+	// Contains keeps the rows with s anywhere in them.
+	Contains(m []Mask, s []byte)
+}
+
+// Strings is a Text as Arrow lays it out: row i is
 // Data[Offsets[i]:Offsets[i+1]]. Offsets ascend and stay within Data; who makes
-// a Text has checked that.
-type Text struct {
+// it has checked that.
+type Strings struct {
 	Offsets []int32
 	Data    []byte
 }
 
 // Rows returns the number of rows.
-func (t Text) Rows() int { return max(len(t.Offsets)-1, 0) }
+func (t Strings) Rows() int { return max(len(t.Offsets)-1, 0) }
 
 // MasksFor returns how many masks n rows need.
 func MasksFor(n int) int { return (n + Vector - 1) / Vector }
 
-// Equal sets bit i of m to whether row i is s. As for all methods of Text, m
-// has MasksFor(t.Rows()) masks, and bits past the last row are cleared.
-func (t Text) Equal(m []Mask, s []byte) {
+// Equal keeps the rows that are s.
+func (t Strings) Equal(m []Mask, s []byte) {
 	t.lengths(m, len(s), len(s))
 	t.keep(m, s, t.Offsets, 0)
 }
 
-// HasPrefix sets bit i of m to whether row i begins with s.
-func (t Text) HasPrefix(m []Mask, s []byte) {
+// HasPrefix keeps the rows that begin with s.
+func (t Strings) HasPrefix(m []Mask, s []byte) {
 	t.lengths(m, len(s), maxLength)
 	t.keep(m, s, t.Offsets, 0)
 }
 
-// HasSuffix sets bit i of m to whether row i ends with s.
-func (t Text) HasSuffix(m []Mask, s []byte) {
+// HasSuffix keeps the rows that end with s.
+func (t Strings) HasSuffix(m []Mask, s []byte) {
 	t.lengths(m, len(s), maxLength)
 	t.keep(m, s, t.Offsets[min(1, len(t.Offsets)):], len(s))
 }
 
 const maxLength = 1<<31 - 1
 
-// lengths sets the bits of the rows whose length is low to high.
-func (t Text) lengths(m []Mask, low, high int) {
-	clear(m)
-	done := 0
-	if whole := t.Rows() / 64; low <= maxLength && lengthsFast(m, t.Offsets, whole, int32(low), int32(high)) {
+// lengths keeps the rows whose length is low to high.
+func (t Strings) lengths(m []Mask, low, high int) {
+	if low == 0 && high == maxLength {
+		return
+	}
+	for k := range m {
+		if m[k].Any() {
+			var fits Mask
+			t.fits(&fits, k*Vector, low, high)
+			m[k].And(&fits)
+		}
+	}
+}
+
+// fits sets the bits of those of the Vector rows at from whose length is low
+// to high.
+func (t Strings) fits(m *Mask, from, low, high int) {
+	offsets, done := t.Offsets[from:min(from+Vector+1, len(t.Offsets))], 0
+	if whole := (len(offsets) - 1) / 64; low <= maxLength && lengthsFast(m, offsets, whole, int32(low), int32(high)) {
 		done = whole * 64
 	}
-	for i := done; i < t.Rows(); i++ {
-		n := int(t.Offsets[i+1] - t.Offsets[i])
-		m[i/Vector][i%Vector/64] |= bit(low <= n && n <= high) << (i % 64)
+	for i := done; i < len(offsets)-1; i++ {
+		n := int(offsets[i+1] - offsets[i])
+		m[i/64] |= bit(low <= n && n <= high) << (i % 64)
 	}
 }
 
 // keep clears the bits of rows i that do not have s at from[i]-back, where all
 // of them are long enough for it.
-func (t Text) keep(m []Mask, s []byte, from []int32, back int) {
+func (t Strings) keep(m []Mask, s []byte, from []int32, back int) {
 	head := headOf(s)
 	for k := range m {
 		for j, w := range m[k] {
@@ -97,11 +127,10 @@ func (h *head) at(data []byte, at int) bool {
 	return len(h.s) <= 8 || bytes.Equal(data[at+8:at+len(h.s)], h.s[8:])
 }
 
-// Contains sets bit i of m to whether s is somewhere in row i.
-func (t Text) Contains(m []Mask, s []byte) {
+// Contains keeps the rows with s anywhere in them.
+func (t Strings) Contains(m []Mask, s []byte) {
 	switch {
-	case len(s) == 0:
-		t.lengths(m, 0, maxLength)
+	case len(s) == 0 || t.Rows() == 0:
 	case now == scalar:
 		t.containsScalar(m, s)
 	default:
@@ -109,23 +138,24 @@ func (t Text) Contains(m []Mask, s []byte) {
 	}
 }
 
-func (t Text) containsScalar(m []Mask, s []byte) {
-	clear(m)
-	for i := range t.Rows() {
-		found := bytes.Contains(t.Data[t.Offsets[i]:t.Offsets[i+1]], s)
-		m[i/Vector][i%Vector/64] |= bit(found) << (i % 64)
+func (t Strings) containsScalar(m []Mask, s []byte) {
+	for k := range m {
+		for j, w := range m[k] {
+			at := k*Vector + j*64
+			for left := w; left != 0; left &= left - 1 {
+				b := bits.TrailingZeros64(left)
+				w ^= (1 - bit(bytes.Contains(t.Data[t.Offsets[at+b]:t.Offsets[at+b+1]], s))) << b
+			}
+			m[k][j] = w
+		}
 	}
 }
 
 // containsFast does not look at rows but at the bytes of all of them: it finds
 // the places where two bytes of s are at their distance, then the whole of s,
 // then the row.
-func (t Text) containsFast(m []Mask, s []byte) {
-	clear(m)
-	if t.Rows() == 0 {
-		return
-	}
-	f := finder{text: t, m: m, head: headOf(s), end: int(t.Offsets[t.Rows()])}
+func (t Strings) containsFast(m []Mask, s []byte) {
+	f := finder{text: t, keeper: Keeper{Masks: m}, head: headOf(s), end: int(t.Offsets[t.Rows()])}
 	i, j := rareBytes(s)
 	var hits [pairChunks]uint64
 	at := int(t.Offsets[0])
@@ -148,6 +178,7 @@ func (t Text) containsFast(m []Mask, s []byte) {
 			f.try(at)
 		}
 	}
+	f.keeper.Keep(t.Rows())
 }
 
 // pairChunks is how many times 64 bytes pairFast looks at in one call: enough
@@ -156,14 +187,14 @@ const pairChunks = 64
 
 // finder maps places to rows, both ascending.
 type finder struct {
-	text Text
-	m    []Mask
-	head head
-	row  int // all places before it are done
-	end  int
+	text   Strings
+	keeper Keeper
+	head   head
+	row    int // all places before it are done
+	end    int
 }
 
-// try sets the bit of the row at which the string is, if it is all in there.
+// try keeps the row at which the string is, if it is all in there.
 func (f *finder) try(at int) {
 	next := f.text.Offsets[1:]
 	if f.row >= len(next) || at+len(f.head.s) > f.end || at < int(f.text.Offsets[f.row]) || !f.head.at(f.text.Data, at) {
@@ -175,9 +206,41 @@ func (f *finder) try(at int) {
 	if at+len(f.head.s) > int(next[f.row]) {
 		return
 	}
-	f.m[f.row/Vector][f.row%Vector/64] |= 1 << (f.row % 64)
+	f.keeper.Keep(f.row)
 	f.row++
 }
+
+// Keeper clears the bits of all rows but those that it is told, in ascending
+// order.
+type Keeper struct {
+	Masks []Mask
+	next  int // row after the last one kept
+}
+
+// Keep leaves the bit of that row as it is, and clears those between it and
+// the one before. The number of rows ends it.
+func (k *Keeper) Keep(row int) {
+	first, last := k.next>>6, row>>6
+	from, to := ^uint64(0)<<(k.next&63), ^(^uint64(0) << (row & 63))
+	empty := k.next == row
+	k.next = row + 1
+	switch {
+	case empty:
+		return
+	case first == last:
+		k.clear(first, from&to)
+		return
+	}
+	k.clear(first, from)
+	for w := first + 1; w < last; w++ {
+		k.clear(w, ^uint64(0))
+	}
+	if to != 0 {
+		k.clear(last, to)
+	}
+}
+
+func (k *Keeper) clear(word int, bits uint64) { k.Masks[word/MaskWords][word%MaskWords] &^= bits }
 
 // common lists bytes from the most common in text on.
 const common = " etaoinsrhldcumfpgwybvk,.0123456789-TSAIC"

@@ -988,3 +988,23 @@ func countCodes8z(v unsafe.Pointer, m *Mask, c uint8) int {
 	archsimd.ClearAVXUpperBits()
 	return n
 }
+
+// sizez adds up what lens says of the bytes of chunks times 64 codes.
+func sizez(codes unsafe.Pointer, chunks int, lens *[256]uint8) int {
+	a, b := archsimd.LoadUint8x64((*[64]uint8)(lens[:64])), archsimd.LoadUint8x64((*[64]uint8)(lens[64:128]))
+	c, d := archsimd.LoadUint8x64((*[64]uint8)(lens[128:192])), archsimd.LoadUint8x64((*[64]uint8)(lens[192:]))
+	var sums archsimd.Uint64x8
+	for i := range chunks {
+		x := archsimd.LoadUint8x64((*[64]uint8)(unsafe.Add(codes, i*64)))
+		n := c.ConcatPermute(d, x).Merge(a.ConcatPermute(b, x), x.AsInt8x64().Less(archsimd.Int8x64{}))
+		sums = sums.Add(n.SumAbsDiff(archsimd.Uint8x64{}).AsUint64x8())
+	}
+	var lanes [8]uint64
+	sums.Store(&lanes)
+	archsimd.ClearAVXUpperBits()
+	total := uint64(0)
+	for _, n := range lanes {
+		total += n
+	}
+	return int(total)
+}
