@@ -44,28 +44,33 @@ func (t *Symbols) Expand(dst []byte, out int, codes []byte, ends []int32) (done,
 	}
 	from, to, last := unsafe.Pointer(unsafe.SliceData(codes)), unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Pointer(unsafe.SliceData(ends))
 	for done+octet <= len(codes) && out+octetRoom <= len(dst) {
-		w := *(*uint64)(unsafe.Add(from, done))
-		if (^w-lowBits)&w&highBits != 0 {
+		c, e := (*[octet]uint8)(unsafe.Add(from, done)), (*[octet]int32)(unsafe.Add(last, done*4))
+		if w := *(*uint64)(unsafe.Pointer(c)); (^w-lowBits)&w&highBits != 0 {
 			break
 		}
-		e := (*[octet]int32)(unsafe.Add(last, done*4))
-		for k := 0; k < octet; k += 4 {
-			a, b, c, d := uint8(w), uint8(w>>8), uint8(w>>16), uint8(w>>24)
-			w >>= 32
-			*(*uint64)(unsafe.Add(to, out)) = t.Bytes[a]
-			out += int(t.Lens[a])
-			e[k] = int32(out)
-			*(*uint64)(unsafe.Add(to, out)) = t.Bytes[b]
-			out += int(t.Lens[b])
-			e[k+1] = int32(out)
-			*(*uint64)(unsafe.Add(to, out)) = t.Bytes[c]
-			out += int(t.Lens[c])
-			e[k+2] = int32(out)
-			*(*uint64)(unsafe.Add(to, out)) = t.Bytes[d]
-			out += int(t.Lens[d])
-			e[k+3] = int32(out)
-		}
+		out = t.put(to, out, c[0])
+		e[0] = int32(out)
+		out = t.put(to, out, c[1])
+		e[1] = int32(out)
+		out = t.put(to, out, c[2])
+		e[2] = int32(out)
+		out = t.put(to, out, c[3])
+		e[3] = int32(out)
+		out = t.put(to, out, c[4])
+		e[4] = int32(out)
+		out = t.put(to, out, c[5])
+		e[5] = int32(out)
+		out = t.put(to, out, c[6])
+		e[6] = int32(out)
+		out = t.put(to, out, c[7])
+		e[7] = int32(out)
 		done += octet
 	}
 	return done, out
+}
+
+// put writes eight bytes, and returns where those that count end.
+func (t *Symbols) put(dst unsafe.Pointer, out int, code uint8) int {
+	*(*uint64)(unsafe.Add(dst, out)) = t.Bytes[code]
+	return out + int(t.Lens[code])
 }
