@@ -13,7 +13,7 @@ import (
 )
 
 // page returns what put puts, and the encodings it took.
-func page(t *testing.T, profile Profile, put func(*Encoder) error) ([]byte, Set) {
+func page(t testing.TB, profile Profile, put func(*Encoder) error) ([]byte, Set) {
 	t.Helper()
 	e := NewEncoder(profile)
 	if err := put(e); err != nil {

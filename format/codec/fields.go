@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/tarnlake/tarn/format/kern"
 )
@@ -207,78 +208,153 @@ func textGuess(s Strings) int {
 }
 
 func getFields(d *Decoder, n node, offsets []int32, alloc func(int) []byte) error {
-	if d.inFields || n.param == 0 || n.param > maxParts {
-		return fmt.Errorf("fields of %d parts, or within fields", n.param)
-	}
-	d.inFields = true
-	defer func() { d.inFields = false }()
-	kinds, err := d.buffer(int(n.param))
+	f, err := readFields(d, n)
 	if err != nil {
 		return err
 	}
-	columns, total := make([]partColumn, len(kinds)), int64(0)
-	for i, kind := range kinds {
-		bytes, err := columns[i].get(d, partKind(kind), n.count)
-		if err != nil {
-			return err
-		}
-		total += bytes
+	dst, err := d.allocBytes(f.size(), alloc)
+	if err == nil {
+		f.write(dst, offsets, f.writers(), 0)
 	}
-	dst, err := d.allocBytes(total, alloc)
-	if err != nil {
-		return err
-	}
-	at := 0
-	for i := range n.count {
-		offsets[i] = int32(at)
-		for k := range columns {
-			at += columns[k].write(dst[at:], i)
-		}
-	}
-	offsets[n.count] = int32(at)
-	return nil
+	return err
+}
+
+// fieldsText is text as it is stored: parts that are columns of their own. They
+// have been checked: each value has all parts, none of them empty, and no two
+// neighbours of one class.
+type fieldsText struct {
+	rows  int
+	parts []partColumn
 }
 
 // partColumn is a part when read.
 type partColumn struct {
 	kind    partKind
-	numbers []uint64
+	numbers []uint64 // with room for whole vectors
 	text    Strings
-
-	last     uint64 // of numbers, as written:
-	rendered [maxRendered]byte
-	length   int
+	top     uint64 // of the numbers
 }
 
-// get reads n parts and returns how many bytes they have.
-func (c *partColumn) get(d *Decoder, kind partKind, n int) (int64, error) {
+func readFields(d *Decoder, n node) (*fieldsText, error) {
+	if d.inFields || n.param == 0 || n.param > maxParts {
+		return nil, fmt.Errorf("fields of %d parts, or within fields", n.param)
+	}
+	d.inFields = true
+	defer func() { d.inFields = false }()
+	kinds, err := d.buffer(int(n.param))
+	if err != nil {
+		return nil, err
+	}
+	f := &fieldsText{n.count, make([]partColumn, len(kinds))}
+	for i, kind := range kinds {
+		p := &f.parts[i]
+		if err := p.get(d, partKind(kind), n.count); err != nil {
+			return nil, err
+		}
+		if i > 0 && p.class() == f.parts[i-1].class() {
+			return nil, fmt.Errorf("parts %d and %d are of one class", i-1, i)
+		}
+	}
+	return f, nil
+}
+
+// get reads n parts.
+func (c *partColumn) get(d *Decoder, kind partKind, n int) (err error) {
 	c.kind = kind
 	switch {
 	case kind == partText:
-		values, err := getValues(d, n, 1)
-		c.text = values
-		return int64(len(values.Data)), err
-	case kind != partNumber && kind != partLetters && (kind <= partPadded || kind > partPadded+maxNumber):
-		return 0, fmt.Errorf("part of kind %d", kind)
-	}
-	if err := d.Spend(int64(n) * 8); err != nil {
-		return 0, err
-	}
-	c.numbers = make([]uint64, n)
-	if err := getInts(d, c.numbers, 1); err != nil {
-		return 0, err
-	}
-	if top := kern.Max(c.numbers); kind > partPadded && top >= tens[kind-partPadded] {
-		return 0, fmt.Errorf("number %d in %d digits", top, kind-partPadded)
-	}
-	total, last, width := int64(0), uint64(0), c.width(0)
-	for _, x := range c.numbers {
-		if x != last { // neighbours are often equal
-			last, width = x, c.width(x)
+		if c.text, err = getValues(d, n, 1); err != nil {
+			return err
 		}
-		total += int64(width)
+		return c.checkText()
+	case kind != partNumber && kind != partLetters && (kind <= partPadded || kind > partPadded+maxNumber):
+		return fmt.Errorf("part of kind %d", kind)
 	}
-	return total, nil
+	whole := vectors(n) * kern.Vector
+	if err := d.Spend(int64(whole) * 8); err != nil {
+		return err
+	}
+	c.numbers = make([]uint64, n, whole)
+	if err := getInts(d, c.numbers, 1); err != nil {
+		return err
+	}
+	if c.top = kern.Max(c.numbers); kind > partPadded && c.top >= tens[kind-partPadded] {
+		return fmt.Errorf("number %d in %d digits", c.top, kind-partPadded)
+	}
+	if kind == partLetters && slices.Contains(c.numbers, 0) {
+		return fmt.Errorf("a part has no letters")
+	}
+	return nil
+}
+
+// checkText looks for text that should be another part.
+func (c *partColumn) checkText() error {
+	for i := range c.text.rows() {
+		if c.text.Offsets[i] == c.text.Offsets[i+1] {
+			return fmt.Errorf("a part has no text")
+		}
+	}
+	for at := range places(c.text.Data, &digitsAndLetters) {
+		return fmt.Errorf("byte %d in a part of text", c.text.Data[at])
+	}
+	return nil
+}
+
+// digitsAndLetters are the bytes that parts of text do not have.
+var digitsAndLetters = func() (set byteSet) {
+	for b := range 256 {
+		if classOf(byte(b)) != partText {
+			set.add(byte(b))
+		}
+	}
+	return set
+}()
+
+// class returns which bytes the part is made of.
+func (c *partColumn) class() partKind {
+	if c.kind > partPadded {
+		return partNumber
+	}
+	return c.kind
+}
+
+// size returns how many bytes all values have.
+func (f *fieldsText) size() (total int64) {
+	for i := range f.parts {
+		p := &f.parts[i]
+		if p.kind == partText {
+			total += int64(p.text.size())
+			continue
+		}
+		last, width := uint64(0), p.width(0)
+		for _, x := range p.numbers {
+			if x != last { // neighbours are often equal
+				last, width = x, p.width(x)
+			}
+			total += int64(width)
+		}
+	}
+	return total
+}
+
+// atMost returns a number of bytes that no value exceeds.
+func (f *fieldsText) atMost() (bytes int) {
+	for i := range f.parts {
+		if p := &f.parts[i]; p.kind == partText {
+			bytes += longest(p.text)
+		} else {
+			bytes += p.width(p.top)
+		}
+	}
+	return bytes
+}
+
+// longest returns the length of the longest of s.
+func longest(s Strings) (n int) {
+	for i := range s.rows() {
+		n = max(n, int(s.Offsets[i+1]-s.Offsets[i]))
+	}
+	return n
 }
 
 // upTo[n] is the greatest number that n letters count.
@@ -321,27 +397,63 @@ func digitsOf(x uint64) int {
 	return max(n, 1)
 }
 
-// write writes part i to the beginning of dst and returns its length.
-func (c *partColumn) write(dst []byte, i int) int {
-	if c.kind == partText {
-		return copy(dst, c.text.value(i))
-	}
-	if x := c.numbers[i]; x != c.last || c.length == 0 {
-		c.last, c.length = x, c.width(x)
-		c.render()
-	}
-	if len(dst) >= len(c.rendered) { // what is too much the next part overwrites
-		*(*[maxRendered]byte)(dst) = c.rendered
-		return c.length
-	}
-	return copy(dst, c.rendered[:c.length])
+// partWriter writes the parts of a column one after the other.
+type partWriter struct {
+	*partColumn
+	last     uint64 // number, as written:
+	rendered [maxRendered]byte
+	length   int
+	hit      bool // of a search, in the last number
 }
 
-// render writes the last number.
-func (c *partColumn) render() {
-	x, text := c.last, c.rendered[:c.length]
+func (f *fieldsText) writers() []partWriter {
+	out := make([]partWriter, len(f.parts))
+	for i := range out {
+		out[i].partColumn = &f.parts[i]
+	}
+	return out
+}
+
+// write writes the values of as many rows as offsets say, the first of them
+// first, to dst, which has room for them, and sets offsets to where they are.
+func (f *fieldsText) write(dst []byte, offsets []int32, writers []partWriter, first int) {
+	at := 0
+	for i := range len(offsets) - 1 {
+		offsets[i] = int32(at)
+		at += writeRow(dst[at:], writers, first+i)
+	}
+	offsets[len(offsets)-1] = int32(at)
+}
+
+// writeRow writes the value of a row and returns its length.
+func writeRow(dst []byte, writers []partWriter, row int) (at int) {
+	for k := range writers {
+		at += writers[k].write(dst[at:], row)
+	}
+	return at
+}
+
+// write writes part i to the beginning of dst and returns its length.
+func (w *partWriter) write(dst []byte, i int) int {
+	if w.kind == partText {
+		return copy(dst, w.text.value(i))
+	}
+	if x := w.numbers[i]; x != w.last || w.length == 0 {
+		w.render(x)
+	}
+	if len(dst) >= len(w.rendered) { // what is too much the next part overwrites
+		*(*[maxRendered]byte)(dst) = w.rendered
+		return w.length
+	}
+	return copy(dst, w.rendered[:w.length])
+}
+
+// render makes x the last number.
+func (w *partWriter) render(x uint64) {
+	w.last, w.length = x, w.width(x)
+	text := w.rendered[:w.length]
 	for k := len(text) - 1; k >= 0; k-- {
-		if c.kind == partLetters {
+		if w.kind == partLetters {
 			text[k] = byte('a' + (x-1)%26)
 			x = (x - 1) / 26
 		} else {

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -104,4 +105,91 @@ func TestSearch(t *testing.T) {
 			}
 		}
 	}
+}
+
+// viewOf writes values and returns them as a view.
+func viewOf(t *testing.T, in Strings) *Text {
+	t.Helper()
+	b, _ := page(t, Default, func(e *Encoder) error { return e.PutStrings(in) })
+	d, err := NewDecoder(b, MaxPageValues)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := d.ViewStrings(in.rows())
+	if err == nil {
+		err = d.Done()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// TestSearchFields searches in fields, on every tier.
+func TestSearchFields(t *testing.T) {
+	was := kern.Tier()
+	defer kern.SetTier(was)
+	for _, c := range fieldsCases {
+		if !c.want {
+			continue
+		}
+		values := make([]string, 2500)
+		for i := range values {
+			values[i] = c.value(i)
+		}
+		in := stringsOf(values, nil)
+		for _, tier := range kern.Tiers() {
+			kern.SetTier(tier)
+			text, ok := viewOf(t, in).plain.(*fieldsText)
+			if !ok {
+				t.Fatalf("%s: no fields", c.name)
+			}
+			checkSearch(t, text, in, len(c.name))
+			for _, s := range []string{"0", "9", "10", "19", "a", "z", "zz", "zzzz", "aaaaaaaaaaaaaaa", "123456789012345678901", "-", "/0", "a1"} {
+				checkFound(t, "Contains", text.Contains, bytes.Contains, in, []byte(s), rand.New(rand.NewPCG(1, 2)))
+			}
+		}
+	}
+}
+
+// FuzzViewStrings takes any page as strings: a view of it has to be what
+// decoding it gives, unless that fails.
+func FuzzViewStrings(f *testing.F) {
+	rows := func(value func(i int) string) Strings {
+		values := make([]string, 90)
+		for i := range values {
+			values[i] = value(i)
+		}
+		return stringsOf(values, nil)
+	}
+	add := func(in Strings) {
+		for _, profile := range []Profile{Default, Compact, Fast} {
+			b, _ := page(f, profile, func(e *Encoder) error { return e.PutStrings(in) })
+			f.Add(b, uint8(in.rows()))
+		}
+	}
+	for _, c := range fieldsCases {
+		add(rows(c.value))
+	}
+	for _, text := range texts {
+		add(rows(func(i int) string { v := text(i); return v[:min(len(v), 99)] }))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, n uint8) {
+		const budget = 1 << 20
+		d, err := NewDecoder(b, budget)
+		if err != nil {
+			return
+		}
+		want := Strings{Offsets: make([]int32, int(n)+1)}
+		err = d.GetStrings(want.Offsets, func(n int) []byte { want.Data = make([]byte, n); return want.Data })
+		d, _ = NewDecoder(b, 2*budget) // a view pays for offsets, too
+		x, failed := d.ViewStrings(int(n))
+		if err == nil && failed != nil && !errors.Is(failed, ErrTooLarge) {
+			t.Fatalf("decodes, but has no view: %v", failed)
+		}
+		if err != nil || failed != nil || x.plain == nil {
+			return
+		}
+		checkSearch(t, x.plain, want, int(n))
+	})
 }

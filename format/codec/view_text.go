@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"fmt"
+	"math"
 	"sync"
 
 	"github.com/tarnlake/tarn/format/kern"
@@ -61,6 +63,8 @@ func (d *Decoder) ViewStrings(n int) (*Text, error) {
 		return d.viewConstantBytes(n)
 	case Dictionary:
 		return d.viewDictionaryStrings(n)
+	case Fields:
+		return d.viewFields(n)
 	}
 	if err := d.Spend(int64(n+1) * 4); err != nil {
 		return nil, err
@@ -73,7 +77,7 @@ func (d *Decoder) ViewStrings(n int) (*Text, error) {
 	case Raw:
 		v, err = d.viewPlainStrings(offsets)
 	default:
-		v, err = d.viewDecoded(offsets)
+		err = next.unknown()
 	}
 	if err != nil {
 		return nil, err
@@ -128,14 +132,25 @@ func (d *Decoder) viewPlainStrings(offsets []int32) (textView, error) {
 	return plainText{kern.Strings{Offsets: offsets, Data: data}}, err
 }
 
-// viewDecoded decodes what has no view of its own.
-func (d *Decoder) viewDecoded(offsets []int32) (textView, error) {
-	var data []byte
-	err := d.GetStrings(offsets, func(n int) []byte {
-		data = make([]byte, n)
-		return data
-	})
-	return plainText{kern.Strings{Offsets: offsets, Data: data}}, err
+// viewFields pays for the text that may be read later: for the longest that it
+// can be, or for what it is if that is not there.
+func (d *Decoder) viewFields(n int) (*Text, error) {
+	next, err := d.node(Bytes, n, 1)
+	if err != nil {
+		return nil, err
+	}
+	f, err := readFields(d, next)
+	if err != nil {
+		return nil, err
+	}
+	bytes := int64(f.atMost()) * int64(n)
+	if bytes > min(d.budget, math.MaxInt32) {
+		bytes = f.size()
+	}
+	if bytes > math.MaxInt32 {
+		return nil, fmt.Errorf("%d bytes of strings: %w", bytes, ErrTooLarge)
+	}
+	return &Text{n: n, plain: f}, d.Spend(bytes)
 }
 
 // plainText is text as it is.
@@ -178,7 +193,12 @@ func (s *textScratch) release() {
 
 // room returns memory for the text of so many codes of t and a bit more.
 func (s *textScratch) room(t *symbolText, codes int) []byte {
-	if n := min(codes*maxSymbol, t.size) + 2*maxSymbol; n > len(s.data) {
+	return s.bytes(min(codes*maxSymbol, t.size) + 2*maxSymbol)
+}
+
+// bytes returns memory for at least n bytes.
+func (s *textScratch) bytes(n int) []byte {
+	if n > len(s.data) {
 		s.data = make([]byte, max(n, 2*len(s.data)))
 	}
 	return s.data
