@@ -214,7 +214,7 @@ func getFields(d *Decoder, n node, offsets []int32, alloc func(int) []byte) erro
 	}
 	dst, err := d.allocBytes(f.size(), alloc)
 	if err == nil {
-		f.write(dst, offsets, f.writers(), 0)
+		f.write(dst, offsets, f.writers())
 	}
 	return err
 }
@@ -414,15 +414,15 @@ func (f *fieldsText) writers() []partWriter {
 	return out
 }
 
-// write writes the values of as many rows as offsets say, the first of them
-// first, to dst, which has room for them, and sets offsets to where they are.
-func (f *fieldsText) write(dst []byte, offsets []int32, writers []partWriter, first int) {
+// write writes all values to dst, which has room for them, and sets offsets to
+// where they are.
+func (f *fieldsText) write(dst []byte, offsets []int32, writers []partWriter) {
 	at := 0
-	for i := range len(offsets) - 1 {
+	for i := range f.rows {
 		offsets[i] = int32(at)
-		at += writeRow(dst[at:], writers, first+i)
+		at += writeRow(dst[at:], writers, i)
 	}
-	offsets[len(offsets)-1] = int32(at)
+	offsets[f.rows] = int32(at)
 }
 
 // writeRow writes the value of a row and returns its length.

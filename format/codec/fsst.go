@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/tarnlake/tarn/format/kern"
 )
@@ -148,19 +149,18 @@ func (t *symbolText) check(known int) (literals int, err error) {
 // later one.
 func (t *symbolText) rowAt(at, from int) int {
 	next := t.offsets[1:]
+	for range 16 { // mostly it is near
+		if int(next[from]) > at {
+			return from
+		}
+		from++
+	}
 	step := 1
 	for from+step < len(next) && int(next[from+step-1]) <= at {
 		from, step = from+step, 2*step
 	}
-	low, high := from, min(from+step, len(next))
-	for low < high {
-		if mid := (low + high) / 2; int(next[mid]) <= at {
-			low = mid + 1
-		} else {
-			high = mid
-		}
-	}
-	return low
+	found, _ := slices.BinarySearch(next[from:min(from+step, len(next))], int32(at)+1)
+	return from + found
 }
 
 // row returns the codes of row i.

@@ -3,7 +3,6 @@ package codec
 import (
 	"bytes"
 	"encoding/binary"
-	"math/bits"
 
 	"github.com/tarnlake/tarn/format/kern"
 )
@@ -55,11 +54,11 @@ func (t *symbolText) codesThat(fit func(symbol []byte) bool) (set byteSet) {
 // in every row. Only rows of which the first code, or the last one, is in
 // ends can.
 func (t *symbolText) keepByEnd(m []kern.Mask, s []byte, ends *byteSet, last bool, test func(row, s []byte) bool) {
-	scratch := takeScratch()
-	defer scratch.release()
 	if len(s) == 0 {
 		return
 	}
+	scratch := takeScratch()
+	defer scratch.release()
 	t.eachRow(m, func(i int) bool {
 		codes := t.row(i)
 		switch n := len(codes); {
@@ -77,14 +76,7 @@ func (t *symbolText) keepByEnd(m []kern.Mask, s []byte, ends *byteSet, last bool
 // eachRow clears the bits of rows that do not pass the test.
 func (t *symbolText) eachRow(m []kern.Mask, test func(row int) bool) {
 	for k := range m {
-		for j, w := range m[k] {
-			for left := w; left != 0; left &= left - 1 {
-				if b := bits.TrailingZeros64(left); !test(k*kern.Vector + j*64 + b) {
-					w &^= 1 << b
-				}
-			}
-			m[k][j] = w
-		}
+		keepRows(&m[k], func(i int) bool { return test(k*kern.Vector + i) })
 	}
 }
 
@@ -99,15 +91,15 @@ func (t *symbolText) Contains(m []kern.Mask, s []byte) {
 		t.eachRow(m, func(i int) bool { return bytes.Contains(scratch.text(t, t.row(i)), s) })
 		return
 	}
-	set, share := t.rarest(s)
+	set, place, share := t.rarest(s)
 	if share*float64(len(t.codes)) > float64(t.Rows()/4) {
 		t.eachVector(m, scratch, func(text kern.Strings, one []kern.Mask) { text.Contains(one, s) })
 		return
 	}
 	keeper, row, end := kern.Keeper{Masks: m}, 0, 0
 	for at := range places(t.codes, &set) {
-		if at < end {
-			continue // the row has been looked at
+		if at < end || t.escapes > 0 && t.escapesOther(at, place) {
+			continue
 		}
 		row = t.rowAt(at, row)
 		end = int(t.offsets[row+1])
@@ -140,20 +132,19 @@ const (
 	sampleCodes = 1 << 12
 )
 
+// escapesOther tells whether at that place another byte than b is escaped.
+func (t *symbolText) escapesOther(at int, b byte) bool {
+	return t.codes[at] == escape && b != escape && at+1 < len(t.codes) && t.codes[at+1] != b
+}
+
 // rarest returns a set of codes, and what part of all codes they are about.
-// Wherever s is in the text, one of the set covers a certain byte of it; the
-// byte is chosen so that they are few.
-func (t *symbolText) rarest(s []byte) (set byteSet, share float64) {
+// Wherever s is in the text, one of the set stands for a certain byte of it,
+// which is place; it is the one for which they are fewest.
+func (t *symbolText) rarest(s []byte) (set byteSet, place byte, share float64) {
 	s = s[:min(len(s), window)]
-	counts, total := t.sampleCounts()
+	counts, literals, total := t.sampleCounts()
 	var sets [window]byteSet
 	var costs [window]int
-	add := func(place int, code byte) {
-		if !sets[place].has(code) {
-			sets[place].add(code)
-			costs[place] += counts[code]
-		}
-	}
 	var padded [maxSymbol + window + maxSymbol]byte
 	copy(padded[maxSymbol:], s)
 	for code, n := range t.symbols.Lens {
@@ -163,33 +154,41 @@ func (t *symbolText) rarest(s []byte) (set byteSet, share float64) {
 			if word<<(64-8*(to-at))>>(64-8*(to-at))>>(8*(from-at)) != 0 {
 				continue
 			}
-			for place := from; place < to; place++ {
-				add(place, byte(code))
+			for i := from; i < to; i++ {
+				if !sets[i].has(byte(code)) {
+					sets[i].add(byte(code))
+					costs[i] += counts[code]
+				}
 			}
 		}
 	}
 	best := 0
-	for place := range s {
+	for i, b := range s {
 		if t.escapes > 0 {
-			add(place, escape)
+			sets[i].add(escape)
+			costs[i] += literals[b]
 		}
-		if costs[place] < costs[best] {
-			best = place
+		if costs[i] < costs[best] {
+			best = i
 		}
 	}
-	return sets[best], float64(costs[best]) / float64(max(1, total))
+	return sets[best], s[best], float64(costs[best]) / float64(max(1, total))
 }
 
-// sampleCounts counts some of the codes.
-func (t *symbolText) sampleCounts() (counts [256]int, total int) {
+// sampleCounts counts some of the codes, and the bytes that are escaped there.
+func (t *symbolText) sampleCounts() (counts, literals [256]int, total int) {
 	const pieces = 4
 	piece := min(len(t.codes), sampleCodes) / pieces
 	for i := range pieces {
-		for _, c := range t.codes[i*(len(t.codes)-piece)/(pieces-1):][:piece] {
+		part := t.codes[i*(len(t.codes)-piece)/(pieces-1):][:piece]
+		for k, c := range part {
 			counts[c]++
+			if c == escape && k+1 < piece {
+				literals[part[k+1]]++
+			}
 		}
 	}
-	return counts, piece * pieces
+	return counts, literals, piece * pieces
 }
 
 // read returns the text of those rows, or of all for nil.
