@@ -83,8 +83,8 @@ func (x *Ints) ReadCodes(dst *[kern.Vector]uint16, k int, base int64) {
 		c.codes(dst, k, base)
 		return
 	}
-	values := takeScratch()
-	defer scratch.Put(values)
+	values := takeVector()
+	defer vectorPool.Put(values)
 	x.v.vector(values, k)
 	kern.Codes(dst, (*[kern.Vector]uint64)(unsafe.Pointer(values)), uint64(base))
 }

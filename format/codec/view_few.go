@@ -22,12 +22,12 @@ func (x *Ints) Gather(dst []int64, rows []int32) {
 				dst[i] = one.row(int(row))
 			}
 		} else {
-			vec := takeScratch()
+			vec := takeVector()
 			x.v.vector(vec, int(k))
 			for i, row := range rows[:n] {
 				dst[i] = vec[row%kern.Vector]
 			}
-			scratch.Put(vec)
+			vectorPool.Put(vec)
 		}
 		dst, rows = dst[n:], rows[n:]
 	}
@@ -72,8 +72,8 @@ func (v *sparseView) row(i int) int64 {
 
 // row walks the lengths of the runs from where its vector begins.
 func (v *runsView) row(i int) int64 {
-	lengths := takeScratch()
-	defer scratch.Put(lengths)
+	lengths := takeVector()
+	defer vectorPool.Put(lengths)
 	start := v.starts[i/kern.Vector]
 	run, left := int(start.run), int64(start.past)+int64(i%kern.Vector)
 	for read := -1; ; run++ {
@@ -95,8 +95,8 @@ func (x *Ints) row(i int) int64 {
 	if one, ok := x.v.(rowView); ok {
 		return one.row(i)
 	}
-	vec := takeScratch()
-	defer scratch.Put(vec)
+	vec := takeVector()
+	defer vectorPool.Put(vec)
 	x.v.vector(vec, i/kern.Vector)
 	return vec[i%kern.Vector]
 }

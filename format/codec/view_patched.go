@@ -115,8 +115,8 @@ func (v *patchedView[T]) within(masks []kern.Mask, lo, hi int64) {
 }
 
 func (v *patchedView[T]) in(masks []kern.Mask, set []uint64) {
-	vec := takeScratch()
-	defer scratch.Put(vec)
+	vec := takeVector()
+	defer vectorPool.Put(vec)
 	for k := range masks {
 		places, _ := v.patchesOf(k)
 		if len(places) == 0 {

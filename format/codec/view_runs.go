@@ -42,8 +42,8 @@ func viewRuns[T kern.Uint](d *Decoder, n node, signed bool, depth int) (intView,
 // findStarts adds up the lengths, and checks them.
 func (v *runsView) findStarts() error {
 	v.starts = make([]runStart, 0, vectors(v.n))
-	lengths := takeScratch()
-	defer scratch.Put(lengths)
+	lengths := takeVector()
+	defer vectorPool.Put(lengths)
 	end := int64(0)
 	for run := range v.lengths.n {
 		if run%kern.Vector == 0 {
@@ -74,9 +74,9 @@ func (v *runsView) within(masks []kern.Mask, lo, hi int64) { decodedWithin(v, ma
 func (v *runsView) in(masks []kern.Mask, set []uint64) { decodedIn(v, masks, set) }
 
 func (v *runsView) vector(dst *[kern.Vector]int64, k int) {
-	values, lengths := takeScratch(), takeScratch()
-	defer scratch.Put(values)
-	defer scratch.Put(lengths)
+	values, lengths := takeVector(), takeVector()
+	defer vectorPool.Put(values)
+	defer vectorPool.Put(lengths)
 	run, past := int(v.starts[k].run), int64(v.starts[k].past)
 	end := min(kern.Vector, v.n-k*kern.Vector)
 	read := -1
@@ -100,9 +100,9 @@ func (v *runsView) vector(dst *[kern.Vector]int64, k int) {
 // codes writes four at a time: runs are short, and what is too many the next
 // run overwrites.
 func (v *runsView) codes(dst *[kern.Vector]uint16, k int, base int64) {
-	values, lengths := takeScratch(), takeScratch()
-	defer scratch.Put(values)
-	defer scratch.Put(lengths)
+	values, lengths := takeVector(), takeVector()
+	defer vectorPool.Put(values)
+	defer vectorPool.Put(lengths)
 	var out [kern.Vector + 4]uint16
 	run, past := int(v.starts[k].run), int64(v.starts[k].past)
 	end := min(kern.Vector, v.n-k*kern.Vector)
@@ -174,8 +174,8 @@ func (v *sparseView) vector(dst *[kern.Vector]int64, k int) {
 	for i := range dst {
 		dst[i] = v.top
 	}
-	rest := takeScratch()
-	defer scratch.Put(rest)
+	rest := takeVector()
+	defer vectorPool.Put(rest)
 	next, read := int(v.before[k]), -1
 	for w := range kern.MaskWords {
 		for m := binary.LittleEndian.Uint64(v.marks[k*kern.VectorBytes+8*w:]); m != 0; m &= m - 1 {

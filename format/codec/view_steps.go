@@ -11,16 +11,16 @@ import (
 // Views of what is worked out from other integers, a vector at a time: nothing
 // is decoded but the vectors that are looked at.
 
-// scratch is vectors to decode into: views call each other through interfaces,
+// vectorPool is vectors to decode into: views call each other through interfaces,
 // so that on no stack there is room for one.
-var scratch = sync.Pool{New: func() any { return new([kern.Vector]int64) }}
+var vectorPool = sync.Pool{New: func() any { return new([kern.Vector]int64) }}
 
-func takeScratch() *[kern.Vector]int64 { return scratch.Get().(*[kern.Vector]int64) }
+func takeVector() *[kern.Vector]int64 { return vectorPool.Get().(*[kern.Vector]int64) }
 
 // decodedWithin is within for a view of which no more is known.
 func decodedWithin(v intView, masks []kern.Mask, lo, hi int64) {
-	vec := takeScratch()
-	defer scratch.Put(vec)
+	vec := takeVector()
+	defer vectorPool.Put(vec)
 	for k := range masks {
 		if masks[k].Any() {
 			v.vector(vec, k)
@@ -31,8 +31,8 @@ func decodedWithin(v intView, masks []kern.Mask, lo, hi int64) {
 
 // decodedIn is in for a view of which no more is known.
 func decodedIn(v intView, masks []kern.Mask, set []uint64) {
-	vec := takeScratch()
-	defer scratch.Put(vec)
+	vec := takeVector()
+	defer vectorPool.Put(vec)
 	for k := range masks {
 		if masks[k].Any() {
 			v.vector(vec, k)
