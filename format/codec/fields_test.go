@@ -86,6 +86,10 @@ func TestFieldsDamage(t *testing.T) {
 		{"padded too wide", []uint8{16 + 19}, func(e *Encoder) {}, "part of kind 35"},
 		{"number wider than its part", []uint8{16 + 2}, func(e *Encoder) { e.putConstantInt(Word64, 9, 100) }, "number 100 in 2 digits"},
 		{"fields in fields", []uint8{0}, func(e *Encoder) { e.node(Fields, Bytes, 9, 1); e.buffer([]byte{1}) }, "within fields"},
+		{"two numbers", []uint8{1, 16 + 2}, func(e *Encoder) { e.putConstantInt(Word64, 9, 1); e.putConstantInt(Word64, 9, 1) }, "parts 0 and 1 are of one class"},
+		{"no letter", []uint8{2}, func(e *Encoder) { e.putConstantInt(Word64, 9, 0) }, "no letters"},
+		{"no text", []uint8{0}, func(e *Encoder) { e.putConstantBytes(9, nil) }, "no text"},
+		{"a digit in text", []uint8{0}, func(e *Encoder) { e.putConstantBytes(9, []byte("-1")) }, "byte 49 in a part of text"},
 	} {
 		b, _ := page(t, Default, func(e *Encoder) error {
 			e.node(Fields, Bytes, 9, uint64(len(c.kinds)))

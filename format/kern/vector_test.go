@@ -327,6 +327,7 @@ func diffAll(t *testing.T, rng *rand.Rand) {
 	diffLookup[uint16](t, rng)
 	diffLookup[uint32](t, rng)
 	diffText(t, rng)
+	diffSymbols(t, rng)
 }
 
 func TestVectorTiers(t *testing.T) {
