@@ -76,6 +76,9 @@ type CacheStats struct{ Hits, Misses, Bytes int64 }
 
 // Stats returns what the cache has done since it was made.
 func (c *Cache) Stats() CacheStats {
+	if c == nil {
+		return CacheStats{}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return CacheStats{c.hits.Load(), c.misses.Load(), c.held}

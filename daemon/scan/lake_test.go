@@ -22,6 +22,7 @@ import (
 // lake is a table in memory: real segments, no daemon.
 type lake struct {
 	snap    *catalog.Snapshot
+	cache   *format.Cache // too small for all
 	readers map[catalog.SegmentID]*format.Reader
 	opened  map[catalog.SegmentID]int
 }
@@ -47,8 +48,8 @@ func newLake(t testing.TB, columns ...string) *lake {
 		s.Fields = append(s.Fields, schema.Field{ID: int32(i + 1), Name: name, Type: dt, Nullable: true})
 	}
 	return &lake{
-		snap:    &catalog.Snapshot{ID: 1, Name: "t", Version: 7, Schema: s, Schemas: map[int]*schema.Schema{1: s}},
-		readers: map[catalog.SegmentID]*format.Reader{}, opened: map[catalog.SegmentID]int{},
+		snap:  &catalog.Snapshot{ID: 1, Name: "t", Version: 7, Schema: s, Schemas: map[int]*schema.Schema{1: s}},
+		cache: format.NewCache(16 << 10), readers: map[catalog.SegmentID]*format.Reader{}, opened: map[catalog.SegmentID]int{},
 	}
 }
 
@@ -92,12 +93,13 @@ func (l *lake) addAll(t testing.TB, recs iter.Seq[arrow.RecordBatch], opts forma
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := format.Open(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	id := catalog.NewSegmentID(1, uint32(len(l.snap.Segments)+1))
+	r, err := l.cache.Open(uint64(id), bytes.NewReader(file.Bytes()), int64(file.Len()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	seg := &catalog.Segment{
-		ID: catalog.NewSegmentID(1, uint32(len(l.snap.Segments)+1)), SchemaID: l.snap.Schema.ID,
+		ID: id, SchemaID: l.snap.Schema.ID,
 		Rows: sum.Rows, Bytes: sum.Bytes, Zones: map[int32]index.Zone{},
 	}
 	for _, c := range sum.Columns {
