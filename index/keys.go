@@ -1,8 +1,11 @@
 package index
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -99,6 +102,29 @@ func keyAt(scratch []byte, arr arrow.Array, i int) []byte {
 	return AppendKey(scratch[:0], arr, i)
 }
 
+// keysOf returns what gives the key of a value of arr, whose type has keys
+// that are neither numbers nor decimals: the value's own memory, read only.
+func keysOf(arr arrow.Array) func(i int) []byte {
+	switch a := arr.(type) {
+	case *array.String:
+		return textsOf(a.ValueOffsets(), a.ValueBytes())
+	case *array.Binary:
+		return textsOf(a.ValueOffsets(), a.ValueBytes())
+	case *array.FixedSizeBinary:
+		return a.Value
+	}
+	panic("BUG: keys of type " + arr.DataType().String() + " are not bytes")
+}
+
+// textsOf takes the bytes from the first of offsets on.
+func textsOf(offsets []int32, data []byte) func(i int) []byte {
+	first := int32(0)
+	if len(offsets) > 0 {
+		first = offsets[0]
+	}
+	return func(i int) []byte { return data[offsets[i]-first : offsets[i+1]-first] }
+}
+
 // HashKey returns the hash under which lookups know a key: xxh64 without seed.
 func HashKey(key []byte) uint64 { return xxhash.Sum64(key) }
 
@@ -108,14 +134,17 @@ type Scratch struct {
 	codes []uint32
 	words []uint64
 	key   []byte
+	here  []inBlock // by code; zero between blocks
+	rows  []uint32
 }
 
 // coder numbers distinct values, nulls among them, in the order in which they
 // first come.
 type coder struct {
 	slots []uint32 // code + 1, found by hash; a power of two
-	words []uint64 // by code: the key as a number, or the hash of a key
-	keys  [][]byte // by code, if keys are not numbers
+	words []uint64 // by code: the key as a number, the low half of a decimal, or the hash of a key
+	highs []int64  // by code: the high half of a decimal, if keys are decimals
+	keys  [][]byte // by code, if keys are bytes
 	null  int      // code of null, or -1
 	arena []byte
 	held  int64 // bytes of all arenas
@@ -127,22 +156,16 @@ func (c *coder) len() int { return len(c.words) }
 
 // bytes returns what the coder holds.
 func (c *coder) bytes() int64 {
-	return c.held + int64(4*cap(c.slots)+8*cap(c.words)+24*cap(c.keys))
+	return c.held + int64(4*cap(c.slots)+8*cap(c.words)+8*cap(c.highs)+24*cap(c.keys))
 }
 
 // nullCode returns the code of null.
 func (c *coder) nullCode() uint32 {
 	if c.null < 0 {
-		c.null = c.add(0, nil)
+		c.null = c.len() // without an entry in the table
+		c.words, c.highs, c.keys = append(c.words, 0), append(c.highs, 0), append(c.keys, nil)
 	}
 	return uint32(c.null)
-}
-
-// add appends a value without an entry in the table.
-func (c *coder) add(word uint64, key []byte) int {
-	c.words = append(c.words, word)
-	c.keys = append(c.keys, key)
-	return len(c.words) - 1
 }
 
 func (c *coder) place(word uint64) uint64 {
@@ -155,10 +178,22 @@ func (c *coder) ofWord(word uint64) uint32 {
 	for at := c.place(word); ; at = (at + 1) & mask {
 		switch s := c.slots[at]; {
 		case s == 0:
-			code := c.add(word, nil)
-			c.enter(at, code)
-			return uint32(code)
+			return c.enter(at, word)
 		case c.words[s-1] == word:
+			return s - 1
+		}
+	}
+}
+
+// ofDecimal returns the code of a key that is a decimal.
+func (c *coder) ofDecimal(low uint64, high int64) uint32 {
+	mask := uint64(len(c.slots) - 1)
+	for at := c.place(low); ; at = (at + 1) & mask {
+		switch s := c.slots[at]; {
+		case s == 0:
+			c.highs = append(c.highs, high)
+			return c.enter(at, low)
+		case c.words[s-1] == low && c.highs[s-1] == high:
 			return s - 1
 		}
 	}
@@ -171,9 +206,8 @@ func (c *coder) ofKey(key []byte) uint32 {
 	for at := c.place(word); ; at = (at + 1) & mask {
 		switch s := c.slots[at]; {
 		case s == 0:
-			code := c.add(word, c.keep(key))
-			c.enter(at, code)
-			return uint32(code)
+			c.keys = append(c.keys, c.keep(key))
+			return c.enter(at, word)
 		case c.words[s-1] == word && string(c.keys[s-1]) == string(key):
 			return s - 1
 		}
@@ -191,12 +225,18 @@ func (c *coder) keep(key []byte) []byte {
 	return c.arena[from:len(c.arena):len(c.arena)]
 }
 
-// enter puts a code into the table, which is at most half full.
-func (c *coder) enter(at uint64, code int) {
-	c.slots[at] = uint32(code + 1)
-	if 2*(code+2) <= len(c.slots) {
-		return
+// enter gives a new value its code, and puts it into the table, which is at
+// most half full.
+func (c *coder) enter(at, word uint64) (code uint32) {
+	c.words = append(c.words, word)
+	c.slots[at] = uint32(len(c.words))
+	if 2*(len(c.words)+1) > len(c.slots) {
+		c.grow()
 	}
+	return uint32(len(c.words) - 1)
+}
+
+func (c *coder) grow() {
 	c.slots = make([]uint32, 2*len(c.slots))
 	mask := uint64(len(c.slots) - 1)
 	for code, word := range c.words {
@@ -209,4 +249,51 @@ func (c *coder) enter(at uint64, code int) {
 		}
 		c.slots[at] = uint32(code + 1)
 	}
+}
+
+// sorted returns the codes of all values but null in the order of their keys,
+// and the keys in that order.
+func (c *coder) sorted(t arrow.DataType) (codes []uint32, keys [][]byte) {
+	codes = make([]uint32, 0, c.len())
+	for code := range c.len() {
+		if code != c.null {
+			codes = append(codes, uint32(code))
+		}
+	}
+	compare, appendKey := c.order(t)
+	slices.SortFunc(codes, compare)
+	keys = make([][]byte, len(codes))
+	var room []byte
+	for i, code := range codes {
+		from := len(room)
+		room = appendKey(room, code)
+		keys[i] = room[from:len(room):len(room)]
+	}
+	return codes, keys
+}
+
+// order returns what compares the keys of two codes, and what appends one.
+func (c *coder) order(t arrow.DataType) (compare func(a, b uint32) int, appendKey func([]byte, uint32) []byte) {
+	switch {
+	case t.ID() == arrow.DECIMAL128:
+		return func(a, b uint32) int {
+				return cmp.Or(cmp.Compare(c.highs[a], c.highs[b]), cmp.Compare(c.words[a], c.words[b]))
+			}, func(b []byte, code uint32) []byte {
+				return binary.BigEndian.AppendUint64(IntKey(b, c.highs[code]), c.words[code])
+			}
+	case isWord(t):
+		return func(a, b uint32) int { return cmp.Compare(c.words[a], c.words[b]) },
+			func(b []byte, code uint32) []byte { return appendWordKey(b, c.words[code], t) }
+	}
+	return func(a, b uint32) int { return bytes.Compare(c.keys[a], c.keys[b]) },
+		func(b []byte, code uint32) []byte { return append(b, c.keys[code]...) }
+}
+
+// isWord reports whether appendWords takes values of type t.
+func isWord(t arrow.DataType) bool {
+	switch t.ID() {
+	case arrow.STRING, arrow.BINARY, arrow.FIXED_SIZE_BINARY, arrow.DECIMAL128:
+		return false
+	}
+	return true
 }

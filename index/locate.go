@@ -44,7 +44,10 @@ type LookupBuilder struct {
 }
 
 // NewLookupBuilder returns a builder for a column of a Bounded type.
-func NewLookupBuilder(s *Scratch) *LookupBuilder { return &LookupBuilder{Scratch: s} }
+func NewLookupBuilder(s *Scratch) *LookupBuilder {
+	s.key = slices.Grow(s.key[:0], 16) // the longest that is not a value's own memory
+	return &LookupBuilder{Scratch: s}
+}
 
 type located struct {
 	hash uint64

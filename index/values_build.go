@@ -1,11 +1,13 @@
 package index
 
 import (
-	"bytes"
+	"math/bits"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 )
 
 // ValuesBuilder makes the Values of a column from its blocks, in order. It
@@ -20,24 +22,46 @@ type ValuesBuilder struct {
 	tallies []tally // by code
 	spent   int64   // bytes of all listed rows, about
 	gone    bool    // given up
-
-	isWords bool // keys are numbers
 	*Scratch
 }
 
 // tally is what is known of a value so far.
 type tally struct {
-	count   int64
-	present []uint64        // blocks
-	rows    *roaring.Bitmap // nil until there are some, or when they are too many
-	common  bool            // too many rows: they are not listed
-	here    inBlock
+	count  int64
+	rows   *roaring.Bitmap // nil until there are some, or when they are too many
+	common bool            // too many rows: they are not listed
+	first  uint64          // of the first 64 blocks, those that have it
+	more   []uint64        // of those after them
 }
 
 // inBlock is where a value is in the block at hand.
 type inBlock struct {
-	count, runs int
-	lists       []uint32 // rows
+	count, runs uint32
+	end         uint32 // of its rows among all that are gathered
+}
+
+// see notes that a block has the value.
+func (t *tally) see(block int) {
+	if block < 64 {
+		t.first |= 1 << block
+		return
+	}
+	for len(t.more) < block/64 {
+		t.more = append(t.more, 0)
+	}
+	t.more[block/64-1] |= 1 << (block % 64)
+}
+
+// present returns a bit for each of the blocks.
+func (t *tally) present(blocks int) []uint64 {
+	out := make([]uint64, 1, 1+len(t.more))
+	out[0] = t.first
+	out = append(out, t.more...)
+	return append(out, make([]uint64, max(0, (blocks+63)/64-len(out)))...)
+}
+
+func (t *tally) everywhere(blocks int) bool {
+	return bits.OnesCount64(t.first)+countBits(t.more) == blocks
 }
 
 const (
@@ -67,7 +91,7 @@ func (v *ValuesBuilder) Held() int64 {
 }
 
 // tallyBytes is the size of a tally and of its bits.
-const tallyBytes = 104
+const tallyBytes = 64
 
 // Add takes the next block, BlockRows rows or, in the last one, fewer. After
 // it the listed rows take at most room bytes. It reports whether there is any
@@ -92,26 +116,70 @@ func (v *ValuesBuilder) Add(arr arrow.Array, room int64) bool {
 func (v *ValuesBuilder) code(arr arrow.Array) bool {
 	n, valid := arr.Len(), validity(arr)
 	v.codes = slices.Grow(v.codes[:0], n)[:n]
-	words, isWord := appendWords(v.words[:0], arr)
-	v.words, v.isWords = words, isWord
-	for i := range n {
-		switch {
-		case !valid.at(i):
-			v.codes[i] = v.coder.nullCode()
-		case isWord && i > 0 && words[i] == words[i-1] && valid.at(i-1):
-			v.codes[i] = v.codes[i-1]
-		case isWord:
-			v.codes[i] = v.coder.ofWord(words[i])
-		default:
-			key := keyAt(v.key, arr, i)
-			if len(key) > maxValueBytes {
-				return false
-			}
-			v.codes[i] = v.coder.ofKey(key)
-		}
-		if v.coder.len() > MaxValues || i == tryRows && v.rows == 0 && v.coder.len() > tryRows/16*15 {
+	codeRows := v.coderOf(arr)
+	for from := 0; from < n; from += tryRows {
+		if !codeRows(valid, from, min(from+tryRows, n)) || v.coder.len() > MaxValues {
 			return false
 		}
+		if from == 0 && v.rows == 0 && n > tryRows && v.coder.len() > tryRows/16*15 {
+			return false
+		}
+	}
+	return true
+}
+
+// coderOf returns what gives the rows [from, to) of arr their codes, and is
+// false where one cannot have any.
+func (v *ValuesBuilder) coderOf(arr arrow.Array) func(valid rowBits, from, to int) bool {
+	if a, ok := arr.(*array.Decimal128); ok {
+		return func(valid rowBits, from, to int) bool { return v.codeDecimals(a.Values(), valid, from, to) }
+	}
+	words, ok := appendWords(v.words[:0], arr)
+	v.words = words
+	if ok {
+		return v.codeWords
+	}
+	return func(valid rowBits, from, to int) bool { return v.codeKeys(arr, valid, from, to) }
+}
+
+func (v *ValuesBuilder) codeWords(valid rowBits, from, to int) bool {
+	last, code, known := uint64(0), uint32(0), false
+	for i, word := range v.words[from:to] {
+		switch {
+		case !valid.at(from + i):
+			v.codes[from+i] = v.coder.nullCode()
+			continue
+		case !known || word != last:
+			last, code, known = word, v.coder.ofWord(word), true
+		}
+		v.codes[from+i] = code
+	}
+	return true
+}
+
+func (v *ValuesBuilder) codeDecimals(values []decimal128.Num, valid rowBits, from, to int) bool {
+	for i := from; i < to; i++ {
+		if !valid.at(i) {
+			v.codes[i] = v.coder.nullCode()
+			continue
+		}
+		v.codes[i] = v.coder.ofDecimal(values[i].LowBits(), values[i].HighBits())
+	}
+	return true
+}
+
+func (v *ValuesBuilder) codeKeys(arr arrow.Array, valid rowBits, from, to int) bool {
+	value := keysOf(arr)
+	for i := from; i < to; i++ {
+		if !valid.at(i) {
+			v.codes[i] = v.coder.nullCode()
+			continue
+		}
+		key := value(i)
+		if len(key) > maxValueBytes {
+			return false
+		}
+		v.codes[i] = v.coder.ofKey(key)
 	}
 	return true
 }
@@ -119,45 +187,40 @@ func (v *ValuesBuilder) code(arr arrow.Array) bool {
 // tally counts the codes of the block and returns those that it has.
 func (v *ValuesBuilder) tally() (here []uint32) {
 	v.tallies = append(v.tallies, make([]tally, v.coder.len()-len(v.tallies))...)
+	v.here = append(v.here, make([]inBlock, max(0, v.coder.len()-len(v.here)))...)
 	last := ^uint32(0)
 	for _, c := range v.codes {
-		t := &v.tallies[c]
-		if t.here.count == 0 {
+		h := &v.here[c]
+		if h.count == 0 {
 			here = append(here, c)
 		}
-		t.here.count++
+		h.count++
 		if c != last {
-			t.here.runs++
+			h.runs++
 		}
 		last = c
 	}
 	for _, c := range here {
 		t := &v.tallies[c]
-		t.count += int64(t.here.count)
-		for len(t.present) <= v.blocks/64 {
-			t.present = append(t.present, 0)
-		}
-		t.present[v.blocks/64] |= 1 << (v.blocks % 64)
+		t.count += int64(v.here[c].count)
+		t.see(v.blocks)
 	}
 	return here
 }
 
 // bytes returns what the rows of a block take as an array or as runs.
-func (b inBlock) bytes() int64 { return int64(min(2*b.count, 4*b.runs+2)) }
+func (b inBlock) bytes() int64 { return min(2*int64(b.count), 4*int64(b.runs)+2) }
 
 // choose settles which values stay listed: none that is common in the block,
 // and the rarest first as long as there is room.
 func (v *ValuesBuilder) choose(here []uint32, room int64) {
 	for _, c := range here {
-		t := &v.tallies[c]
-		if !t.common && t.here.bytes() >= listedBlockBytes {
+		t, h := &v.tallies[c], v.here[c]
+		if !t.common && h.bytes() >= listedBlockBytes {
 			v.drop(t)
 		}
 		if !t.common {
-			v.spent += t.here.bytes() + listedContainer
-			if t.rows == nil {
-				v.spent += listedFixed
-			}
+			v.spent += t.bytesWith(h)
 		}
 	}
 	if v.spent <= room {
@@ -168,16 +231,15 @@ func (v *ValuesBuilder) choose(here []uint32, room int64) {
 			return
 		}
 		t := &v.tallies[c]
-		v.spent -= t.bytesHere()
+		v.spent -= t.bytesWith(v.here[c])
 		v.drop(t)
 	}
 }
 
-// bytesHere is what choose has added for the block at hand.
-func (t *tally) bytesHere() int64 {
-	n := int64(0)
-	if t.here.count > 0 {
-		n = t.here.bytes() + listedContainer
+// bytesWith is what choose adds for the block at hand.
+func (t *tally) bytesWith(h inBlock) (n int64) {
+	if h.count > 0 {
+		n = h.bytes() + listedContainer
 	}
 	if t.rows == nil {
 		n += listedFixed
@@ -197,63 +259,60 @@ func listedBytes(rows *roaring.Bitmap) int64 { return int64(rows.GetSerializedSi
 
 // byCount returns the codes that are listed, the most common first.
 func (v *ValuesBuilder) byCount() []uint32 {
-	var out []uint32
+	const codeBits, maxRows = 17, 1 << 32 // of MaxValues and null; of a segment
+	var order []uint64
 	for c := range v.tallies {
 		if t := &v.tallies[c]; !t.common {
-			out = append(out, uint32(c))
+			order = append(order, uint64(maxRows-t.count)<<codeBits|uint64(c))
 		}
 	}
-	slices.SortFunc(out, func(a, b uint32) int {
-		if d := v.tallies[b].count - v.tallies[a].count; d != 0 {
-			return int(min(max(d, -1), 1))
-		}
-		return int(a) - int(b)
-	})
+	slices.Sort(order)
+	out := make([]uint32, len(order))
+	for i, x := range order {
+		out[i] = uint32(x & (1<<codeBits - 1))
+	}
 	return out
 }
 
 // list adds the rows of the block to the values that stay listed.
 func (v *ValuesBuilder) list(here []uint32) {
-	wanted := 0
+	wanted := uint32(0)
 	for _, c := range here {
-		if t := &v.tallies[c]; !t.common {
-			wanted += t.here.count
+		if !v.tallies[c].common {
+			v.here[c].end = wanted
+			wanted += v.here[c].count
 		}
 	}
 	if wanted > 0 {
-		v.gather(here, make([]uint32, wanted))
+		v.gather(here, wanted)
 	}
 	for _, c := range here {
-		v.tallies[c].here = inBlock{}
+		v.here[c] = inBlock{}
 	}
 }
 
-// gather collects the rows of the listed values in room, which is as large as
-// they are many.
-func (v *ValuesBuilder) gather(here []uint32, room []uint32) {
-	for _, c := range here {
-		if t := &v.tallies[c]; !t.common {
-			t.here.lists, room = room[:0:t.here.count], room[t.here.count:]
-		}
-	}
-	first := uint32(v.blocks) * BlockRows
+// gather collects the rows of the listed values, value by value.
+func (v *ValuesBuilder) gather(here []uint32, wanted uint32) {
+	v.Scratch.rows = slices.Grow(v.Scratch.rows[:0], int(wanted))[:wanted]
+	rows, first := v.Scratch.rows, uint32(v.blocks)*BlockRows
 	for i, c := range v.codes {
-		if t := &v.tallies[c]; !t.common {
-			t.here.lists = append(t.here.lists, first+uint32(i))
+		if !v.tallies[c].common {
+			rows[v.here[c].end] = first + uint32(i)
+			v.here[c].end++
 		}
 	}
 	for _, c := range here {
-		if t := &v.tallies[c]; !t.common {
-			v.append(t)
+		if h := v.here[c]; !v.tallies[c].common {
+			v.append(&v.tallies[c], h, rows[h.end-h.count:h.end])
 		}
 	}
 }
 
 // append adds the rows of a block to those of a value, and takes the true
 // price for the one that choose has guessed.
-func (v *ValuesBuilder) append(t *tally) {
-	v.spent -= t.bytesHere()
-	block := roaring.BitmapOf(t.here.lists...)
+func (v *ValuesBuilder) append(t *tally, h inBlock, rows []uint32) {
+	v.spent -= t.bytesWith(h)
+	block := roaring.BitmapOf(rows...)
 	block.RunOptimize()
 	if t.rows == nil {
 		t.rows = block
@@ -271,7 +330,8 @@ func (v *ValuesBuilder) Finish(most int64) ([]byte, error) {
 	if v.gone || v.rows == 0 {
 		return nil, nil
 	}
-	w := &valuesWriter{b: v, order: v.sorted()}
+	w := &valuesWriter{b: v}
+	w.order, w.keys = v.coder.sorted(v.t)
 	if err := w.entries(); err != nil {
 		return nil, err
 	}
@@ -282,29 +342,13 @@ func (v *ValuesBuilder) Finish(most int64) ([]byte, error) {
 	return b, nil
 }
 
-// sorted returns the codes of the values, without null, in ascending order.
-func (v *ValuesBuilder) sorted() []uint32 {
-	order := make([]uint32, 0, v.coder.len())
-	for c := range v.coder.len() {
-		if c == v.coder.null {
-			continue
-		}
-		order = append(order, uint32(c))
-		if v.isWords {
-			v.coder.keys[c] = appendWordKey(nil, v.coder.words[c], v.t)
-		}
-	}
-	slices.SortFunc(order, func(a, b uint32) int { return bytes.Compare(v.coder.keys[a], v.coder.keys[b]) })
-	return order
-}
-
 // valuesWriter writes a section.
 type valuesWriter struct {
 	b      *ValuesBuilder
-	order  []uint32
-	listed int // bytes of rows
+	order  []uint32 // codes
+	keys   [][]byte // of order
+	listed int      // bytes of rows
 
-	keys   [][]byte
 	places []uint64
 	counts []uint64
 	ranks  []uint64
@@ -315,7 +359,6 @@ type valuesWriter struct {
 func (w *valuesWriter) entries() error {
 	for _, c := range w.order {
 		t := &w.b.tallies[c]
-		w.keys = append(w.keys, w.b.coder.keys[c])
 		w.counts = append(w.counts, uint64(t.count))
 		if err := w.entry(t, uint64(c)); err != nil {
 			return err
@@ -340,11 +383,10 @@ func (w *valuesWriter) entry(t *tally, rank uint64) error {
 			return err
 		}
 		w.data, w.listed = append(w.data, b...), w.listed+len(b)
-	case countBits(t.present) == w.b.blocks:
+	case t.everywhere(w.b.blocks):
 		place = everywhere
 	default:
-		t.present = append(t.present, make([]uint64, (w.b.blocks+63)/64-len(t.present))...)
-		w.data = append(w.data, bitsOf(t.present, w.b.blocks)...)
+		w.data = append(w.data, bitsOf(t.present(w.b.blocks), w.b.blocks)...)
 	}
 	w.places = append(w.places, uint64(place))
 	w.ranks = append(w.ranks, rank)
