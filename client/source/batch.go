@@ -33,7 +33,7 @@ func (b *batchBuilder) finish() (arrow.RecordBatch, error) {
 			builder.AppendNulls(b.rows)
 		}
 		cols[i] = builder.NewArray()
-		builder.Reserve(b.rows) // the next batch is likely as large
+		b.reserve(builder, cols[i])
 	}
 	good := b.rows - len(b.bad)
 	if len(b.bad) > 0 {
@@ -46,6 +46,15 @@ func (b *batchBuilder) finish() (arrow.RecordBatch, error) {
 	}
 	b.rows, b.bad = 0, b.bad[:0]
 	return array.NewRecordBatch(b.schema, cols, int64(good)), nil
+}
+
+// reserve makes room for another batch, which is likely as large as the one
+// that last is a column of.
+func (b *batchBuilder) reserve(builder array.Builder, last arrow.Array) {
+	builder.Reserve(b.rows)
+	if texts, ok := last.(*array.String); ok {
+		builder.(*array.StringBuilder).ReserveData(len(texts.ValueBytes()))
+	}
 }
 
 // without returns a but for the rows of bad.

@@ -21,12 +21,17 @@ type csvReader struct {
 	batch   *batchBuilder
 	maxRows int
 	rejects *rejects
+
+	plain    stretch
+	misfits  []misfitCell // of plain
+	oneByOne bool         // for tests: no row is plain
 }
 
 // csvColumn fills one column of the batch from the cells of the file.
 type csvColumn struct {
 	name     string
 	add      appender
+	plain    plainColumn // may be nil
 	null     func()
 	nullable bool
 	text     bool     // string or binary: an empty cell in quotes is a value
@@ -63,6 +68,7 @@ func (s *Source) startCSV(format string, opts Options) error {
 		return s.calledInFile(err)
 	}
 	r.split = newSplitter(newWindow(io.MultiReader(bytes.NewReader(sample), s.in.head), maxRowBytes), d.delim, d.quote)
+	r.plain.fields = len(r.columns)
 	s.schema, s.rows = target, r
 	if d.header {
 		return r.skipHeader()
@@ -142,7 +148,10 @@ func (s *Source) csvSchema(names []string, sample []byte, whole bool, d dialect,
 	if err != nil {
 		return nil, err
 	}
-	guesses := guessColumns(len(names), sample, whole, d)
+	var guesses []guess
+	if len(types) < len(names) {
+		guesses = guessColumns(len(names), sample, whole, d)
+	}
 	out := &schema.Schema{ID: 1}
 	for i, name := range names {
 		t, why := types[name], "as asked"
@@ -216,6 +225,9 @@ func csvColumns(file string, names []string, target *schema.Schema, b *batchBuil
 		case !c.text:
 			c.nulls = nullTokens
 		}
+		if opts.CSV.Null == nil { // or what looks like a number might mean null
+			c.plain = newPlainColumn(builder)
+		}
 		columns[i] = c
 	}
 	return columns, nil
@@ -263,11 +275,22 @@ func (r *csvReader) skipHeader() error {
 func (r *csvReader) close() error { return nil }
 
 func (r *csvReader) next() (arrow.RecordBatch, error) {
-	for taken := 0; r.batch.rows < r.maxRows && taken < batchBytes; taken += r.split.consumedBy {
+	for taken := 0; r.batch.rows < r.maxRows && taken < batchBytes; {
+		n, err := 0, error(nil)
+		if !r.oneByOne {
+			n, err = r.nextPlain(batchBytes - taken)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if taken += n; n > 0 {
+			continue
+		}
 		fields, err := r.split.row()
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		taken += r.split.consumedBy
 		if err == nil {
 			err = r.row(fields)
 		} else if broken, ok := err.(errBroken); ok {

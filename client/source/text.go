@@ -216,7 +216,7 @@ func durationParser(unit arrow.TimeUnit) func([]byte) (arrow.Duration, bool) {
 // the text, but for UTC; a column without one refuses it: which of the two a
 // time means is never guessed.
 func stampAppender(b *array.TimestampBuilder, t *arrow.TimestampType) appender {
-	utc := t.TimeZone == "" || t.TimeZone == "UTC" || t.TimeZone == "Z" || t.TimeZone == "Etc/UTC" || t.TimeZone == "+00:00"
+	utc := readsUTC(t)
 	return func(text []byte) error {
 		s, ok := parseStamp(text)
 		v, fits := int64(0), false
@@ -237,6 +237,15 @@ func stampAppender(b *array.TimestampBuilder, t *arrow.TimestampType) appender {
 		b.Append(arrow.Timestamp(v))
 		return nil
 	}
+}
+
+// readsUTC reports whether a time without an offset is one of t.
+func readsUTC(t *arrow.TimestampType) bool {
+	switch t.TimeZone {
+	case "", "UTC", "Z", "Etc/UTC", "+00:00":
+		return true
+	}
+	return false
 }
 
 // view returns the bytes of s without copying; they are not to be changed.
