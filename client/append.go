@@ -8,7 +8,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/flight"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/google/uuid"
 	"github.com/tarnlake/tarn/client/wire"
 )
@@ -59,7 +58,7 @@ type lane struct {
 	seq      int64
 	schema   *arrow.Schema // of the open stream
 	stream   flight.FlightService_DoPutClient
-	writer   *flight.Writer
+	writer   *wire.BatchWriter
 	cancel   context.CancelFunc
 }
 
@@ -102,7 +101,7 @@ func (l *lane) send(ctx context.Context, batch arrow.RecordBatch) (wire.Receipt,
 	if err != nil {
 		return r, err
 	}
-	if err := l.writer.WriteWithAppMetadata(batch, id); err != nil {
+	if err := l.writer.Write(batch, id); err != nil {
 		return r, putError(err, l.stream)
 	}
 	res, err := l.stream.Recv()
@@ -135,13 +134,13 @@ func (l *lane) hangUp() {
 	l.stream, l.cancel, l.writer = nil, nil, nil
 }
 
-func newPutWriter(stream flight.FlightService_DoPutClient, s *arrow.Schema, put wire.Put) (*flight.Writer, error) {
+func newPutWriter(stream flight.FlightService_DoPutClient, s *arrow.Schema, put wire.Put) (*wire.BatchWriter, error) {
 	cmd, err := json.Marshal(wire.Descriptor{Put: &put})
 	if err != nil {
 		return nil, err
 	}
-	w := flight.NewRecordWriter(stream, ipc.WithSchema(s))
-	w.SetFlightDescriptor(&flight.FlightDescriptor{Type: flight.DescriptorCMD, Cmd: cmd})
+	w := wire.NewBatchWriter(stream, s, false)
+	w.Describe(cmd)
 	return w, nil
 }
 

@@ -68,7 +68,9 @@ func Dial(ctx context.Context, addr string, opts ...Option) (*Client, error) {
 	}
 	conn, err := grpc.NewClient(addr,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageBytes)))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageBytes), grpc.ForceCodecV2(wire.Codec())),
+		grpc.WithInitialWindowSize(wire.ReadAhead), grpc.WithInitialConnWindowSize(wire.ReadAhead),
+		grpc.WithReadBufferSize(wire.SocketBytes), grpc.WithWriteBufferSize(wire.SocketBytes))
 	if err != nil {
 		return nil, wire.Errorf(wire.InvalidArgument, "address %q: %w", addr, err).WithHint("give host:port, such as %s", DefaultAddr)
 	}

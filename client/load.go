@@ -53,7 +53,7 @@ type load struct {
 	c      *Client
 	put    wire.Put
 	stream flight.FlightService_DoPutClient
-	writer *flight.Writer
+	writer *wire.BatchWriter
 	schema *arrow.Schema
 	rows   int64
 }
@@ -70,7 +70,7 @@ func (l *load) write(ctx context.Context, batch arrow.RecordBatch) error {
 	}
 	l.rows += batch.NumRows()
 	for part := range wire.Slices(batch, maxPutBytes) {
-		err := l.writer.Write(part)
+		err := l.writer.Write(part, nil)
 		if errors.Is(err, io.EOF) {
 			return errAnswered
 		}
@@ -100,7 +100,7 @@ func (l *load) finish() (wire.Receipt, error) {
 	}
 	empty := emptyBatch(l.schema)
 	defer empty.Release()
-	if err := l.writer.WriteWithAppMetadata(empty, end); err != nil && !errors.Is(err, io.EOF) {
+	if err := l.writer.Write(empty, end); err != nil && !errors.Is(err, io.EOF) {
 		return r, putError(err, l.stream)
 	}
 	if err := l.stream.CloseSend(); err != nil {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/flight"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/tarnlake/tarn/client/sql"
 	"github.com/tarnlake/tarn/client/wire"
@@ -38,6 +37,9 @@ func (n *Node) maxReceive() int { return int(min(max(n.cfg.MemoryLimit/8, 16<<20
 func (n *Node) newGRPC() *grpc.Server {
 	s := grpc.NewServer(
 		grpc.MaxRecvMsgSize(n.maxReceive()),
+		grpc.ForceServerCodecV2(wire.Codec()),
+		grpc.InitialWindowSize(wire.PutAhead), grpc.InitialConnWindowSize(wire.PutAhead),
+		grpc.ReadBufferSize(wire.SocketBytes), grpc.WriteBufferSize(wire.SocketBytes),
 		grpc.ChainUnaryInterceptor(n.guardUnary),
 		grpc.ChainStreamInterceptor(n.guardStream),
 	)
@@ -190,7 +192,7 @@ func (s *service) DoGet(t *flight.Ticket, stream flight.FlightService_DoGetServe
 	}
 	s.n.metrics.scans.Inc()
 	return watched(ctx, s.n.cfg.SendTimeout, func(ctx context.Context, out *sender) error {
-		w := flight.NewRecordWriter(stream, ipc.WithSchema(p.Schema()))
+		w := wire.NewBatchWriter(stream, p.Schema(), true)
 		for batch, err := range p.Run(ctx, s.n.readers) {
 			if err != nil {
 				return scanError(ctx, err)
@@ -216,9 +218,9 @@ func ticketQuery(t *flight.Ticket) (*expr.Query, error) {
 	return &ticket.Query, nil
 }
 
-func sendBatch(w *flight.Writer, batch arrow.RecordBatch) error {
+func sendBatch(w *wire.BatchWriter, batch arrow.RecordBatch) error {
 	for part := range wire.Slices(batch, maxSend) {
-		if err := w.Write(part); err != nil {
+		if err := w.Write(part, nil); err != nil {
 			return err
 		}
 	}
