@@ -75,7 +75,7 @@ func (w *Writer) index(i int, col arrow.Array) {
 		w.indexes[i] = w.newIndexes(w.schema.Fields[i])
 	}
 	c := w.indexes[i]
-	w.addValues(c, col, w.metas[i].bytes()*listedShare/100)
+	w.addValues(c, col, w.metas[i])
 	if c.lookup != nil && !c.lookup.Add(col) {
 		c.lookup = nil
 	}
@@ -88,20 +88,27 @@ func (w *Writer) index(i int, col arrow.Array) {
 // segment is written. A column that would pass it gets none.
 const maxValuesHeld = 256 << 20
 
-func (w *Writer) addValues(c *columnIndexes, col arrow.Array, room int64) {
+func (w *Writer) addValues(c *columnIndexes, col arrow.Array, m meta) {
 	if c.values == nil {
 		return
 	}
 	before := c.values.Held()
-	more := c.values.Add(col, room)
+	more := c.values.Add(col, m.bytes()*listedShare/100)
 	w.valuesHeld += c.values.Held() - before
-	if more && w.valuesHeld > maxValuesHeld {
+	if more && (w.valuesHeld > maxValuesHeld || hopeless(c.values, col.Len(), int64(m.pages[len(m.pages)-1].len))) {
 		w.valuesHeld -= c.values.Held()
 		more = false
 	}
 	if !more {
 		c.values = nil
 	}
+}
+
+// hopeless reports whether the directory of a column, after a block of so many
+// rows, outgrows the share of the pages that it may take, by far: most columns
+// of keys and of amounts are like that.
+func hopeless(values *index.ValuesBuilder, rows int, page int64) bool {
+	return rows == BlockRows && values.Growth(rows) > 2*max(page*directoryShare/100, directoryFloor)
 }
 
 // bytes returns the size of all pages.

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -106,23 +107,40 @@ func floatOrder(v float64) uint64 {
 	return bits | 1<<63
 }
 
-// ofStrings takes the bytes from the first of offsets on.
+// ofStrings takes the bytes from the first of offsets on. Most values are told
+// from the extremes by their first bytes.
 func ofStrings(arr arrow.Array, offsets []int32, data []byte) (lo, hi int) {
 	valid := validity(arr)
-	first := offsets[0]
-	value := func(i int) []byte { return data[offsets[i]-first : offsets[i+1]-first] }
+	value := textsOf(offsets, data)
 	lo = valid.first()
 	least, greatest := value(lo), value(lo)
+	low, high := prefix(least), prefix(greatest)
 	hi = lo
 	for i := range arr.Len() {
 		x := value(i)
-		if bytes.Compare(x, least) < 0 && valid.at(i) {
-			lo, least = i, x
-		} else if bytes.Compare(x, greatest) > 0 && valid.at(i) {
-			hi, greatest = i, x
+		p := prefix(x)
+		if p > low && p < high {
+			continue
+		}
+		if p <= low && bytes.Compare(x, least) < 0 && valid.at(i) {
+			lo, least, low = i, x, p
+		} else if p >= high && bytes.Compare(x, greatest) > 0 && valid.at(i) {
+			hi, greatest, high = i, x, p
 		}
 	}
 	return lo, hi
+}
+
+// prefix returns the first eight bytes of b as a number; what is missing is 0.
+// If that of one value is less than that of another, so is the value.
+func prefix(b []byte) (p uint64) {
+	if len(b) >= 8 {
+		return binary.BigEndian.Uint64(b)
+	}
+	for i, c := range b {
+		p |= uint64(c) << (56 - 8*i)
+	}
+	return p
 }
 
 func ofDecimals(a *array.Decimal128) (lo, hi int) {

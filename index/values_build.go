@@ -22,6 +22,7 @@ type ValuesBuilder struct {
 	tallies []tally // by code
 	spent   int64   // bytes of all listed rows, about
 	gone    bool    // given up
+	late    int     // values that first came in the last tryRows rows of a block
 	*Scratch
 }
 
@@ -112,18 +113,28 @@ func (v *ValuesBuilder) Add(arr arrow.Array, room int64) bool {
 	return true
 }
 
+// Growth returns how many bytes, at the least, rows further rows would add to
+// the section, listed rows aside, if they are like the last rows of the last
+// block, which was full.
+func (v *ValuesBuilder) Growth(rows int) int64 {
+	const leastBytes = 4 // two lengths and a byte of the key, and a rank
+	return int64(v.late) * leastBytes * int64(rows) / tryRows
+}
+
 // code gives every row of a block its code; false if there are too many.
 func (v *ValuesBuilder) code(arr arrow.Array) bool {
 	n, valid := arr.Len(), validity(arr)
 	v.codes = slices.Grow(v.codes[:0], n)[:n]
 	codeRows := v.coderOf(arr)
 	for from := 0; from < n; from += tryRows {
+		before := v.coder.len()
 		if !codeRows(valid, from, min(from+tryRows, n)) || v.coder.len() > MaxValues {
 			return false
 		}
 		if from == 0 && v.rows == 0 && n > tryRows && v.coder.len() > tryRows/16*15 {
 			return false
 		}
+		v.late = v.coder.len() - before
 	}
 	return true
 }
