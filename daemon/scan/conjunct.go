@@ -153,7 +153,7 @@ func (c *conjunct) try(b *batch, masks []kern.Mask) bool {
 	return ok
 }
 
-// textFind sets the bits of the rows of a text that are looked for.
+// textFind clears the bits of the rows of a text that are not looked for.
 type textFind func(t kern.Text, found []kern.Mask)
 
 // findOf returns how to look for what n asks of a column: a text, or one with
