@@ -2,6 +2,7 @@ package scan
 
 import (
 	"math"
+	mathbits "math/bits"
 	"slices"
 	"sync"
 
@@ -410,25 +411,37 @@ func addTally(a aggregate, g, c int, rows int64, lane *laneTally, isMax bool) {
 
 // present returns the codes that have rows, in the order in which they come.
 func (t *tally) present(masks []kern.Mask) []int32 {
-	there := 0
-	for _, n := range t.rows[:t.codes] {
-		there += min(int(n), 1)
-	}
-	codes, seen := make([]int32, 0, there), newBits(t.codes)
-	var rows [kern.Vector]uint16
-	for k := range masks {
-		if !masks[k].Any() {
-			continue
+	left, there := newBits(t.codes), 0
+	for c, n := range t.rows[:t.codes] {
+		if n > 0 {
+			left.set(c)
+			there++
 		}
-		t.readCodes(k)
-		for _, row := range rows[:kern.Rows(&rows, &masks[k], 0)] {
-			c := int(t.code[row])
-			if seen.has(c) {
-				continue
-			}
-			seen.set(c)
-			if codes = append(codes, int32(c)); len(codes) == there {
-				return codes
+	}
+	codes := make([]int32, 0, there)
+	for k := range masks {
+		if len(codes) == there {
+			break
+		}
+		if masks[k].Any() {
+			t.readCodes(k)
+			codes = t.fresh(codes, &masks[k], left)
+		}
+	}
+	return codes
+}
+
+// fresh appends the codes of a vector's rows that are left, and takes them away
+// there.
+func (t *tally) fresh(codes []int32, m *kern.Mask, left bits) []int32 {
+	found := *m
+	kern.InAnd(&found, t.code[:], 16, 0, left)
+	for w, rows := range found {
+		for ; rows != 0; rows &= rows - 1 {
+			c := int(t.code[w*64+mathbits.TrailingZeros64(rows)])
+			if left.has(c) {
+				left[c>>6] &^= 1 << (c & 63)
+				codes = append(codes, int32(c))
 			}
 		}
 	}

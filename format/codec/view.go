@@ -397,8 +397,16 @@ func (c *codedView) in(masks []kern.Mask, set []uint64) {
 }
 
 func (c *codedView) vector(dst *[kern.Vector]int64, k int) {
-	c.codes.v.vector(dst, k)
-	for i, code := range dst {
+	if len(c.values) > 1<<16 {
+		c.codes.v.vector(dst, k)
+		for i, code := range dst {
+			dst[i] = c.values[code]
+		}
+		return
+	}
+	var codes [kern.Vector]uint16
+	c.codes.ReadCodes(&codes, k, 0)
+	for i, code := range &codes {
 		dst[i] = c.values[code]
 	}
 }

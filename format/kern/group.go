@@ -13,6 +13,12 @@ func GroupCount[C Code](counts []int64, codes *[Vector]C, m *Mask) {
 	}
 	for k, w := range m {
 		at := codes[k*64:][:64]
+		if w == ^uint64(0) {
+			for _, c := range at {
+				counts[c]++
+			}
+			continue
+		}
 		if bits.OnesCount64(w) > dense {
 			for _, c := range at {
 				counts[c] += int64(w & 1)
@@ -66,6 +72,12 @@ func (s *Split) add(x int64) {
 func GroupSumNarrow[C Code](sums []int64, codes *[Vector]C, v *[Vector]int64, m *Mask) {
 	for k, w := range m {
 		at, x := codes[k*64:][:64], v[k*64:][:64]
+		if w == ^uint64(0) {
+			for i, c := range at {
+				sums[c] += x[i]
+			}
+			continue
+		}
 		if bits.OnesCount64(w) > dense {
 			for i, c := range at {
 				sums[c] += x[i] & -int64(w&1)
