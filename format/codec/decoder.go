@@ -57,7 +57,15 @@ func (d *Decoder) Used() Set { return d.used }
 // Spend takes n bytes of values from the budget. Whoever allocates what the
 // decoder fills calls it first.
 func (d *Decoder) Spend(n int64) error {
-	if d.budget -= n; d.budget < 0 {
+	err := d.afford(n)
+	d.budget -= n
+	return err
+}
+
+// afford reports an error unless n bytes are left in the budget. So whoever may
+// need them later, or never, knows that they are.
+func (d *Decoder) afford(n int64) error {
+	if n > d.budget {
 		return fmt.Errorf("page decodes to more than its limit: %w", ErrTooLarge)
 	}
 	return nil

@@ -3,7 +3,6 @@ package codec
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/tarnlake/tarn/format/kern"
 )
@@ -73,13 +72,13 @@ func readSymbols(b []byte) (*kern.Symbols, int, error) {
 type symbolText struct {
 	symbols *kern.Symbols
 	codes   []byte
-	offsets []int32 // row i is codes[offsets[i]:offsets[i+1]]
-	size    int     // bytes of text of all rows
-	escapes int     // how many codes are one
+	rows    *textRows // in codes
+	size    int       // bytes of text of all rows
+	escapes int       // how many codes are one
 }
 
-// readSymbolText reads the codes of len(offsets)-1 strings; it keeps offsets.
-func readSymbolText(d *Decoder, n node, offsets []int32, depth int) (*symbolText, error) {
+// readSymbolText reads codes; rows reads where strings lie in them.
+func readSymbolText(d *Decoder, n node, rows func() (*textRows, error)) (*symbolText, error) {
 	table, err := d.anyBuffer()
 	if err != nil {
 		return nil, err
@@ -91,23 +90,23 @@ func readSymbolText(d *Decoder, n node, offsets []int32, depth int) (*symbolText
 	if n.param > uint64(len(codes))*maxExpansion {
 		return nil, fmt.Errorf("%d bytes of codes for %d of text", len(codes), n.param)
 	}
-	total, err := getOffsets(d, offsets, depth+1)
+	r, err := rows()
 	if err != nil {
 		return nil, err
 	}
-	if total != int64(len(codes)) {
-		return nil, fmt.Errorf("strings have %d bytes of codes; want %d", total, len(codes))
+	if r.total() != len(codes) {
+		return nil, fmt.Errorf("strings have %d bytes of codes; want %d", r.total(), len(codes))
 	}
-	return newSymbolText(table, codes, offsets, int(n.param))
+	return newSymbolText(table, codes, r, int(n.param))
 }
 
 // newSymbolText checks the table and all codes.
-func newSymbolText(table, codes []byte, offsets []int32, size int) (*symbolText, error) {
+func newSymbolText(table, codes []byte, rows *textRows, size int) (*symbolText, error) {
 	symbols, known, err := readSymbols(table)
 	if err != nil {
 		return nil, err
 	}
-	t := &symbolText{symbols: symbols, codes: codes, offsets: offsets, size: size}
+	t := &symbolText{symbols: symbols, codes: codes, rows: rows, size: size}
 	literals, err := t.check(known)
 	if err != nil {
 		return nil, err
@@ -127,15 +126,17 @@ func (t *symbolText) check(known int) (literals int, err error) {
 	for code := known; code < 256; code++ {
 		others.add(byte(code))
 	}
-	literal, row := -1, 0
+	scratch := takeScratch()
+	defer scratch.release()
+	literal, rows := -1, t.rows.finder(scratch)
 	for at := range places(t.codes, &others) {
 		switch code := t.codes[at]; {
 		case at == literal:
 		case code != escape || at+1 == len(t.codes):
 			return 0, fmt.Errorf("code %d at %d has no symbol", code, at)
 		default:
-			literal, row = at+1, t.rowAt(at, row)
-			if int(t.offsets[row+1]) == literal {
+			literal = at + 1
+			if row, end := rows.find(at); end == literal {
 				return 0, fmt.Errorf("string %d ends in the middle of an escape", row)
 			}
 			literals += 1 - int(t.symbols.Lens[t.codes[literal]])
@@ -145,29 +146,11 @@ func (t *symbolText) check(known int) (literals int, err error) {
 	return literals, nil
 }
 
-// rowAt returns the row that has the code at that place, which is from or a
-// later one.
-func (t *symbolText) rowAt(at, from int) int {
-	next := t.offsets[1:]
-	for range 16 { // mostly it is near
-		if int(next[from]) > at {
-			return from
-		}
-		from++
-	}
-	step := 1
-	for from+step < len(next) && int(next[from+step-1]) <= at {
-		from, step = from+step, 2*step
-	}
-	found, _ := slices.BinarySearch(next[from:min(from+step, len(next))], int32(at)+1)
-	return from + found
-}
-
-// row returns the codes of row i.
-func (t *symbolText) row(i int) []byte { return t.codes[t.offsets[i]:t.offsets[i+1]] }
-
 func getFSST(d *Decoder, n node, offsets []int32, alloc func(int) []byte, depth int) error {
-	t, err := readSymbolText(d, n, offsets, depth)
+	t, err := readSymbolText(d, n, func() (*textRows, error) {
+		_, err := getOffsets(d, offsets, depth+1)
+		return rowsAt(offsets), err
+	})
 	if err != nil {
 		return err
 	}

@@ -13,12 +13,12 @@ import (
 // text is small enough to stay in the nearest cache, and is used again.
 
 // Rows returns the number of rows.
-func (t *symbolText) Rows() int { return len(t.offsets) - 1 }
+func (t *symbolText) Rows() int { return t.rows.n }
 
 // Equal keeps the rows that are s.
 func (t *symbolText) Equal(m []kern.Mask, s []byte) {
 	if len(s) == 0 {
-		kern.Strings{Offsets: t.offsets, Data: t.codes}.Equal(m, nil)
+		plainText{t.rows, t.codes}.Equal(m, nil)
 		return
 	}
 	first := t.codesThat(func(symbol []byte) bool { return bytes.HasPrefix(s, symbol) })
@@ -59,8 +59,7 @@ func (t *symbolText) keepByEnd(m []kern.Mask, s []byte, ends *byteSet, last bool
 	}
 	scratch := takeScratch()
 	defer scratch.release()
-	t.eachRow(m, func(i int) bool {
-		codes := t.row(i)
+	t.eachRow(m, scratch, func(codes []byte) bool {
 		switch n := len(codes); {
 		case n == 0:
 			return false
@@ -73,10 +72,13 @@ func (t *symbolText) keepByEnd(m []kern.Mask, s []byte, ends *byteSet, last bool
 	})
 }
 
-// eachRow clears the bits of rows that do not pass the test.
-func (t *symbolText) eachRow(m []kern.Mask, test func(row int) bool) {
+// eachRow clears the bits of rows whose codes do not pass the test.
+func (t *symbolText) eachRow(m []kern.Mask, scratch *textScratch, test func(codes []byte) bool) {
 	for k := range m {
-		keepRows(&m[k], func(i int) bool { return test(k*kern.Vector + i) })
+		if m[k].Any() {
+			offsets := t.rows.vector(&scratch.offsets, k)
+			keepRows(&m[k], func(i int) bool { return test(t.codes[offsets[i]:offsets[i+1]]) })
+		}
 	}
 }
 
@@ -88,7 +90,7 @@ func (t *symbolText) Contains(m []kern.Mask, s []byte) {
 	scratch := takeScratch()
 	defer scratch.release()
 	if wanted := kern.CountMasks(m); wanted < t.Rows()/16 {
-		t.eachRow(m, func(i int) bool { return bytes.Contains(scratch.text(t, t.row(i)), s) })
+		t.eachRow(m, scratch, func(codes []byte) bool { return bytes.Contains(scratch.text(t, codes), s) })
 		return
 	}
 	set, place, share := t.rarest(s)
@@ -96,14 +98,14 @@ func (t *symbolText) Contains(m []kern.Mask, s []byte) {
 		t.eachVector(m, scratch, func(text kern.Strings, one []kern.Mask) { text.Contains(one, s) })
 		return
 	}
-	keeper, row, end := kern.Keeper{Masks: m}, 0, 0
+	keeper, rows, end := kern.Keeper{Masks: m}, t.rows.finder(scratch), 0
 	for at := range places(t.codes, &set) {
 		if at < end || t.escapes > 0 && t.escapesOther(at, place) {
 			continue
 		}
-		row = t.rowAt(at, row)
-		end = int(t.offsets[row+1])
-		if m[row/kern.Vector][row%kern.Vector/64]>>(row%64)&1 == 1 && bytes.Contains(scratch.text(t, t.row(row)), s) {
+		row, to := rows.find(at)
+		end = to
+		if m[row/kern.Vector][row%kern.Vector/64]>>(row%64)&1 == 1 && bytes.Contains(scratch.text(t, t.codes[rows.start():end]), s) {
 			keeper.Keep(row)
 		}
 	}
@@ -117,8 +119,7 @@ func (t *symbolText) eachVector(m []kern.Mask, scratch *textScratch, search func
 		if !m[k].Any() {
 			continue
 		}
-		from := k * kern.Vector
-		offsets := scratch.offsets[:copy(scratch.offsets[:], t.offsets[from:])]
+		offsets := t.rows.vector(&scratch.offsets, k)
 		data := scratch.room(t, int(offsets[len(offsets)-1]-offsets[0]))
 		t.decode(data, offsets)
 		search(kern.Strings{Offsets: offsets, Data: data}, m[k:k+1])
@@ -194,18 +195,21 @@ func (t *symbolText) sampleCounts() (counts, literals [256]int, total int) {
 // read returns the text of those rows, or of all for nil.
 func (t *symbolText) read(rows []int32) Strings {
 	if rows == nil {
-		out := Strings{Offsets: append([]int32(nil), t.offsets...), Data: make([]byte, t.size)}
+		out := Strings{Offsets: t.rows.all(make([]int32, t.rows.n+1)), Data: make([]byte, t.size)}
 		t.decode(out.Data, out.Offsets)
 		return out
 	}
+	scratch := takeScratch()
+	defer scratch.release()
+	spans := t.rows.spans(rows, scratch)
 	out, size := Strings{Offsets: make([]int32, len(rows)+1)}, 0
-	for i, r := range rows {
-		size += t.sizeOf(t.row(int(r)))
+	for i, s := range spans {
+		size += t.sizeOf(t.codes[s.from:s.to])
 		out.Offsets[i+1] = int32(size)
 	}
 	out.Data = make([]byte, size+maxSymbol)
-	for i, r := range rows {
-		t.expand(out.Data[out.Offsets[i]:], t.row(int(r)))
+	for i, s := range spans {
+		t.expand(out.Data[out.Offsets[i]:], t.codes[s.from:s.to])
 	}
 	return out
 }

@@ -54,7 +54,7 @@ func TestFSSTAnyBytes(t *testing.T) {
 			}
 			in := stringsOf(values, nil)
 			table, codes, lengths := coded(NewEncoder(Default), in)
-			text, err := newSymbolText(table, codes, offsetsOf(lengths), in.size())
+			text, err := newSymbolText(table, codes, rowsAt(offsetsOf(lengths)), in.size())
 			if err != nil {
 				t.Fatalf("%s, %d rows: %v", name, n, err)
 			}
@@ -113,7 +113,7 @@ func TestFSSTDamage(t *testing.T) {
 		{"split escape", table, []byte{0, 255, 7}, []int32{0, 2, 3}, 2, "middle of an escape"},
 		{"split escape far on", table, append(make([]byte, stretch-1), 255, 7), []int32{0, stretch, stretch + 1}, stretch, "middle of an escape"},
 	} {
-		_, err := newSymbolText(c.table, c.codes, c.offsets, c.size)
+		_, err := newSymbolText(c.table, c.codes, rowsAt(c.offsets), c.size)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v; want an error with %q", c.name, err, c.want)
 		}
@@ -129,12 +129,12 @@ func FuzzFSST(f *testing.F) {
 	e := NewEncoder(Default)
 	f.Fuzz(func(t *testing.T, table, codes []byte, size uint16, cut uint8) {
 		at := int(cut) % (len(codes) + 1)
-		if text, err := newSymbolText(table, codes, []int32{0, int32(at), int32(len(codes))}, int(size)); err == nil {
+		if text, err := newSymbolText(table, codes, rowsAt([]int32{0, int32(at), int32(len(codes))}), int(size)); err == nil {
 			checkSearch(t, text, text.read(nil), int(size))
 		}
 		in := stringsOf([]string{string(codes[:at]), string(codes[at:]), string(table)}, nil)
 		made, coded, lengths := coded(e, in)
-		text, err := newSymbolText(made, coded, offsetsOf(lengths), in.size())
+		text, err := newSymbolText(made, coded, rowsAt(offsetsOf(lengths)), in.size())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func BenchmarkFSSTDecode(b *testing.B) {
 			got, offsets := make([]byte, in.size()), make([]int32, in.rows()+1)
 			b.SetBytes(int64(len(got)))
 			for b.Loop() {
-				text, err := newSymbolText(table, codes, at, len(got))
+				text, err := newSymbolText(table, codes, rowsAt(at), len(got))
 				if err != nil {
 					b.Fatal(err)
 				}

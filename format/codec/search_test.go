@@ -94,13 +94,13 @@ func TestSearch(t *testing.T) {
 				}
 				in := stringsOf(values, nil)
 				table, codes, lengths := coded(NewEncoder(Default), in)
-				symbols, err := newSymbolText(table, codes, offsetsOf(lengths), in.size())
+				symbols, err := newSymbolText(table, codes, rowsAt(offsetsOf(lengths)), in.size())
 				if err != nil {
 					t.Fatal(name, err)
 				}
 				t.Run(fmt.Sprint(tier, "/", name, "/", n), func(t *testing.T) {
 					checkSearch(t, symbols, in, n)
-					checkSearch(t, plainText{kern.Strings{Offsets: in.Offsets, Data: in.Data}}, in, n)
+					checkSearch(t, plainText{rowsAt(in.Offsets), in.Data}, in, n)
 				})
 			}
 		}

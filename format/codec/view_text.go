@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"unsafe"
 
 	"github.com/tarnlake/tarn/format/kern"
 )
@@ -66,16 +67,15 @@ func (d *Decoder) ViewStrings(n int) (*Text, error) {
 	case Fields:
 		return d.viewFields(n)
 	}
-	if err := d.Spend(int64(n+1) * 4); err != nil {
+	if next, err = d.node(Bytes, n, 1); err != nil {
 		return nil, err
 	}
-	offsets := make([]int32, n+1)
 	var v textView
 	switch next.enc {
 	case FSST:
-		v, err = d.viewSymbols(offsets)
+		v, err = d.viewSymbols(next)
 	case Raw:
-		v, err = d.viewPlainStrings(offsets)
+		v, err = d.viewPlainStrings(next)
 	default:
 		err = next.unknown()
 	}
@@ -85,51 +85,57 @@ func (d *Decoder) ViewStrings(n int) (*Text, error) {
 	return &Text{n: n, plain: v}, nil
 }
 
-func (d *Decoder) viewSymbols(offsets []int32) (textView, error) {
-	next, err := d.node(Bytes, len(offsets)-1, 1)
+// viewSymbols pays for what the view holds. What may be read later has to fit
+// the budget, too, but takes nothing of it.
+func (d *Decoder) viewSymbols(n node) (textView, error) {
+	if err := d.Spend(int64(unsafe.Sizeof(kern.Symbols{}))); err != nil {
+		return nil, err
+	}
+	t, err := readSymbolText(d, n, func() (*textRows, error) { return viewRows(d, n.count, 2) })
 	if err != nil {
 		return nil, err
 	}
-	t, err := readSymbolText(d, next, offsets, 1)
-	if err != nil {
-		return nil, err
-	}
-	return t, d.Spend(int64(t.size))
+	return t, d.afford(int64(n.count+1)*4 + int64(t.size))
 }
 
 // viewPlainStrings leaves the bytes of the strings where they are in the page,
 // unless they are compressed.
-func (d *Decoder) viewPlainStrings(offsets []int32) (textView, error) {
-	next, err := d.node(Bytes, len(offsets)-1, 1)
+func (d *Decoder) viewPlainStrings(n node) (textView, error) {
+	if err := n.noParam(); err != nil {
+		return nil, err
+	}
+	rows, err := viewRows(d, n.count, 2)
 	if err != nil {
 		return nil, err
 	}
-	if err := next.noParam(); err != nil {
+	if err := d.afford(int64(n.count+1) * 4); err != nil {
 		return nil, err
 	}
-	total, err := getOffsets(d, offsets, 2)
-	if err != nil {
-		return nil, err
-	}
+	data, err := d.viewBlob(rows.total(), 2)
+	return plainText{rows, data}, err
+}
+
+// viewBlob returns n bytes where they are in the page, unless they are
+// compressed.
+func (d *Decoder) viewBlob(n, depth int) ([]byte, error) {
 	blob, err := d.peek()
 	if err != nil {
 		return nil, err
 	}
 	if blob.enc != Raw {
-		data, err := d.allocBytes(total, func(n int) []byte { return make([]byte, n) })
-		if err == nil {
-			err = getBlob(d, data, 2)
+		data, err := d.allocBytes(int64(n), func(n int) []byte { return make([]byte, n) })
+		if err != nil {
+			return nil, err
 		}
-		return plainText{kern.Strings{Offsets: offsets, Data: data}}, err
+		return data, getBlob(d, data, depth)
 	}
-	if blob, err = d.node(Blob, int(total), 2); err != nil {
+	if blob, err = d.node(Blob, n, depth); err != nil {
 		return nil, err
 	}
 	if err := blob.noParam(); err != nil {
 		return nil, err
 	}
-	data, err := d.buffer(int(total))
-	return plainText{kern.Strings{Offsets: offsets, Data: data}}, err
+	return d.buffer(n)
 }
 
 // viewFields pays for the text that may be read later: for the longest that it
@@ -154,28 +160,62 @@ func (d *Decoder) viewFields(n int) (*Text, error) {
 }
 
 // plainText is text as it is.
-type plainText struct{ kern.Strings }
+type plainText struct {
+	rows *textRows // in data
+	data []byte
+}
+
+// Rows returns the number of rows.
+func (t plainText) Rows() int { return t.rows.n }
+
+// Equal keeps the rows that are s.
+func (t plainText) Equal(m []kern.Mask, s []byte) { t.search(m, s, kern.Strings.Equal) }
+
+// HasPrefix keeps the rows that begin with s.
+func (t plainText) HasPrefix(m []kern.Mask, s []byte) { t.search(m, s, kern.Strings.HasPrefix) }
+
+// HasSuffix keeps the rows that end with s.
+func (t plainText) HasSuffix(m []kern.Mask, s []byte) { t.search(m, s, kern.Strings.HasSuffix) }
+
+// Contains keeps the rows with s anywhere in them.
+func (t plainText) Contains(m []kern.Mask, s []byte) { t.search(m, s, kern.Strings.Contains) }
+
+// search looks for s in the vectors that have a bit in m.
+func (t plainText) search(m []kern.Mask, s []byte, keep func(text kern.Strings, m []kern.Mask, s []byte)) {
+	scratch := takeScratch()
+	defer scratch.release()
+	for k := range m {
+		if m[k].Any() {
+			keep(kern.Strings{Offsets: t.rows.vector(&scratch.offsets, k), Data: t.data}, m[k:k+1], s)
+		}
+	}
+}
 
 func (t plainText) read(rows []int32) Strings {
 	if rows == nil {
-		return Strings{Offsets: t.Offsets, Data: t.Data}
+		return Strings{Offsets: t.rows.all(make([]int32, t.rows.n+1)), Data: t.data}
 	}
+	scratch := takeScratch()
+	defer scratch.release()
+	spans := t.rows.spans(rows, scratch)
 	out, size := Strings{Offsets: make([]int32, len(rows)+1)}, 0
-	for i, r := range rows {
-		size += int(t.Offsets[r+1] - t.Offsets[r])
+	for i, s := range spans {
+		size += int(s.to - s.from)
 		out.Offsets[i+1] = int32(size)
 	}
 	out.Data = make([]byte, size)
-	for i, r := range rows {
-		copy(out.Data[out.Offsets[i]:], t.Data[t.Offsets[r]:t.Offsets[r+1]])
+	for i, s := range spans {
+		copy(out.Data[out.Offsets[i]:], t.data[s.from:s.to])
 	}
 	return out
 }
 
 // textScratch is memory for text that is only looked at.
 type textScratch struct {
-	offsets [kern.Vector + 1]int32
+	offsets [kern.Vector + 1]int32 // of a vector
 	data    []byte
+	spans   []rowSpan // of rows that are read
+	all     []int32   // offsets of all rows
 }
 
 // maxScratch is the most memory that is kept for the next search.
@@ -186,7 +226,7 @@ var textScratches = sync.Pool{New: func() any { return new(textScratch) }}
 func takeScratch() *textScratch { return textScratches.Get().(*textScratch) }
 
 func (s *textScratch) release() {
-	if len(s.data) <= maxScratch {
+	if len(s.data)+8*cap(s.spans)+4*cap(s.all) <= maxScratch {
 		textScratches.Put(s)
 	}
 }
