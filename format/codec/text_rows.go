@@ -125,6 +125,7 @@ func (r *textRows) all(dst []int32) []int32 {
 		copy(dst, r.offsets)
 		return dst
 	}
+	dst[0] = 0
 	whole := r.n / kern.Vector
 	for k := range whole {
 		r.vector((*[kern.Vector + 1]int32)(dst[k*kern.Vector:]), k)
@@ -135,6 +136,12 @@ func (r *textRows) all(dst []int32) []int32 {
 		copy(dst[whole*kern.Vector:], r.vector(&scratch.offsets, whole))
 	}
 	return dst
+}
+
+// allIn returns the offsets of all rows, in memory of scratch.
+func (r *textRows) allIn(scratch *textScratch) []int32 {
+	scratch.all = slices.Grow(scratch.all[:0], r.n+1)
+	return r.all(scratch.all[:r.n+1])
 }
 
 // rowSpan is where a row lies.
@@ -159,8 +166,7 @@ func (r *textRows) spans(rows []int32, scratch *textScratch) []rowSpan {
 
 // spansAnywhere is spans for rows that go back and forth between vectors.
 func (r *textRows) spansAnywhere(rows []int32, scratch *textScratch) []rowSpan {
-	scratch.all = slices.Grow(scratch.all[:0], r.n+1)
-	offsets := r.all(scratch.all[:r.n+1])
+	offsets := r.allIn(scratch)
 	for _, row := range rows {
 		scratch.spans = append(scratch.spans, rowSpan{offsets[row], offsets[row+1]})
 	}

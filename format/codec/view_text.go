@@ -177,8 +177,17 @@ func (t plainText) HasPrefix(m []kern.Mask, s []byte) { t.search(m, s, kern.Stri
 // HasSuffix keeps the rows that end with s.
 func (t plainText) HasSuffix(m []kern.Mask, s []byte) { t.search(m, s, kern.Strings.HasSuffix) }
 
-// Contains keeps the rows with s anywhere in them.
-func (t plainText) Contains(m []kern.Mask, s []byte) { t.search(m, s, kern.Strings.Contains) }
+// Contains keeps the rows with s anywhere in them. It is quickest in long text:
+// where most is looked at anyway, all is one.
+func (t plainText) Contains(m []kern.Mask, s []byte) {
+	if kern.CountMasks(m) < t.Rows()/2 {
+		t.search(m, s, kern.Strings.Contains)
+		return
+	}
+	scratch := takeScratch()
+	defer scratch.release()
+	kern.Strings{Offsets: t.rows.allIn(scratch), Data: t.data}.Contains(m, s)
+}
 
 // search looks for s in the vectors that have a bit in m.
 func (t plainText) search(m []kern.Mask, s []byte, keep func(text kern.Strings, m []kern.Mask, s []byte)) {
