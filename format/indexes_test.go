@@ -236,7 +236,7 @@ func swapIndex(w *Writer, i int, kind string, other arrow.Array) bool {
 }
 
 func TestDumpShowsIndexes(t *testing.T) {
-	s, batch := orders(5000)
+	s, batch := orders(60_000)
 	file, _ := write(t, s, allIndexes(s), batch)
 	var out bytes.Buffer
 	if err := Dump(&out, bytes.NewReader(file), int64(len(file))); err != nil {
@@ -252,7 +252,7 @@ func TestDumpShowsIndexes(t *testing.T) {
 // TestDamagedIndex changes bytes of indexes: a question gets the answer that
 // it got before, or ErrCorrupt.
 func TestDamagedIndex(t *testing.T) {
-	s, batch := orders(9000)
+	s, batch := orders(40_000)
 	file, _ := write(t, s, Options{Lookup: []int32{1}, Text: []int32{4}}, batch)
 	preds := []*index.Pred{
 		{Op: index.Eq, Field: 1, Keys: [][]byte{index.IntKey(nil, 7919*5+1)}},

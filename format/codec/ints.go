@@ -21,7 +21,7 @@ const (
 	costALP        = 103
 	costDecimal    = 105
 	costSparse     = 105
-	costRuns       = 100 // of long ones, see costOfRuns
+	costRuns       = 100 // and extraOfRuns
 	costDictionary = 105
 	costFSST       = 110
 	costFields     = 115

@@ -21,20 +21,21 @@ func planRuns[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStats[T], r
 	values, lengths := runsOf(v, s.runs)
 	a := planInts(e, values, s.kind, r.below(Patched, Delta, Scaled, ALP, Decimal))
 	b := planInts(e, lengths, unsigned, r.below(Patched))
-	plan.offer(a.cost+b.cost+nodeSize, e.costOfRuns(s.runs, len(v)), func() {
+	plan.offer(a.cost+b.cost+nodeSize+e.extraOfRuns(s.runs), costRuns, func() {
 		e.node(Runs, shapeOf[T](), len(v), uint64(len(values)))
 		a.write()
 		b.write()
 	})
 }
 
-// costOfRuns is what runs cost, in percent. Each is copied by itself, which
-// takes as long as unpacking a dozen values: short ones have to save half.
-func (e *Encoder) costOfRuns(runs, values int) int {
+// extraOfRuns is what runs are taken to cost beside their bytes. Each is copied
+// by itself, which takes as long as unpacking a dozen values: it has to save a
+// byte more.
+func (e *Encoder) extraOfRuns(runs int) int {
 	if e.profile == Compact {
-		return costRuns
+		return 0
 	}
-	return costRuns + 800*runs/values
+	return runs
 }
 
 func runsOf[T kern.Uint](v []T, runs int) (values []T, lengths []uint32) {
