@@ -242,7 +242,7 @@ func TestDumpShowsIndexes(t *testing.T) {
 	if err := Dump(&out, bytes.NewReader(file), int64(len(file))); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`index values of "country" (field 2): 9 values, the rows of 5 in `, `index bloom of "id" (field 1)`, `index locate of "id" (field 1): 5000 rows`, `index tokens of "note" (field 4): `, "section: tokens"} {
+	for _, want := range []string{`index values of "country" (field 2): 9 values, the rows of 5 in `, `index bloom of "id" (field 1)`, `index locate of "id" (field 1): 60000 rows`, `index tokens of "note" (field 4): `, "section: tokens"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("dump does not show %s", want)
 		}
