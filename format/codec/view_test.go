@@ -173,7 +173,11 @@ func TestEveryColumnComesBack(t *testing.T) {
 }
 
 func comesBack[T kern.Uint](t *testing.T) {
-	for seed := range uint64(200) {
+	seeds := uint64(200)
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		for name, v := range columns[T](rng, 1+rng.IntN(3000)) {
 			for _, profile := range []Profile{Fast, Default, Compact} {
