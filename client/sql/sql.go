@@ -16,7 +16,9 @@
 package sql
 
 import (
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/pingcap/tidb/pkg/parser"
 	"github.com/pingcap/tidb/pkg/parser/ast"
@@ -141,6 +143,13 @@ func parse(text string, before []token) (s *ast.SelectStmt, c *converter, err er
 	return s, &converter{source: r}, nil
 }
 
+// parsers are kept, as making one takes several times as long as a short query.
+var parsers = sync.Pool{New: func() any {
+	p := parser.New()
+	p.SetSQLMode(mysql.ModeANSIQuotes | mysql.ModePipesAsConcat | mysql.ModeIgnoreSpace | mysql.ModeNoBackslashEscapes)
+	return p
+}}
+
 // parse runs the parser over the rewritten tokens. It answers its panics with
 // an error: they are bugs of a library that reads what users type.
 func (r *rewritten) parse() (stmt ast.StmtNode, err error) {
@@ -149,13 +158,13 @@ func (r *rewritten) parse() (stmt ast.StmtNode, err error) {
 			err = wire.Errorf(wire.InvalidArgument, "the SQL parser cannot read this text (it failed with: %v)", p)
 		}
 	}()
-	p := parser.New()
-	p.SetSQLMode(mysql.ModeANSIQuotes | mysql.ModePipesAsConcat | mysql.ModeIgnoreSpace | mysql.ModeNoBackslashEscapes)
-	text := r.sql()
-	stmts, _, err := p.ParseSQL(text)
+	p := parsers.Get().(*parser.Parser)
+	stmts, _, err := p.ParseSQL(r.sql())
 	if err != nil {
 		return nil, r.syntaxError(err)
 	}
+	stmts = slices.Clone(stmts) // the parser uses the list again
+	parsers.Put(p)              // one that has failed is not used again
 	if len(stmts) != 1 {
 		return nil, wire.Errorf(wire.InvalidArgument, "the text holds %d statements; want one", len(stmts))
 	}
