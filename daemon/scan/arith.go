@@ -73,7 +73,7 @@ func overflow(text string, t arrow.DataType) error {
 }
 
 var intOps = map[expr.Op]func(x, y int64) (int64, bool){
-	expr.Add: func(x, y int64) (int64, bool) { s := x + y; return s, (x^s)&(y^s) >= 0 },
+	expr.Add: addInt,
 	expr.Sub: func(x, y int64) (int64, bool) { s := x - y; return s, (x^y)&(x^s) >= 0 },
 	expr.Mul: mulInt,
 	expr.Mod: func(x, y int64) (int64, bool) {
@@ -82,6 +82,11 @@ var intOps = map[expr.Op]func(x, y int64) (int64, bool){
 		}
 		return x % y, true
 	},
+}
+
+func addInt(x, y int64) (int64, bool) {
+	s := x + y
+	return s, (x^s)&(y^s) >= 0
 }
 
 func mulInt(x, y int64) (int64, bool) {

@@ -144,7 +144,7 @@ func (r *registers) plus(x, y value, sign int64, scale int32) (value, bool) {
 	if !y.constant {
 		return value{reg: r.do(intOp{kind: sum, x: r.scaled(x.reg, fx), y: r.scaled(y.reg, fy)}), scale: scale}, true
 	}
-	c, ok := timesChecked(y.is, fy)
+	c, ok := mulInt(y.is, fy)
 	return value{reg: r.do(intOp{kind: affine, x: x.reg, by: fx, plus: c}), scale: scale}, ok
 }
 
@@ -216,14 +216,14 @@ func (r *registers) extents(dst []valueSpan, b *batch) (_ []valueSpan, ok bool) 
 }
 
 func spanSum(a, b valueSpan) (valueSpan, bool) {
-	lo, okLo := plusChecked(a.lo, b.lo)
-	hi, okHi := plusChecked(a.hi, b.hi)
+	lo, okLo := addInt(a.lo, b.lo)
+	hi, okHi := addInt(a.hi, b.hi)
 	return valueSpan{lo, hi}, okLo && okHi
 }
 
 func spanProduct(a, b valueSpan) (out valueSpan, ok bool) {
 	for i, pair := range [4][2]int64{{a.lo, b.lo}, {a.lo, b.hi}, {a.hi, b.lo}, {a.hi, b.hi}} {
-		p, fits := timesChecked(pair[0], pair[1])
+		p, fits := mulInt(pair[0], pair[1])
 		if !fits {
 			return out, false
 		}
@@ -234,13 +234,6 @@ func spanProduct(a, b valueSpan) (out valueSpan, ok bool) {
 	}
 	return out, true
 }
-
-func plusChecked(x, y int64) (int64, bool) {
-	s := x + y
-	return s, (x^s)&(y^s) >= 0
-}
-
-func timesChecked(x, y int64) (int64, bool) { return mulInt(x, y) }
 
 // magnitude returns the largest |v| of a span.
 func (s valueSpan) magnitude() uint64 { return max(absolute(s.lo), absolute(s.hi)) }

@@ -97,36 +97,6 @@ func (v *runsView) vector(dst *[kern.Vector]int64, k int) {
 	}
 }
 
-// codes writes four at a time: runs are short, and what is too many the next
-// run overwrites.
-func (v *runsView) codes(dst *[kern.Vector]uint16, k int, base int64) {
-	values, lengths := takeVector(), takeVector()
-	defer vectorPool.Put(values)
-	defer vectorPool.Put(lengths)
-	var out [kern.Vector + 4]uint16
-	run, past := int(v.starts[k].run), int64(v.starts[k].past)
-	end := min(kern.Vector, v.n-k*kern.Vector)
-	read := -1
-	for at := 0; at < end; run++ {
-		if read != run/kern.Vector {
-			read = run / kern.Vector
-			v.values.v.vector(values, read)
-			v.lengths.v.vector(lengths, read)
-		}
-		i := run % kern.Vector
-		four := uint64(uint16(values[i]-base)) * 0x0001_0001_0001_0001
-		to := min(end, at+int(lengths[i]-past))
-		for past = 0; at < to; at += 4 {
-			binary.LittleEndian.PutUint64(bytesOf(out[at:at+4]), four)
-		}
-		at = to
-	}
-	for i := end; i < kern.Vector; i++ {
-		out[i] = out[end-1]
-	}
-	copy(dst[:], out[:])
-}
-
 // sparseView is one value for most rows, and the others in order.
 type sparseView struct {
 	n      int
