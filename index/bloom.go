@@ -38,20 +38,39 @@ func bloomBlock(hash, blocks uint64) uint64 { return hash >> 32 * blocks >> 32 }
 // bloomBit returns the bit of a hash in word i of its block.
 func bloomBit(hash uint64, i int) uint32 { return 1 << (uint32(hash) * bloomSalt[i] >> 27) }
 
-// appendBloom appends a filter of the distinct ones of hashes.
-func appendBloom(b []byte, hashes []uint64, distinct int) []byte {
+// bloomFilter is a filter in the making: its blocks one after another.
+type bloomFilter struct {
+	blocks uint64
+	bits   []byte
+}
+
+// newBloomFilter has room for so many distinct keys.
+func newBloomFilter(distinct int) *bloomFilter {
 	blocks := bloomBlocks(distinct)
-	bits := make([]byte, blocks*bloomBlockBytes)
-	for _, h := range hashes {
-		at := bits[bloomBlock(h, blocks)*bloomBlockBytes:]
+	return &bloomFilter{blocks, make([]byte, blocks*bloomBlockBytes)}
+}
+
+// add enters keys by their hashes, in any order, each as often as it comes.
+func (f *bloomFilter) add(hashes []uint64) {
+	last := uint64(0)
+	for i, h := range hashes {
+		if i > 0 && h == last {
+			continue // keys often stand together
+		}
+		last = h
+		at := (*[bloomBlockBytes]byte)(f.bits[bloomBlock(h, f.blocks)*bloomBlockBytes:])
 		for i := range bloomWords {
 			le.PutUint32(at[4*i:], le.Uint32(at[4*i:])|bloomBit(h, i))
 		}
 	}
-	fields := le.AppendUint32(nil, uint32(blocks))
+}
+
+// append appends the section of the filter.
+func (f *bloomFilter) append(b []byte) []byte {
+	fields := le.AppendUint32(nil, uint32(f.blocks))
 	fields = le.AppendUint32(fields, 0)
 	var pages [][]byte
-	for len(bits) > 0 {
+	for bits := f.bits; len(bits) > 0; {
 		n := min(len(bits), bloomPageBlocks*bloomBlockBytes)
 		pages, bits = append(pages, bits[:n]), bits[n:]
 	}

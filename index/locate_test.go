@@ -135,7 +135,9 @@ func TestBloomIsParquets(t *testing.T) {
 	for bloomBlocks(distinct) < z {
 		distinct++
 	}
-	b := appendBloom(nil, hashes, distinct)
+	f := newBloomFilter(distinct)
+	f.add(hashes)
+	b := f.append(nil)
 	bits := b[le.Uint32(b):]
 	for block := range want {
 		for w := range want[block] {

@@ -3,6 +3,7 @@ package index
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 var le = binary.LittleEndian
@@ -21,19 +22,19 @@ func widthOf(most uint64) uint { return uint(bits.Len64(most)) }
 func packedBytes(n int, width uint) int { return (n*int(width) + 7) / 8 }
 
 func appendPacked(b []byte, values []uint64, width uint) []byte {
+	b = slices.Grow(b, packedBytes(len(values), width)+8)
 	var word uint64
 	var have uint
 	for _, v := range values {
-		word |= v << have
-		for have += width; have >= 8; have -= 8 {
-			b = append(b, byte(word))
-			word >>= 8
+		if have+width > 64 {
+			b = le.AppendUint64(b, word)[:len(b)+int(have/8)]
+			word >>= have &^ 7
+			have &= 7
 		}
+		word |= v << have
+		have += width
 	}
-	if have > 0 {
-		b = append(b, byte(word))
-	}
-	return b
+	return le.AppendUint64(b, word)[:len(b)+int(have+7)/8]
 }
 
 // at returns number i, which must be there.
