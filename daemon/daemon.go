@@ -169,7 +169,7 @@ func (n *Node) openStorage(ctx context.Context) (err error) {
 	n.readers = newReaders(n.medium, format.NewCache(PageCacheBytes(n.cfg.MemoryLimit)), func(id catalog.SegmentID) bool { return n.catalog.View().Verdict(id) == catalog.Keep })
 	n.ingest = ingest.New(ingest.Config{
 		Catalog: n.catalog, Medium: n.medium, Epoch: r.Epoch, Cluster: n.id.Cluster,
-		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 8,
+		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 4,
 	})
 	return n.reconcile()
 }

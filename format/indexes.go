@@ -45,6 +45,7 @@ func (o Options) check(s *schema.Schema) error {
 // columnIndexes are the indexes of one column that are being built.
 type columnIndexes struct {
 	values *index.ValuesBuilder
+	held   int64 // by values, as counted in Writer.valuesHeld
 	lookup *index.LookupBuilder
 	text   *index.TextIndexBuilder
 }
@@ -59,9 +60,9 @@ func (w *Writer) newIndexes(f schema.Field) *columnIndexes {
 	if w.waiting < least || !index.Bounded(f.Type) {
 		return c
 	}
-	c.values = index.NewValuesBuilder(f.Type, &w.scratch)
+	c.values = index.NewValuesBuilder(f.Type)
 	if slices.Contains(w.opts.Lookup, f.ID) {
-		c.lookup = index.NewLookupBuilder(&w.scratch)
+		c.lookup = index.NewLookupBuilder()
 	}
 	if slices.Contains(w.opts.Text, f.ID) {
 		c.text = index.NewTextIndexBuilder()
@@ -69,14 +70,14 @@ func (w *Writer) newIndexes(f schema.Field) *columnIndexes {
 	return c
 }
 
-// index adds a block of column i, whose page has been written, to its indexes.
-func (w *Writer) index(i int, col arrow.Array) {
+// index adds a block of column i, whose page has been made, to its indexes.
+func (w *Writer) index(s *index.Scratch, i int, col arrow.Array) {
 	if w.indexes[i] == nil {
 		w.indexes[i] = w.newIndexes(w.schema.Fields[i])
 	}
 	c := w.indexes[i]
-	w.addValues(c, col, w.metas[i])
-	if c.lookup != nil && !c.lookup.Add(col) {
+	c.addValues(s, col, w.metas[i])
+	if c.lookup != nil && !c.lookup.Add(s, col) {
 		c.lookup = nil
 	}
 	if c.text != nil && !c.text.Add(col.(*array.String)) {
@@ -88,18 +89,39 @@ func (w *Writer) index(i int, col arrow.Array) {
 // segment is written. A column that would pass it gets none.
 const maxValuesHeld = 256 << 20
 
-func (w *Writer) addValues(c *columnIndexes, col arrow.Array, m meta) {
+// bytesHeld returns what the indexes hold.
+func (c *columnIndexes) bytesHeld() (n int64) {
+	if c == nil {
+		return 0
+	}
+	if n = c.held; c.lookup != nil {
+		n += c.lookup.Held()
+	}
+	if c.text != nil {
+		n += c.text.Held()
+	}
+	return n
+}
+
+// boundValues is called in the order of columns: which ones get no directory
+// must not depend on goroutines.
+func (w *Writer) boundValues(c *columnIndexes) {
+	w.valuesHeld -= c.held
+	if c.held = 0; c.values != nil {
+		c.held = c.values.Held()
+	}
+	if w.valuesHeld += c.held; w.valuesHeld > maxValuesHeld {
+		w.valuesHeld -= c.held
+		c.values, c.held = nil, 0
+	}
+}
+
+func (c *columnIndexes) addValues(s *index.Scratch, col arrow.Array, m meta) {
 	if c.values == nil {
 		return
 	}
-	before := c.values.Held()
-	more := c.values.Add(col, m.bytes()*listedShare/100)
-	w.valuesHeld += c.values.Held() - before
-	if more && (w.valuesHeld > maxValuesHeld || hopeless(c.values, col.Len(), int64(m.pages[len(m.pages)-1].len))) {
-		w.valuesHeld -= c.values.Held()
-		more = false
-	}
-	if !more {
+	more := c.values.Add(s, col, m.bytes()*listedShare/100)
+	if !more || hopeless(c.values, col.Len(), int64(m.pages[len(m.pages)-1].len)) {
 		c.values = nil
 	}
 }
@@ -121,45 +143,53 @@ func (m meta) bytes() (n int64) {
 
 // putIndexes writes the sections of all columns.
 func (w *Writer) putIndexes() error {
-	for i, c := range w.indexes {
-		if c == nil {
-			continue
+	return inOrder(len(w.indexes), w.goroutines(int(min(w.rows, BlockRows))), w.opts.Profile, func(_ *maker, i int) (func() error, error) {
+		made, err := w.indexes[i].finish(w.metas[i].bytes())
+		if err != nil {
+			return nil, fmt.Errorf("index of column %q: %w", w.schema.Fields[i].Name, err)
 		}
-		if err := w.putIndex(i, c); err != nil {
-			return fmt.Errorf("index of column %q: %w", w.schema.Fields[i].Name, err)
-		}
-	}
-	return nil
+		w.indexes[i] = nil
+		return func() error { return w.putSections(i, made) }, nil
+	})
 }
 
-func (w *Writer) putIndex(i int, c *columnIndexes) error {
+// sectionBytes are the contents of a section; those of none are empty.
+type sectionBytes struct {
+	id    sectionID
+	bytes []byte
+}
+
+// finish returns the sections of a column whose pages have so many bytes. A
+// column without any block has none.
+func (c *columnIndexes) finish(pages int64) (made []sectionBytes, err error) {
+	if c == nil {
+		return nil, nil
+	}
+	var values, bloom, locator, tokens []byte
 	if c.values != nil {
-		b, err := c.values.Finish(max(w.metas[i].bytes()*directoryShare/100, directoryFloor))
-		if err != nil {
-			return err
+		if values, err = c.values.Finish(max(pages*directoryShare/100, directoryFloor)); err != nil {
+			return nil, err
 		}
-		w.putSection(i, sectionValues, b)
 	}
 	if c.lookup != nil {
-		bloom, locator := c.lookup.Finish()
-		w.putSection(i, sectionBloom, bloom)
-		w.putSection(i, sectionLocate, locator)
+		bloom, locator = c.lookup.Finish()
 	}
 	if c.text != nil {
-		b, err := c.text.Finish()
-		if err != nil {
-			return err
+		if tokens, err = c.text.Finish(); err != nil {
+			return nil, err
 		}
-		w.putSection(i, sectionTokens, b)
 	}
-	return nil
+	return []sectionBytes{{sectionValues, values}, {sectionBloom, bloom}, {sectionLocate, locator}, {sectionTokens, tokens}}, nil
 }
 
-// putSection writes a section of column i, if it has bytes.
-func (w *Writer) putSection(i int, id sectionID, b []byte) {
-	if len(b) > 0 {
-		w.metas[i].sections = append(w.metas[i].sections, section{id: id, span: w.out.put(b, partAlign)})
+// putSections writes the sections of column i that have bytes.
+func (w *Writer) putSections(i int, made []sectionBytes) error {
+	for _, s := range made {
+		if len(s.bytes) > 0 {
+			w.metas[i].sections = append(w.metas[i].sections, section{id: s.id, span: w.out.put(s.bytes, partAlign)})
+		}
 	}
+	return w.out.err
 }
 
 // indexOf returns an index of the column at a place of the directory: one that

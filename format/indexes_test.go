@@ -220,7 +220,7 @@ func hasSection(m meta, kind string) bool {
 // swapIndex builds one index of a column from other values.
 func swapIndex(w *Writer, i int, kind string, other arrow.Array) bool {
 	lie := &Writer{schema: w.schema, opts: w.opts, metas: w.metas, waiting: other.Len(), indexes: make([]*columnIndexes, len(w.indexes))}
-	lie.index(i, other)
+	lie.index(new(index.Scratch), i, other)
 	c, l := w.indexes[i], lie.indexes[i]
 	switch {
 	case kind == "values" && c.values != nil && l.values != nil:

@@ -18,6 +18,7 @@ type indexCheck struct {
 	text    *index.TextIndexBuilder
 	columns []section // of the column
 	next    int       // block
+	scratch index.Scratch
 }
 
 // newIndexCheck returns nil for a column without indexes. It reads and checks
@@ -41,14 +42,14 @@ func (r *Reader) newIndexCheck(ctx context.Context, place int, m *meta) (*indexC
 	}
 	bloom, err := r.bloom(ctx, place)
 	if err == nil && bloom != nil {
-		c.lookup, err = index.NewLookupBuilder(new(index.Scratch)), bloom.Check()
+		c.lookup, err = index.NewLookupBuilder(), bloom.Check()
 	}
 	if err != nil {
 		return nil, r.badIndex(place, sectionBloom, err)
 	}
 	locator, err := r.locator(ctx, place)
 	if err == nil && locator != nil {
-		c.lookup, err = index.NewLookupBuilder(new(index.Scratch)), locator.Check()
+		c.lookup, err = index.NewLookupBuilder(), locator.Check()
 	}
 	if err != nil {
 		return nil, r.badIndex(place, sectionLocate, err)
@@ -70,7 +71,7 @@ func (c *indexCheck) add(block int, a arrow.Array) error {
 		c.values, c.lookup, c.text = nil, nil, nil
 	}
 	c.next++
-	if c.lookup != nil && !c.lookup.Add(a) {
+	if c.lookup != nil && !c.lookup.Add(&c.scratch, a) {
 		c.lookup = nil
 	}
 	if c.text != nil && !c.text.Add(a.(*array.String)) {

@@ -38,6 +38,10 @@ type Options struct {
 	// IndexRows is how many rows a segment needs for any index to be made;
 	// default 4096: one page of fewer is scanned as fast.
 	IndexRows int
+
+	// Goroutines is how many columns are worked on at a time, if a block has
+	// more than a few rows; default 1. What is written does not depend on it.
+	Goroutines int
 }
 
 // Summary is what a Writer wrote.
@@ -58,23 +62,21 @@ type ColumnSummary struct {
 // make the same bytes, wherever batches end. It is not safe for concurrent
 // use. After an error every call returns that error.
 type Writer struct {
-	out     output
-	schema  *schema.Schema
-	info    Info
-	encoder *codec.Encoder
-	opts    Options
-	page    []byte // scratch
+	out    output
+	schema *schema.Schema
+	info   Info
+	opts   Options
 
-	pending    [][]arrow.Array  // by column: rows of the block that is not full yet
-	waiting    int              // rows in pending
-	rows       int64            // rows in blocks written
-	metas      []meta           // by column
-	indexes    []*columnIndexes // by column
-	scratch    index.Scratch
-	valuesHeld int64          // by the indexes of values
-	memory     []codec.Memory // by column
-	used       codec.Set
-	err        error
+	pending      [][]arrow.Array  // by column: rows of the block that is not full yet
+	waiting      int              // rows in pending
+	waitingBytes int64            // bytes of them
+	rows         int64            // rows in blocks written
+	metas        []meta           // by column
+	indexes      []*columnIndexes // by column
+	valuesHeld   int64            // by the indexes of values
+	memory       []codec.Memory   // by column
+	used         codec.Set
+	err          error
 }
 
 // output counts and remembers the first error, so that offsets cannot drift.
@@ -111,7 +113,7 @@ func NewWriter(w io.Writer, s *schema.Schema, info Info, opts Options) (*Writer,
 		return nil, err
 	}
 	sw := &Writer{
-		out: output{w: w}, schema: s, info: info, encoder: codec.NewEncoder(opts.Profile),
+		out: output{w: w}, schema: s, info: info,
 		pending: make([][]arrow.Array, len(s.Fields)), metas: make([]meta, len(s.Fields)),
 		memory:  make([]codec.Memory, len(s.Fields)),
 		indexes: make([]*columnIndexes, len(s.Fields)), opts: opts,
@@ -138,13 +140,14 @@ func (w *Writer) add(batch arrow.RecordBatch) error {
 	if err := w.check(batch); err != nil {
 		return err
 	}
-	rows := int(batch.NumRows())
+	rows, bytes := int(batch.NumRows()), schema.BatchBytes(batch)
 	for from := 0; from < rows; {
 		to := min(rows, from+BlockRows-w.waiting)
 		for i, col := range batch.Columns() {
 			w.pending[i] = append(w.pending[i], array.NewSlice(col, int64(from), int64(to)))
 		}
 		w.waiting += to - from
+		w.waitingBytes += bytes * int64(to-from) / int64(rows)
 		if from = to; w.waiting == BlockRows {
 			if err := w.writeBlock(); err != nil {
 				return err
@@ -174,19 +177,48 @@ func (w *Writer) check(batch arrow.RecordBatch) error {
 	return nil
 }
 
-// writeBlock writes the rows that wait, as one page a column.
-func (w *Writer) writeBlock() error {
-	for i, f := range w.schema.Fields {
-		if err := w.writePage(i); err != nil {
-			return fmt.Errorf("column %q, rows from %d: %w", f.Name, w.rows, err)
-		}
+// goroutines returns how many are worth it for a block of so many rows.
+func (w *Writer) goroutines(rows int) int {
+	if rows < minIndexRows {
+		return 1
 	}
-	w.rows += int64(w.waiting)
-	w.waiting = 0
-	return w.out.err
+	return max(1, w.opts.Goroutines)
 }
 
-func (w *Writer) writePage(i int) error {
+// writeBlock writes the rows that wait, as one page a column.
+func (w *Writer) writeBlock() error {
+	err := inOrder(len(w.pending), w.goroutines(w.waiting), w.opts.Profile, func(m *maker, i int) (func() error, error) {
+		if err := w.makePage(m, i); err != nil {
+			return nil, fmt.Errorf("column %q, rows from %d: %w", w.schema.Fields[i].Name, w.rows, err)
+		}
+		return func() error { return w.putPage(m, i) }, nil
+	})
+	w.rows += int64(w.waiting)
+	w.waiting, w.waitingBytes = 0, 0
+	return err
+}
+
+// Rows returns the rows that have been written to it.
+func (w *Writer) Rows() int64 { return w.rows + int64(w.waiting) }
+
+// Size returns the bytes that it has written.
+func (w *Writer) Size() int64 { return w.out.at }
+
+// Held returns the bytes that the Writer holds, about: rows that wait for
+// their block to be full, indexes, and what Close will take to write those.
+// Call it between other calls.
+func (w *Writer) Held() int64 {
+	const column, page = 2 << 10, 256 // what is remembered of each
+	held := w.waitingBytes
+	for i, c := range w.indexes {
+		held += column + page*int64(len(w.metas[i].pages)) + c.bytesHeld()
+	}
+	return held
+}
+
+// makePage makes the page of column i in m, its entry in the meta but for
+// where it is, and adds its values to the indexes.
+func (w *Writer) makePage(m *maker, i int) error {
 	col, err := joined(w.pending[i])
 	if err != nil {
 		return err
@@ -194,19 +226,27 @@ func (w *Writer) writePage(i int) error {
 	if n := schema.Bytes(col); n > MaxBlockBytes {
 		return fmt.Errorf("%d rows hold %d bytes, limit is %d: keep values this large outside the table", col.Len(), n, MaxBlockBytes)
 	}
-	w.encoder.Remember(&w.memory[i])
-	if err := putColumn(w.encoder, col); err != nil {
+	m.encoder.Remember(&w.memory[i])
+	if err := putColumn(m.encoder, col); err != nil {
 		return err
 	}
 	p := page{zone: index.ZoneOf(col)}
-	w.page, p.encodings = w.encoder.Page(w.page[:0])
-	p.span = w.out.put(w.page, pageAlign)
-	w.used |= p.encodings
+	m.page, p.encodings = m.encoder.Page(m.page[:0])
+	p.len = uint64(len(m.page))
 	w.metas[i].pages = append(w.metas[i].pages, p)
-	w.index(i, col)
+	w.index(&m.scratch, i, col)
 	release(w.pending[i])
 	w.pending[i] = w.pending[i][:0]
 	return nil
+}
+
+// putPage writes the page that m has made of column i.
+func (w *Writer) putPage(m *maker, i int) error {
+	p := &w.metas[i].pages[len(w.metas[i].pages)-1]
+	p.span = w.out.put(m.page, pageAlign)
+	w.used |= p.encodings
+	w.boundValues(w.indexes[i])
+	return w.out.err
 }
 
 func joined(parts []arrow.Array) (arrow.Array, error) {

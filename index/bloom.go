@@ -3,6 +3,7 @@ package index
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Bloom says of a key that a segment does not have it: always right in that,
@@ -65,16 +66,11 @@ func (f *bloomFilter) add(hashes []uint64) {
 	}
 }
 
-// append appends the section of the filter.
-func (f *bloomFilter) append(b []byte) []byte {
+// section returns the section of the filter.
+func (f *bloomFilter) section() []byte {
 	fields := le.AppendUint32(nil, uint32(f.blocks))
 	fields = le.AppendUint32(fields, 0)
-	var pages [][]byte
-	for bits := f.bits; len(bits) > 0; {
-		n := min(len(bits), bloomPageBlocks*bloomBlockBytes)
-		pages, bits = append(pages, bits[:n]), bits[n:]
-	}
-	return appendPages(b, fields, pages)
+	return pagesOf(fields, slices.Collect(slices.Chunk(f.bits, bloomPageBlocks*bloomBlockBytes)))
 }
 
 // OpenBloom opens the filter in a section of size bytes. One of a version that

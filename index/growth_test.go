@@ -24,8 +24,8 @@ func TestValuesGrowth(t *testing.T) {
 		for i := range BlockRows {
 			b.Append(c.f(i))
 		}
-		v := NewValuesBuilder(arrow.PrimitiveTypes.Int64, new(Scratch))
-		if !v.Add(b.NewArray(), 1<<30) || v.Growth(BlockRows) != c.want {
+		v := NewValuesBuilder(arrow.PrimitiveTypes.Int64)
+		if !v.Add(new(Scratch), b.NewArray(), 1<<30) || v.Growth(BlockRows) != c.want {
 			t.Errorf("%s: growth %d; want %d", c.name, v.Growth(BlockRows), c.want)
 		}
 	}

@@ -128,8 +128,8 @@ func textsOf(offsets []int32, data []byte) func(i int) []byte {
 // HashKey returns the hash under which lookups know a key: xxh64 without seed.
 func HashKey(key []byte) uint64 { return xxhash.Sum64(key) }
 
-// Scratch is room that builders of one writer share. It is not safe for
-// concurrent use.
+// Scratch is room that builders use while a block is added. It keeps nothing
+// of one for the next and is not safe for concurrent use.
 type Scratch struct {
 	codes []uint32
 	words []uint64

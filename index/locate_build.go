@@ -18,7 +18,6 @@ type LookupBuilder struct {
 	rowsOf  [][]uint32 // as hashes; nil while entries are rows
 	entries int
 	rows    uint64
-	*Scratch
 }
 
 // chunkEntries is how many entries are allocated at a time: what has been
@@ -29,20 +28,18 @@ const (
 )
 
 // NewLookupBuilder returns a builder for a column of a Bounded type.
-func NewLookupBuilder(s *Scratch) *LookupBuilder {
-	s.key = slices.Grow(s.key[:0], 16) // the longest that is not a value's own memory
-	return &LookupBuilder{Scratch: s}
-}
+func NewLookupBuilder() *LookupBuilder { return new(LookupBuilder) }
 
-// Held returns the bytes that the builder holds between blocks. Finish takes
-// half as much again.
+// Held returns the bytes that the builder holds between blocks, and those that
+// Finish will take beside them, about.
 func (l *LookupBuilder) Held() int64 {
-	return 8 * chunkEntries * int64(len(l.hashes)+len(l.rowsOf)/2)
+	const finish = 10 // bytes of an entry: where it stands, and the section
+	return chunkEntries * int64((8+finish)*len(l.hashes)+4*len(l.rowsOf))
 }
 
 // Add takes the next block. It reports whether there is any use in adding
 // more: a segment of more than MaxLookupRows has no index for lookups.
-func (l *LookupBuilder) Add(arr arrow.Array) bool {
+func (l *LookupBuilder) Add(s *Scratch, arr arrow.Array) bool {
 	if l.rows+uint64(arr.Len()) > MaxLookupRows {
 		l.hashes, l.rowsOf = nil, nil
 		return false
@@ -51,12 +48,12 @@ func (l *LookupBuilder) Add(arr arrow.Array) bool {
 	if valid.bits != nil && l.rowsOf == nil {
 		l.numberRows()
 	}
-	words, isWords := appendWords(l.words[:0], arr)
-	l.words = words
+	words, isWords := appendWords(s.words[:0], arr)
+	s.words = words
 	if isWords && arr.DataType().ID() != arrow.BOOL {
 		l.addWords(words, valid)
 	} else {
-		l.addKeys(arr, valid)
+		l.addKeys(s, arr, valid)
 	}
 	l.rows += uint64(arr.Len())
 	return true
@@ -78,10 +75,11 @@ func (l *LookupBuilder) addWords(words []uint64, valid rowBits) {
 	}
 }
 
-func (l *LookupBuilder) addKeys(arr arrow.Array, valid rowBits) {
+func (l *LookupBuilder) addKeys(s *Scratch, arr arrow.Array, valid rowBits) {
+	s.key = slices.Grow(s.key[:0], 16) // the longest that is not a value's own memory
 	for i := range arr.Len() {
 		if valid.at(i) {
-			l.add(HashKey(keyAt(l.key, arr, i)), i)
+			l.add(HashKey(keyAt(s.key, arr, i)), i)
 		}
 	}
 }
@@ -126,7 +124,8 @@ func (l *LookupBuilder) row(entry uint32) uint32 {
 	return l.rowsOf[entry>>chunkBits][entry&(chunkEntries-1)]
 }
 
-// Finish returns the sections of the filter and of the locator.
+// Finish returns the sections of the filter and of the locator. It ends the
+// builder.
 func (l *LookupBuilder) Finish() (bloom, locator []byte) {
 	if l.rows == 0 {
 		return nil, nil
@@ -134,10 +133,11 @@ func (l *LookupBuilder) Finish() (bloom, locator []byte) {
 	w := newLocatorWriter(l)
 	w.writePages()
 	filter := newBloomFilter(w.distinct)
-	for _, chunk := range l.hashes {
+	for i, chunk := range l.hashes {
 		filter.add(chunk)
+		l.hashes[i] = nil
 	}
-	return filter.append(nil), w.append(nil)
+	return filter.section(), w.pages.finish()
 }
 
 // locatorWriter writes the section of a locator.
@@ -145,10 +145,9 @@ type locatorWriter struct {
 	from     *LookupBuilder
 	pageBits uint
 	width    uint // of a row id
-	pages    [][]byte
-	room     []byte // the memory of pages
-	distinct int    // hashes
-	page     pageSorter
+	pages    *pagesWriter
+	distinct int // hashes
+	sorter   pageSorter
 	rows     []uint64 // scratch
 }
 
@@ -168,17 +167,20 @@ func pageBitsFor(n int) (bits uint) {
 
 func newLocatorWriter(l *LookupBuilder) *locatorWriter {
 	w := &locatorWriter{from: l, pageBits: pageBitsFor(l.entries), width: widthOf(l.rows - 1)}
-	const spare = 4*locatorParts + 1 + 8 // of a page: ends, a byte that is not full, what appendPacked overwrites
-	w.room = make([]byte, 0, packedBytes(l.entries, 16+w.width)+spare<<w.pageBits)
+	fields := le.AppendUint64(nil, uint64(l.entries))
+	fields = le.AppendUint64(fields, l.rows)
+	fields = append(fields, byte(w.pageBits), byte(w.width), 0, 0, 0, 0, 0, 0)
+	const spare = 4*locatorParts + 1 // of a page: ends, a byte that is not full
+	w.pages = newPagesWriter(fields, 1<<w.pageBits, packedBytes(l.entries, locatorKept+w.width)+spare<<w.pageBits+packedSpare)
 	return w
 }
 
 // writePages brings the entries into the order of pages and makes each.
 func (w *locatorWriter) writePages() {
 	order, starts := w.byPage()
-	w.pages = make([][]byte, len(starts)-1)
-	for i := range w.pages {
-		w.pages[i] = w.writePage(w.page.sort(w.from, order[starts[i]:starts[i+1]], w.pageBits))
+	for i, start := range starts[:len(starts)-1] {
+		w.writePage(w.sorter.sort(w.from, order[start:starts[i+1]], w.pageBits))
+		w.pages.endPage()
 	}
 }
 
@@ -205,13 +207,13 @@ func (w *locatorWriter) byPage() (order []uint32, starts []int) {
 	return order, starts
 }
 
-func (w *locatorWriter) writePage(found []located) []byte {
+func (w *locatorWriter) writePage(found []located) {
 	if len(found) == 0 {
-		return nil
+		return
 	}
 	var ends [locatorParts]uint32
-	start := len(w.room)
-	b := w.room[:start+4*locatorParts]
+	start := len(w.pages.b)
+	b := append(w.pages.b, make([]byte, 4*locatorParts)...)
 	w.rows = w.rows[:0]
 	for i, f := range found {
 		part, kept := partOf(f.hash, w.pageBits)
@@ -227,15 +229,7 @@ func (w *locatorWriter) writePage(found []located) []byte {
 		last = max(last, e)
 		le.PutUint32(b[start+4*part:], last)
 	}
-	w.room = appendPacked(b, w.rows, w.width)
-	return w.room[start:len(w.room):len(w.room)]
-}
-
-func (w *locatorWriter) append(b []byte) []byte {
-	fields := le.AppendUint64(nil, uint64(w.from.entries))
-	fields = le.AppendUint64(fields, w.from.rows)
-	fields = append(fields, byte(w.pageBits), byte(w.width), 0, 0, 0, 0, 0, 0)
-	return appendPages(b, fields, w.pages)
+	w.pages.b = appendPacked(b, w.rows, w.width)
 }
 
 // pageSorter brings the entries of a page into the order of their hashes, and

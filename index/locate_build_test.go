@@ -54,7 +54,7 @@ func plainLocator(arr arrow.Array) []byte {
 	}
 	fields := le.AppendUint64(nil, uint64(arr.Len()-arr.NullN()))
 	fields = append(le.AppendUint64(fields, uint64(arr.Len())), byte(bits), byte(width), 0, 0, 0, 0, 0, 0)
-	return appendPages(nil, fields, pages)
+	return pagesOf(fields, pages)
 }
 
 // numbers returns n numbers below distinct; some runs, and nulls from nullsFrom on.

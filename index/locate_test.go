@@ -27,9 +27,10 @@ func readFrom(b []byte) ReadFunc {
 // buildLookup indexes a column.
 func buildLookup(t testing.TB, s *segment, field int32) (bloom, locator []byte) {
 	t.Helper()
-	l := NewLookupBuilder(new(Scratch))
+	l := NewLookupBuilder()
+	scratch := new(Scratch)
 	for b := range s.blocks() {
-		if !l.Add(s.block(field, b)) {
+		if !l.Add(scratch, s.block(field, b)) {
 			t.Fatal("given up")
 		}
 	}
@@ -137,7 +138,7 @@ func TestBloomIsParquets(t *testing.T) {
 	}
 	f := newBloomFilter(distinct)
 	f.add(hashes)
-	b := f.append(nil)
+	b := f.section()
 	bits := b[le.Uint32(b):]
 	for block := range want {
 		for w := range want[block] {

@@ -21,8 +21,12 @@ func widthOf(most uint64) uint { return uint(bits.Len64(most)) }
 
 func packedBytes(n int, width uint) int { return (n*int(width) + 7) / 8 }
 
+// packedSpare is how many bytes of room appendPacked wants behind what it
+// appends.
+const packedSpare = 8
+
 func appendPacked(b []byte, values []uint64, width uint) []byte {
-	b = slices.Grow(b, packedBytes(len(values), width)+8)
+	b = slices.Grow(b, packedBytes(len(values), width)+packedSpare)
 	var word uint64
 	var have uint
 	for _, v := range values {

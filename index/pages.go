@@ -29,26 +29,57 @@ const (
 // changed.
 type ReadFunc func(off, n uint64, check func([]byte) error) ([]byte, error)
 
-// appendPages appends a section of pages behind a head with those fields.
-func appendPages(b, fields []byte, pages [][]byte) []byte {
-	start := len(b)
-	b = le.AppendUint32(b, uint32(pagesFixed+len(fields)+pageEntry*len(pages)+8))
-	b = le.AppendUint32(b, uint32(len(pages)))
+// pagesWriter makes a section of pages in place: append a page to b and call
+// endPage, n times, then finish.
+type pagesWriter struct {
+	b    []byte
+	head int // bytes
+	n    int // pages ended
+}
+
+// newPagesWriter begins a section of n pages, behind a head with those fields,
+// with room for about so many bytes of pages.
+func newPagesWriter(fields []byte, n, room int) *pagesWriter {
+	head := pagesFixed + len(fields) + pageEntry*n + 8
+	b := make([]byte, 0, head+room)
+	b = le.AppendUint32(b, uint32(head))
+	b = le.AppendUint32(b, uint32(n))
 	b = le.AppendUint16(b, pagesVersion)
 	b = le.AppendUint16(b, 0)
 	b = le.AppendUint32(b, uint32(len(fields)))
-	b = append(b, fields...)
-	end := 0
-	for _, p := range pages {
-		end += len(p)
-		b = le.AppendUint64(b, uint64(end))
-		b = le.AppendUint64(b, xxh3.Hash(p))
+	return &pagesWriter{b: append(b, fields...)[:head], head: head}
+}
+
+// table returns the entries of the pages.
+func (w *pagesWriter) table() []byte {
+	return w.b[pagesFixed+le.Uint32(w.b[12:]) : w.head-8]
+}
+
+// endPage ends the page that has been appended to b.
+func (w *pagesWriter) endPage() {
+	start, table := w.head, w.table()
+	if w.n > 0 {
+		start += int(le.Uint64(table[pageEntry*(w.n-1):]))
 	}
-	b = le.AppendUint64(b, xxh3.Hash(b[start:]))
+	le.PutUint64(table[pageEntry*w.n:], uint64(len(w.b)-w.head))
+	le.PutUint64(table[pageEntry*w.n+8:], xxh3.Hash(w.b[start:]))
+	w.n++
+}
+
+// finish returns the section.
+func (w *pagesWriter) finish() []byte {
+	le.PutUint64(w.b[w.head-8:], xxh3.Hash(w.b[:w.head-8]))
+	return w.b
+}
+
+// pagesOf returns a section of these pages.
+func pagesOf(fields []byte, pages [][]byte) []byte {
+	w := newPagesWriter(fields, len(pages), 0)
 	for _, p := range pages {
-		b = append(b, p...)
+		w.b = append(w.b, p...)
+		w.endPage()
 	}
-	return b
+	return w.finish()
 }
 
 // pages reads a section of pages. It is safe for concurrent use if read is.

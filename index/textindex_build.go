@@ -85,6 +85,9 @@ func (x *TextIndexBuilder) add(token []byte, row uint32) {
 	t.count, t.last = t.count+1, row
 }
 
+// Held returns the bytes that the builder holds between blocks, about.
+func (x *TextIndexBuilder) Held() int64 { return int64(x.bytes) }
+
 // rowsOf returns the rows of a term.
 func (t *gathered) rowsOf() []uint32 {
 	out := make([]uint32, 0, t.count)
@@ -121,7 +124,7 @@ func (x *TextIndexBuilder) Finish() ([]byte, error) {
 	fields = le.AppendUint64(fields, uint64(len(order)))
 	fields = append(fields, byte(w.width), byte(len(unicode.Version)))
 	fields = append(fields, unicode.Version...)
-	return appendPages(nil, appendTerms(fields, w.firsts), w.pages), nil
+	return pagesOf(appendTerms(fields, w.firsts), w.pages), nil
 }
 
 // textWriter writes pages.

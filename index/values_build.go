@@ -15,15 +15,15 @@ import (
 // rarest values for as much room as it is given. The same blocks make the same
 // bytes. It is not safe for concurrent use.
 type ValuesBuilder struct {
-	t       arrow.DataType
-	coder   *coder
-	rows    int64
-	blocks  int
-	tallies []tally // by code
-	spent   int64   // bytes of all listed rows, about
-	gone    bool    // given up
-	late    int     // values that first came in the last tryRows rows of a block
-	*Scratch
+	t        arrow.DataType
+	coder    *coder
+	rows     int64
+	blocks   int
+	tallies  []tally // by code
+	spent    int64   // bytes of all listed rows, about
+	gone     bool    // given up
+	late     int     // values that first came in the last tryRows rows of a block
+	*Scratch         // while a block is added
 }
 
 // tally is what is known of a value so far.
@@ -79,8 +79,8 @@ const (
 
 // NewValuesBuilder returns a builder for a column of type t, which must be
 // Bounded.
-func NewValuesBuilder(t arrow.DataType, s *Scratch) *ValuesBuilder {
-	return &ValuesBuilder{t: t, coder: newCoder(), Scratch: s}
+func NewValuesBuilder(t arrow.DataType) *ValuesBuilder {
+	return &ValuesBuilder{t: t, coder: newCoder()}
 }
 
 // Held returns the bytes that the builder holds between blocks, about.
@@ -97,10 +97,12 @@ const tallyBytes = 64
 // Add takes the next block, BlockRows rows or, in the last one, fewer. After
 // it the listed rows take at most room bytes. It reports whether there is any
 // use in adding more.
-func (v *ValuesBuilder) Add(arr arrow.Array, room int64) bool {
+func (v *ValuesBuilder) Add(s *Scratch, arr arrow.Array, room int64) bool {
 	if v.gone {
 		return false
 	}
+	v.Scratch = s
+	defer func() { v.Scratch = nil }()
 	if v.gone = !v.code(arr); v.gone {
 		v.coder, v.tallies = nil, nil
 		return false

@@ -54,9 +54,10 @@ func (s *segment) Probes(_ context.Context, leaf *Pred) ([]Probe, error) {
 // buildValues indexes a column; room is that of the listed rows.
 func buildValues(t testing.TB, s *segment, field int32, room int64) []byte {
 	t.Helper()
-	v := NewValuesBuilder(s.cols[field].DataType(), new(Scratch))
+	v := NewValuesBuilder(s.cols[field].DataType())
+	scratch := new(Scratch)
 	for b := range s.blocks() {
-		v.Add(s.block(field, b), room)
+		v.Add(scratch, s.block(field, b), room)
 	}
 	section, err := v.Finish(1 << 30)
 	if err != nil {

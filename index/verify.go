@@ -15,11 +15,13 @@ type ValuesCheck struct {
 	count *ValuesBuilder // counts again, and lists nothing
 	keys  [][]byte       // of the values whose rows are listed, nil for others
 	block int
+
+	scratch Scratch
 }
 
 // NewValuesCheck returns a check of v, whose column has the type t.
 func NewValuesCheck(v *Values, t arrow.DataType) (*ValuesCheck, error) {
-	c := &ValuesCheck{v: v, count: NewValuesBuilder(t, new(Scratch)), keys: make([][]byte, v.Len())}
+	c := &ValuesCheck{v: v, count: NewValuesBuilder(t), keys: make([][]byte, v.Len())}
 	err := v.Each(func(i int, key []byte) {
 		if v.place(i) == inRows {
 			c.keys[i] = append([]byte{}, key...)
@@ -49,7 +51,7 @@ func (c *ValuesCheck) Add(arr arrow.Array) error {
 			m = Mask{}
 		}
 	}
-	c.count.Add(arr, 0)
+	c.count.Add(&c.scratch, arr, 0)
 	c.block++
 	return nil
 }

@@ -198,6 +198,12 @@ func (gr *group) answerAll(all []*request, receipt wire.Receipt, err error) {
 	}
 }
 
+// buffered is the rows of one partition.
+type buffered struct {
+	values  []schema.PartitionValue
+	batches []arrow.RecordBatch
+}
+
 // prepare answers the requests that are already committed or do not fit the
 // table, and returns the others with their rows by partition.
 func (gr *group) prepare(view *catalog.State, t *catalog.Snapshot, all []*request) ([]*request, map[string]*buffered) {

@@ -29,10 +29,10 @@ type Config struct {
 	Epoch   catalog.Epoch // this life of the node: ids are given out under it
 	Cluster string
 	Logger  *slog.Logger
-	Memory  int64 // bytes of rows that all loads together may buffer; default 64 MiB
+	Memory  int64 // bytes that all loads together may hold, of rows and of unfinished segments; default 128 MiB
 }
 
-const defaultMemory = 64 << 20
+const defaultMemory = 128 << 20
 
 // Ingester takes rows in. It is safe for concurrent use.
 type Ingester struct {

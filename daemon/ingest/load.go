@@ -1,25 +1,17 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
-	"github.com/tarnlake/tarn/schema"
-	"golang.org/x/sync/errgroup"
 )
-
-// segmentBytes is how many bytes of rows of one partition a load gathers
-// before it writes a segment.
-const segmentBytes = 32 << 20
-
-// writersPerLoad is how many segments a load writes at a time, while it goes
-// on taking rows.
-const writersPerLoad = 2
 
 // Load is one atomic commit in the making. It is not safe for concurrent use;
 // end it with Commit or Abort.
@@ -28,22 +20,12 @@ type Load struct {
 	table *catalog.Snapshot
 	as    *arrow.Schema
 	key   string
-	parts map[string]*buffered
-	bytes int64 // buffered, all partitions
 	rows  int64 // taken
+	fill  filling
 
-	writers *errgroup.Group
-	wctx    context.Context
 	mu      sync.Mutex
 	written []catalog.Segment
 	command int // bytes that the segments will take in the commit
-}
-
-// buffered is the rows of one partition that have not been written yet.
-type buffered struct {
-	values  []schema.PartitionValue
-	batches []arrow.RecordBatch
-	bytes   int64
 }
 
 // NewLoad begins a load. When the table has already committed the key, it
@@ -64,16 +46,15 @@ func (g *Ingester) NewLoad(ctx context.Context, table, key string) (*Load, *wire
 		return nil, &wire.Receipt{Version: int64(v), Duplicate: true}, nil
 	}
 	g.loads.Add(1)
-	l := &Load{g: g, table: t, as: t.Schema.Arrow(), key: key, parts: map[string]*buffered{}}
-	l.writers, l.wctx = errgroup.WithContext(ctx)
-	l.writers.SetLimit(writersPerLoad)
+	l := &Load{g: g, table: t, as: t.Schema.Arrow(), key: key}
+	l.fill = newFilling(ctx, g, t, l.add)
 	return l, nil, nil
 }
 
 // Write takes the rows of a batch, which stays the caller's.
 func (l *Load) Write(ctx context.Context, batch arrow.RecordBatch) error {
-	if err := l.wctx.Err(); err != nil {
-		return l.writers.Wait() // a writer failed: say why
+	if err := l.fill.failed(); err != nil {
+		return err
 	}
 	if err := check(batch); err != nil {
 		return err
@@ -103,64 +84,20 @@ func (l *Load) take(ctx context.Context, batch arrow.RecordBatch) error {
 		return err
 	}
 	for _, p := range parts {
-		l.buffer(p)
+		if err := l.fill.gather(p.key, p.values, array.NewRecordBatch(l.as, p.cols, int64(p.rows))); err != nil {
+			return err
+		}
 	}
 	l.rows += batch.NumRows()
 	return nil
 }
 
-func (l *Load) buffer(p part) {
-	if p.rows == 0 {
-		return
-	}
-	b := l.parts[p.key]
-	if b == nil {
-		b = &buffered{values: p.values}
-		l.parts[p.key] = b
-	}
-	batch := array.NewRecordBatch(l.as, p.cols, int64(p.rows))
-	size := schema.BatchBytes(batch)
-	b.batches = append(b.batches, batch)
-	b.bytes += size
-	l.bytes += size
-	if b.bytes >= segmentBytes {
-		l.flush(p.key)
-	}
-	for l.bytes > l.share() {
-		l.flush(l.largest())
-	}
-}
-
-// share is this load's part of the memory that all loads may use.
-func (l *Load) share() int64 { return max(l.g.Memory/max(l.g.loads.Load(), 1), 4<<20) }
-
-func (l *Load) largest() string {
-	var key string
-	most := int64(-1)
-	for k, b := range l.parts {
-		if b.bytes > most || b.bytes == most && k < key {
-			key, most = k, b.bytes
-		}
-	}
-	return key
-}
-
-// flush hands the rows of one partition to a writer. It waits while all
-// writers are busy, which is what keeps memory bounded.
-func (l *Load) flush(key string) {
-	b := l.parts[key]
-	delete(l.parts, key)
-	l.bytes -= b.bytes
-	l.writers.Go(func() error {
-		s, err := l.g.writeSegment(l.wctx, l.table, b.values, b.batches)
-		if err != nil {
-			return err
-		}
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.written = append(l.written, *s)
-		return l.checkCommand(s)
-	})
+// add notes a segment that has been written.
+func (l *Load) add(s *catalog.Segment) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.written = append(l.written, *s)
+	return l.checkCommand(s)
 }
 
 // checkCommand ends a load whose commit would not fit one command, before all
@@ -184,13 +121,11 @@ func (l *Load) Rows() int64 { return l.rows }
 // the table. A load without rows makes none.
 func (l *Load) Commit() (wire.Receipt, error) {
 	defer l.end()
-	for len(l.parts) > 0 {
-		l.flush(l.largest())
-	}
-	if err := l.writers.Wait(); err != nil {
+	if err := l.fill.finish(); err != nil {
 		l.g.discard(l.written, l.g.Catalog.View().Index())
 		return wire.Receipt{}, err
 	}
+	slices.SortFunc(l.written, func(a, b catalog.Segment) int { return cmp.Compare(a.ID, b.ID) }) // as they were begun
 	if l.rows == 0 {
 		return wire.Receipt{Version: int64(l.table.Version)}, nil
 	}
@@ -222,8 +157,7 @@ func receipt(r catalog.Result, segments []catalog.Segment) wire.Receipt {
 // Abort gives the load up: nothing of it becomes visible.
 func (l *Load) Abort() {
 	defer l.end()
-	clear(l.parts)
-	_ = l.writers.Wait() // the load fails anyway; its files are discarded either way
+	l.fill.abandon()
 	l.g.discard(l.written, l.g.Catalog.View().Index())
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -24,59 +25,106 @@ func MemberName(id catalog.SegmentID) string { return id.String() + ".seg" }
 
 // writeSegment writes the rows of batches, all of one partition, as one
 // durable segment, sorted by the table's sort key. The segment is not part of
-// the table until it is committed. A panic on the way is a bug of ours that
-// these rows have met: it fails their commit, and the node goes on.
-func (g *Ingester) writeSegment(ctx context.Context, t *catalog.Snapshot, values []schema.PartitionValue, batches []arrow.RecordBatch) (_ *catalog.Segment, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			g.Logger.Error("panic while writing a segment", "table", t.Name, "panic", p, "stack", string(debug.Stack()))
-			err = wire.Errorf(wire.Internal, "the node met a bug of its own while writing these rows: %v", p)
-		}
-	}()
-	id, err := g.newSegmentID()
+// the table until it is committed.
+func (g *Ingester) writeSegment(ctx context.Context, t *catalog.Snapshot, values []schema.PartitionValue, batches []arrow.RecordBatch) (*catalog.Segment, error) {
+	s, err := g.openSegment(t, values)
 	if err != nil {
 		return nil, err
 	}
-	if batches, err = sortRows(ctx, t, batches); err != nil {
+	defer s.abort()
+	if err := s.write(ctx, batches); err != nil {
+		return nil, err
+	}
+	return s.commit()
+}
+
+// openSegment is a segment of one partition in the making. It is not safe for
+// concurrent use; end it with commit or abort. A panic on the way is a bug of
+// ours that its rows have met: it fails their commit, and the node goes on.
+type openSegment struct {
+	g      *Ingester
+	table  *catalog.Snapshot
+	values []schema.PartitionValue
+	id     catalog.SegmentID
+	file   *tiering.Writer
+	rows   *format.Writer
+}
+
+func (g *Ingester) openSegment(t *catalog.Snapshot, values []schema.PartitionValue) (*openSegment, error) {
+	id, err := g.newSegmentID()
+	if err != nil {
 		return nil, err
 	}
 	file, err := g.Medium.Create(MemberName(id))
 	if err != nil {
 		return nil, storeError(err)
 	}
-	defer file.Abort() // nothing once it is committed
-	summary, err := writeRows(file, t, id, values, batches)
-	if err != nil {
-		return nil, storeError(err)
-	}
-	receipt, err := file.Commit()
-	if err != nil {
-		return nil, storeError(err)
-	}
-	return &catalog.Segment{
-		ID: id, SchemaID: t.Schema.ID, Partition: values,
-		Rows: summary.Rows, Bytes: receipt.Size, Hash: receipt.Hash,
-		Medium: g.Medium.ID(), Zones: zonesOf(summary),
-	}, nil
-}
-
-func writeRows(file *tiering.Writer, t *catalog.Snapshot, id catalog.SegmentID, values []schema.PartitionValue, batches []arrow.RecordBatch) (format.Summary, error) {
+	s := &openSegment{g: g, table: t, values: values, id: id, file: file}
 	info := format.Info{
 		Segment: id.String(), Table: strconv.FormatInt(int64(t.ID), 10),
 		Properties: segmentProperties(t, values),
 	}
-	w, err := format.NewWriter(file, t.Schema, info, format.Options{
+	s.rows, err = format.NewWriter(file, t.Schema, info, format.Options{
 		Lookup: fieldIDs(t.Schema, t.Options.Lookup), Text: fieldIDs(t.Schema, t.Options.Text),
+		Goroutines: runtime.GOMAXPROCS(0),
 	})
 	if err != nil {
-		return format.Summary{}, err
+		s.abort()
+		return nil, storeError(err)
+	}
+	return s, nil
+}
+
+// abort gives the segment up; after commit it does nothing.
+func (s *openSegment) abort() {
+	if err := s.file.Abort(); err != nil {
+		s.g.Logger.Warn("file of a segment given up stays until the next start", "segment", s.id, "error", err)
+	}
+}
+
+// write adds rows, sorted among themselves by the table's sort key.
+func (s *openSegment) write(ctx context.Context, batches []arrow.RecordBatch) (err error) {
+	defer s.recover(&err)
+	if batches, err = sortRows(ctx, s.table, batches); err != nil {
+		return err
 	}
 	for _, b := range batches {
-		if err := w.Write(b); err != nil {
-			return format.Summary{}, err
+		if err := s.rows.Write(b); err != nil {
+			return storeError(err)
 		}
 	}
-	return w.Close()
+	return nil
+}
+
+// progress returns how far the segment is.
+func (s *openSegment) progress() progress {
+	return progress{held: s.rows.Held(), size: s.rows.Size(), rows: s.rows.Rows()}
+}
+
+// commit makes the segment durable.
+func (s *openSegment) commit() (_ *catalog.Segment, err error) {
+	defer s.recover(&err)
+	summary, err := s.rows.Close()
+	if err != nil {
+		return nil, storeError(err)
+	}
+	receipt, err := s.file.Commit()
+	if err != nil {
+		return nil, storeError(err)
+	}
+	return &catalog.Segment{
+		ID: s.id, SchemaID: s.table.Schema.ID, Partition: s.values,
+		Rows: summary.Rows, Bytes: receipt.Size, Hash: receipt.Hash,
+		Medium: s.g.Medium.ID(), Zones: zonesOf(summary),
+	}, nil
+}
+
+// recover makes an error of a panic.
+func (s *openSegment) recover(err *error) {
+	if p := recover(); p != nil {
+		s.g.Logger.Error("panic while writing a segment", "table", s.table.Name, "panic", p, "stack", string(debug.Stack()))
+		*err = wire.Errorf(wire.Internal, "the node met a bug of its own while writing these rows: %v", p)
+	}
 }
 
 // fieldIDs returns the ids of columns; one that the schema does not have, for
