@@ -70,8 +70,9 @@ func (w *Writer) newIndexes(f schema.Field) *columnIndexes {
 	return c
 }
 
-// index adds a block of column i, whose page has been made, to its indexes.
-func (w *Writer) index(s *index.Scratch, i int, col arrow.Array) {
+// index adds a block of column i, whose page has been made, to its indexes,
+// and returns its zone.
+func (w *Writer) index(s *index.Scratch, i int, col arrow.Array) index.Zone {
 	if w.indexes[i] == nil {
 		w.indexes[i] = w.newIndexes(w.schema.Fields[i])
 	}
@@ -83,6 +84,10 @@ func (w *Writer) index(s *index.Scratch, i int, col arrow.Array) {
 	if c.text != nil && !c.text.Add(col.(*array.String)) {
 		c.text = nil
 	}
+	if c.values != nil {
+		return c.values.Zone(col)
+	}
+	return index.ZoneOf(col)
 }
 
 // maxValuesHeld bounds what the value directories of all columns hold while a

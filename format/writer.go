@@ -230,11 +230,11 @@ func (w *Writer) makePage(m *maker, i int) error {
 	if err := putColumn(m.encoder, col); err != nil {
 		return err
 	}
-	p := page{zone: index.ZoneOf(col)}
+	var p page
 	m.page, p.encodings = m.encoder.Page(m.page[:0])
 	p.len = uint64(len(m.page))
 	w.metas[i].pages = append(w.metas[i].pages, p)
-	w.index(&m.scratch, i, col)
+	w.metas[i].pages[len(w.metas[i].pages)-1].zone = w.index(&m.scratch, i, col)
 	release(w.pending[i])
 	w.pending[i] = w.pending[i][:0]
 	return nil

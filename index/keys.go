@@ -148,6 +148,32 @@ type coder struct {
 	null  int      // code of null, or -1
 	arena []byte
 	held  int64 // bytes of all arenas
+
+	recent *[recentKeys]recentKey // of keys that are bytes; nil before the first
+}
+
+// recentKey is a key that has just been seen, by its ends. Most columns of
+// text with few values have them again and again.
+type recentKey struct {
+	first, last uint64
+	len         int
+	code        uint32
+}
+
+const recentKeys = 256
+
+// ends returns the first and last bytes of a key. Keys of one length up to 16
+// that have the same ends are the same.
+func ends(key []byte) (first, last uint64) {
+	switch n := len(key); {
+	case n >= 8:
+		return le.Uint64(key), le.Uint64(key[n-8:])
+	case n >= 4:
+		return uint64(le.Uint32(key)), uint64(le.Uint32(key[n-4:]))
+	case n > 0:
+		return uint64(key[0]) | uint64(key[n/2])<<8, uint64(key[n-1])
+	}
+	return 0, 0
 }
 
 func newCoder() *coder { return &coder{slots: make([]uint32, 64), null: -1} }
@@ -201,6 +227,20 @@ func (c *coder) ofDecimal(low uint64, high int64) uint32 {
 
 // ofKey returns the code of a key that is bytes.
 func (c *coder) ofKey(key []byte) uint32 {
+	if c.recent == nil {
+		c.recent = new([recentKeys]recentKey)
+	}
+	first, last := ends(key)
+	r := &c.recent[(first^bits.RotateLeft64(last, 23)^uint64(len(key)))*0x9e3779b97f4a7c15>>56]
+	if r.first == first && r.last == last && r.len == len(key) && (r.len <= 16 && r.len > 0 || r.len > 16 && string(c.keys[r.code]) == string(key)) {
+		return r.code
+	}
+	code := c.ofHashed(key)
+	*r = recentKey{first, last, len(key), code}
+	return code
+}
+
+func (c *coder) ofHashed(key []byte) uint32 {
 	word := xxhash.Sum64(key)
 	mask := uint64(len(c.slots) - 1)
 	for at := c.place(word); ; at = (at + 1) & mask {

@@ -23,6 +23,8 @@ type ValuesBuilder struct {
 	spent    int64   // bytes of all listed rows, about
 	gone     bool    // given up
 	late     int     // values that first came in the last tryRows rows of a block
+	least    int     // code of the least value of the last block, or -1 if that is not known
+	most     int     // of the greatest
 	*Scratch         // while a block is added
 }
 
@@ -108,11 +110,45 @@ func (v *ValuesBuilder) Add(s *Scratch, arr arrow.Array, room int64) bool {
 		return false
 	}
 	here := v.tally()
+	v.bound(here)
 	v.choose(here, room)
 	v.list(here)
 	v.rows += int64(arr.Len())
 	v.blocks++
 	return true
+}
+
+// bound finds the least and the greatest of the values that a block has, if
+// there are few: with many it is quicker to look at the rows.
+func (v *ValuesBuilder) bound(here []uint32) {
+	v.least, v.most = -1, -1
+	if len(here)*boundRows > len(v.codes) {
+		return
+	}
+	compare, _ := v.coder.order(v.t)
+	for _, c := range here {
+		if int(c) == v.coder.null {
+			continue
+		}
+		if v.least < 0 || compare(c, uint32(v.least)) < 0 {
+			v.least = int(c)
+		}
+		if v.most < 0 || compare(c, uint32(v.most)) > 0 {
+			v.most = int(c)
+		}
+	}
+}
+
+// boundRows is how many rows are looked at in the time of one value.
+const boundRows = 16
+
+// Zone returns ZoneOf of the block that was added last, which is arr.
+func (v *ValuesBuilder) Zone(arr arrow.Array) Zone {
+	if v.gone || v.least < 0 {
+		return ZoneOf(arr)
+	}
+	_, appendKey := v.coder.order(v.t)
+	return zoneBetween(arr, appendKey(nil, uint32(v.least)), appendKey(nil, uint32(v.most)))
 }
 
 // Growth returns how many bytes, at the least, rows further rows would add to

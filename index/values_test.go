@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"math/rand/v2"
 )
@@ -418,4 +421,50 @@ func FuzzValues(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestZoneOfValues: what the builder knows of a block is the zone of its rows,
+// and keys that begin and end alike are told apart.
+func TestZoneOfValues(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 31))
+	texts := func(values ...string) arrow.Array {
+		b := array.NewStringBuilder(memory.DefaultAllocator)
+		for range 5000 {
+			if i := r.IntN(len(values) + 1); i < len(values) {
+				b.Append(values[i])
+			} else {
+				b.AppendNull()
+			}
+		}
+		return b.NewArray()
+	}
+	prices := array.NewDecimal128Builder(memory.DefaultAllocator, &arrow.Decimal128Type{Precision: 20, Scale: 2})
+	floats := array.NewFloat64Builder(memory.DefaultAllocator)
+	for range 5000 {
+		prices.Append(decimal128.FromI64(r.Int64N(50) - 25))
+		floats.Append([]float64{0, math.Copysign(0, -1), -1.5, math.Inf(1), math.NaN()}[r.IntN(5)])
+	}
+	long := strings.Repeat("x", 70)
+	columns := []arrow.Array{
+		texts(""), texts("", "\x00", "\x00\x00", "\x00\x00\x00\x00"), texts("a", "aa", "aaa", "aba", "aaaa", "aaaaa", "aaabaaa", "aaaaaaa"),
+		texts("delivered in person", "delivered by a person", "delivered in prison", "delivered 1n person"), texts("abcdefgh", "abcdefgi", "bbcdefgh", "abcdefghabcdefgh"),
+		texts(long+"a", long+"b", "x"), texts(), prices.NewArray(), floats.NewArray(), skewed(r, 5000, 9, true, true), skewed(r, 5000, 4000, false, false),
+	}
+	for i, col := range columns {
+		v := NewValuesBuilder(col.DataType())
+		scratch := new(Scratch)
+		for _, block := range []arrow.Array{col, array.NewSlice(col, 1000, 1400), array.NewSlice(col, 7, 7+BlockRows/100)} {
+			if !v.Add(scratch, block, 1<<20) {
+				t.Fatalf("column %d: given up", i)
+			}
+			if got, want := fmt.Sprintf("%+v", v.Zone(block)), fmt.Sprintf("%+v", ZoneOf(block)); got != want {
+				t.Errorf("column %d, %d rows: got %s; want %s", i, block.Len(), got, want)
+			}
+			for row, code := range scratch.codes[:block.Len()] {
+				if block.IsNull(row) != (int(code) == v.coder.null) || block.IsValid(row) && v.coder.keys != nil && string(v.coder.keys[code]) != string(keyAt(nil, block, row)) {
+					t.Fatalf("column %d: row %d has code %d", i, row, code)
+				}
+			}
+		}
+	}
 }

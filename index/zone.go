@@ -35,8 +35,15 @@ func ZoneOf(arr arrow.Array) Zone {
 		return z
 	}
 	lo, hi := extremes(arr)
-	z.Min, z.MinExact = cutLow(AppendKey(nil, arr, lo))
-	z.Max, z.MaxExact = cutHigh(AppendKey(nil, arr, hi))
+	return zoneBetween(arr, AppendKey(nil, arr, lo), AppendKey(nil, arr, hi))
+}
+
+// zoneBetween returns the zone of arr, of which these are the least and the
+// greatest key.
+func zoneBetween(arr arrow.Array, lo, hi []byte) Zone {
+	z := Zone{Rows: int64(arr.Len()), Nulls: int64(arr.NullN())}
+	z.Min, z.MinExact = cutLow(lo)
+	z.Max, z.MaxExact = cutHigh(hi)
 	return z
 }
 
