@@ -19,6 +19,8 @@ type Column struct {
 	at    pageAt
 	bytes []byte
 	kept  *keptPage // nil: there is no cache
+
+	shared *codec.SharedTexts // the column's dictionary, if the page needs it
 }
 
 // opened is what is known of a page that was looked into.
@@ -100,7 +102,7 @@ func (c *Column) Text() *codec.Text { return c.text }
 
 // Array decodes the column, with memory of mem alone.
 func (c *Column) Array(mem memory.Allocator) (arrow.Array, error) {
-	return c.r.decodeChecked(mem, c.at, c.bytes)
+	return c.r.decodeChecked(mem, c.at, c.shared, c.bytes)
 }
 
 // ReadColumns returns the columns of those fields in a block, in the order
@@ -120,6 +122,9 @@ func (r *Reader) ReadColumns(ctx context.Context, block int, fieldIDs []int32) (
 	var missing []int
 	for i, m := range metas {
 		out[i] = r.column(pageAt{places[i], block, m.pages[block]})
+		if out[i].shared, err = r.dictionaryOf(out[i].at); err != nil {
+			return nil, err
+		}
 		if out[i].kept == nil {
 			missing = append(missing, i)
 		}
@@ -174,6 +179,7 @@ func (c *Column) view(b []byte, budget int64) (used codec.Set, spent int64, err 
 	if err != nil {
 		return 0, 0, err
 	}
+	d.Share(c.shared)
 	cr, rows := columnReader{d, memory.DefaultAllocator}, c.Rows()
 	validity, nulls, err := cr.validity(rows)
 	if err != nil {

@@ -17,13 +17,14 @@ type columnReader struct {
 	mem memory.Allocator
 }
 
-// decodePage returns the rows values of type t that a page holds; it may hand
-// out budget bytes of them.
-func decodePage(mem memory.Allocator, b []byte, t arrow.DataType, rows int, budget int64) (arrow.Array, codec.Set, error) {
+// decodePage returns the rows values of type t that a page holds, some of them
+// maybe in the dictionary that it shares; it may hand out budget bytes of them.
+func decodePage(mem memory.Allocator, b []byte, shared *codec.SharedTexts, t arrow.DataType, rows int, budget int64) (arrow.Array, codec.Set, error) {
 	d, err := codec.NewDecoder(b, budget)
 	if err != nil {
 		return nil, 0, err
 	}
+	d.Share(shared)
 	c := columnReader{d, mem}
 	data, err := c.column(t, rows)
 	if err != nil {

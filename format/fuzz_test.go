@@ -16,7 +16,7 @@ import (
 const fuzzBudget = 1 << 24
 
 func decodeBounded(t arrow.DataType, rows int, page []byte) (arrow.Array, error) {
-	a, _, err := decodePage(memory.DefaultAllocator, page, t, rows, fuzzBudget)
+	a, _, err := decodePage(memory.DefaultAllocator, page, nil, t, rows, fuzzBudget)
 	return a, err
 }
 
@@ -81,7 +81,7 @@ func FuzzPage(f *testing.F) {
 				t.Fatalf("unsound %s: %v", dt, v.ValidateFull())
 			}
 		}
-		again, _, err := decodePage(memory.DefaultAllocator, encodePage(t, a, ProfileDefault), dt, int(rows), codec.MaxPageValues)
+		again, _, err := decodePage(memory.DefaultAllocator, encodePage(t, a, ProfileDefault), nil, dt, int(rows), codec.MaxPageValues)
 		if err != nil || !identical(a, again) {
 			t.Fatalf("%s: written and read again: %v", dt, err)
 		}

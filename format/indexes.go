@@ -294,7 +294,11 @@ func (r *Reader) values(ctx context.Context, place int) (*index.Values, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		v, err := index.ParseValues(b, r.Rows(), m.nulls())
+		keys, err := r.keysOf(place, m)
+		if err != nil {
+			return nil, 0, err
+		}
+		v, err := index.ParseValues(b, r.Rows(), m.nulls(), keys)
 		return v, len(b), err
 	})
 }

@@ -147,7 +147,7 @@ func TestIndexesKeepToTheirShare(t *testing.T) {
 			}
 		}
 	}
-	if want := "bloom locate values values bloom locate tokens "; found != want {
+	if want := "bloom locate dictionary values dictionary values bloom locate tokens "; found != want {
 		t.Errorf("got indexes %q; want %q", found, want)
 	}
 }

@@ -31,6 +31,11 @@ func (r *Reader) newIndexCheck(ctx context.Context, place int, m *meta) (*indexC
 			return nil, r.badIndex(place, s.id, fmt.Errorf("the column is a %s", f.Type))
 		}
 	}
+	if d, err := r.dictionaryAt(place, m); err != nil {
+		return nil, err
+	} else if d != nil && !isText(f.Type) {
+		return nil, r.badIndex(place, sectionDictionary, fmt.Errorf("the column is a %s", f.Type))
+	}
 	v, err := r.values(ctx, place)
 	if err != nil {
 		return nil, err

@@ -161,12 +161,14 @@ const (
 	sectionInfo    sectionID = 3
 )
 
-// Sections of a column's meta: its indexes. Numbers reach disk.
+// Sections of a column's meta: its indexes, and its dictionary. Numbers reach
+// disk.
 const (
-	sectionValues sectionID = 16 // index.Values
-	sectionBloom  sectionID = 17 // index.Bloom
-	sectionLocate sectionID = 18 // index.Locator
-	sectionTokens sectionID = 19 // index.TextIndex
+	sectionValues     sectionID = 16 // index.Values
+	sectionBloom      sectionID = 17 // index.Bloom
+	sectionLocate     sectionID = 18 // index.Locator
+	sectionTokens     sectionID = 19 // index.TextIndex
+	sectionDictionary sectionID = 20 // codec.SharedTexts
 )
 
 func (id sectionID) String() string {
@@ -179,6 +181,8 @@ func (id sectionID) String() string {
 		return "locate"
 	case sectionTokens:
 		return "tokens"
+	case sectionDictionary:
+		return "dictionary"
 	case sectionSchema:
 		return "schema"
 	case sectionColumns:

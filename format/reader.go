@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"weak"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -31,6 +32,8 @@ type Reader struct {
 	metas   []atomic.Pointer[meta]
 	budget  int64 // bytes of values that one page may decode to
 	cache   cachedSegment
+
+	dictionaries []atomic.Pointer[weak.Pointer[codec.SharedTexts]] // by place, as long as somebody uses them
 }
 
 // tailSize is how much Open reads at once. Narrow files need no more.
@@ -149,6 +152,7 @@ func (r *Reader) parseSection(id sectionID, b []byte) (err error) {
 	case sectionColumns:
 		r.columns, err = parseDirectory(b, r.fields, r.trailer.footer.off)
 		r.metas = make([]atomic.Pointer[meta], r.columns.len())
+		r.dictionaries = make([]atomic.Pointer[weak.Pointer[codec.SharedTexts]], r.columns.len())
 	case sectionInfo:
 		r.info, err = parseInfo(b)
 	}
@@ -261,7 +265,7 @@ func (r *Reader) parseMeta(at int, b []byte) (*meta, error) {
 			return nil, corrupt(part, int64(c.meta.off), "%s is there twice", s.id)
 		}
 		found[s.id] = true
-		if s.flags&mustKnow != 0 {
+		if s.flags&mustKnow != 0 && s.id != sectionDictionary {
 			return nil, fmt.Errorf("%w: %s has a section %d that cannot be skipped", ErrUnsupported, part, s.id)
 		}
 	}
@@ -331,12 +335,16 @@ func (r *Reader) decode(mem memory.Allocator, p pageAt, b []byte) (arrow.Array, 
 	if err := r.checkPage(p, b); err != nil {
 		return nil, err
 	}
-	return r.decodeChecked(mem, p, b)
+	shared, err := r.dictionaryOf(p)
+	if err != nil {
+		return nil, err
+	}
+	return r.decodeChecked(mem, p, shared, b)
 }
 
-func (r *Reader) decodeChecked(mem memory.Allocator, p pageAt, b []byte) (arrow.Array, error) {
+func (r *Reader) decodeChecked(mem memory.Allocator, p pageAt, shared *codec.SharedTexts, b []byte) (arrow.Array, error) {
 	typ, nullable := r.typeOf(p.place)
-	a, used, err := decodePage(mem, b, typ, int(p.zone.Rows), r.budget)
+	a, used, err := decodePage(mem, b, shared, typ, int(p.zone.Rows), r.budget)
 	if err != nil {
 		return nil, r.corruptPage(p, "%w", err)
 	}

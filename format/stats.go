@@ -23,7 +23,7 @@ type ColumnStats struct {
 
 // IndexStats is what a column's index takes and holds.
 type IndexStats struct {
-	Name  string // values, bloom, locate, tokens
+	Name  string // values, bloom, locate, tokens, dictionary
 	Bytes int64
 	Holds string // in words
 }
@@ -90,6 +90,12 @@ func (r *Reader) holds(place int, id sectionID) (string, error) {
 			return "", err
 		}
 		return fmt.Sprintf("%d tokens", x.Terms()), nil
+	case sectionDictionary:
+		d, err := r.dictionaryAt(place, r.metas[place].Load())
+		if d == nil || err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%d values of %d bytes", d.Len(), d.TextBytes()), nil
 	}
 	return "", nil
 }

@@ -77,6 +77,8 @@ type Writer struct {
 	memory       []codec.Memory   // by column
 	used         codec.Set
 	err          error
+
+	dictionaries []*codec.SharedBuilder // by column; nil: it is no text
 }
 
 // output counts and remembers the first error, so that offsets cannot drift.
@@ -117,6 +119,7 @@ func NewWriter(w io.Writer, s *schema.Schema, info Info, opts Options) (*Writer,
 		pending: make([][]arrow.Array, len(s.Fields)), metas: make([]meta, len(s.Fields)),
 		memory:  make([]codec.Memory, len(s.Fields)),
 		indexes: make([]*columnIndexes, len(s.Fields)), opts: opts,
+		dictionaries: newDictionaries(s),
 	}
 	if err := opts.check(s); err != nil {
 		return nil, err
@@ -212,6 +215,9 @@ func (w *Writer) Held() int64 {
 	held := w.waitingBytes
 	for i, c := range w.indexes {
 		held += column + page*int64(len(w.metas[i].pages)) + c.bytesHeld()
+		if b := w.dictionaries[i]; b != nil {
+			held += b.Held()
+		}
 	}
 	return held
 }
@@ -227,6 +233,9 @@ func (w *Writer) makePage(m *maker, i int) error {
 		return fmt.Errorf("%d rows hold %d bytes, limit is %d: keep values this large outside the table", col.Len(), n, MaxBlockBytes)
 	}
 	m.encoder.Remember(&w.memory[i])
+	if b := w.dictionaries[i]; b != nil {
+		m.encoder.Share(b, w.waiting == BlockRows)
+	}
 	if err := putColumn(m.encoder, col); err != nil {
 		return err
 	}
@@ -271,6 +280,7 @@ func (w *Writer) Close() (Summary, error) {
 		w.err = w.writeBlock()
 	}
 	if w.err == nil {
+		w.putDictionaries()
 		w.err = w.putIndexes()
 	}
 	if w.err == nil {

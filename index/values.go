@@ -20,21 +20,22 @@ import (
 //	packed               ends of their data
 //	data                 bits of blocks, or a roaring bitmap of rows
 //
-// "Each" is the keys in order, then null.
+// "Each" is the keys in order, then null. Version 2 is of a column whose
+// dictionary has all keys and their order of coming: it has neither terms nor
+// ranks, 0 at byte 25, and at byte 28 the rank of null (4 bytes).
 type Values struct {
 	rows, nulls int64
 	blocks      int
-	terms       terms
+	keys        valueKeys
 	places      packedUints
 	counts      packedUints
-	ranks       packedUints
 	ends        packedUints
 	data        []byte
 }
 
 const (
-	valuesVersion = 1
-	valuesFixed   = 32
+	valuesVersion       = 1
+	valuesVersionShared = 2
 	// MaxValues is how many distinct values a directory has at most.
 	MaxValues = 1 << 16
 )
@@ -51,25 +52,43 @@ const (
 
 // ParseValues reads the directory of a column of rows rows, nulls of them
 // null. It keeps b. Bitmaps are checked when they are used. A directory of a
-// version that this code does not know is nil.
-func ParseValues(b []byte, rows, nulls int64) (*Values, error) {
+// version that this code does not know is nil. Shared is the column's own
+// dictionary, if it has one: a directory may do without keys then.
+func ParseValues(b []byte, rows, nulls int64, shared Keys) (*Values, error) {
 	c := cursor{b: b}
-	if version := c.u16(); version != valuesVersion && c.err == nil {
+	version := c.u16()
+	if version != valuesVersion && version != valuesVersionShared && c.err == nil {
 		return nil, nil
 	}
 	c.zero(2)
 	n := int(c.u32())
 	v := &Values{rows: int64(c.u64()), nulls: int64(c.u64()), blocks: int((rows + BlockRows - 1) / BlockRows)}
 	counts, ranks, ends := c.width(), c.width(), c.width()
-	c.zero(5)
+	c.zero(1)
+	nullRank := c.u32()
 	if n > MaxValues {
 		c.fail("%d values", n)
 	}
-	if v.terms = c.terms(); v.terms.n != n {
-		c.fail("%d keys for %d values", v.terms.n, n)
+	var own *ownKeys
+	if version == valuesVersion {
+		own = &ownKeys{terms: c.terms()}
+		v.keys = own
+	} else if shared != nil {
+		v.keys = sharedKeys{shared, int(nullRank)}
+	}
+	switch {
+	case c.err != nil:
+		return nil, c.err
+	case v.keys == nil || v.keys.len() != n:
+		return nil, fmt.Errorf("%d values, and not as many keys", n)
+	case own != nil && nullRank != 0, own == nil && ranks != 0, own == nil && int64(nullRank) > int64(n):
+		return nil, fmt.Errorf("rank of null %d in version %d", nullRank, version)
 	}
 	v.places, v.counts = c.packed(n+1, 2), c.packed(n, counts)
-	v.ranks, v.ends = c.packed(n+1, ranks), c.packed(n+1, ends)
+	if own != nil {
+		own.ranks = c.packed(n+1, ranks)
+	}
+	v.ends = c.packed(n+1, ends)
 	v.data = c.b
 	switch {
 	case c.err != nil:
@@ -77,8 +96,10 @@ func ParseValues(b []byte, rows, nulls int64) (*Values, error) {
 	case v.rows != rows || v.nulls != nulls:
 		return nil, fmt.Errorf("%d rows, %d of them null; the segment has %d, %d", v.rows, v.nulls, rows, nulls)
 	}
-	if err := v.terms.check(); err != nil {
-		return nil, err
+	if own != nil {
+		if err := own.terms.check(); err != nil {
+			return nil, err
+		}
 	}
 	return v, v.check()
 }
@@ -96,6 +117,9 @@ func (v *Values) check() error {
 			total += v.Count(i)
 		}
 	}
+	if v.nulls == 0 && v.keys.rank(v.Len()) != v.Len() {
+		return fmt.Errorf("null has a rank and no rows")
+	}
 	if total != v.rows || end != uint64(len(v.data)) {
 		return fmt.Errorf("values have %d rows and %d bytes; want %d, %d", total, end, v.rows, len(v.data))
 	}
@@ -103,11 +127,11 @@ func (v *Values) check() error {
 }
 
 func (v *Values) checkValue(i int, from uint64, ranks []uint64) error {
-	to, rank := v.ends.at(i), v.ranks.at(i)
+	to, rank := v.ends.at(i), v.keys.rank(i)
 	if to < from || to > uint64(len(v.data)) {
 		return fmt.Errorf("data from byte %d to %d of %d", from, to, len(v.data))
 	}
-	if rank > uint64(v.Len()) || ranks[rank/64]>>(rank%64)&1 == 1 {
+	if rank > v.Len() || ranks[rank/64]>>(rank%64)&1 == 1 {
 		return fmt.Errorf("rank %d is there twice or too high", rank)
 	}
 	ranks[rank/64] |= 1 << (rank % 64)
@@ -159,7 +183,7 @@ func (v *Values) Check() error {
 }
 
 // Len returns the number of distinct values, without null.
-func (v *Values) Len() int { return v.terms.n }
+func (v *Values) Len() int { return v.keys.len() }
 
 // Nulls returns the number of nulls.
 func (v *Values) Nulls() int64 { return v.nulls }
@@ -169,10 +193,10 @@ func (v *Values) Count(i int) int64 { return int64(v.counts.at(i)) }
 
 // Rank returns the place of value i among all that are there, null included,
 // in the order in which they first come in the segment. Value Len() is null.
-func (v *Values) Rank(i int) int { return int(v.ranks.at(i)) }
+func (v *Values) Rank(i int) int { return v.keys.rank(i) }
 
 // Each calls f for the values in ascending order; key is good until f returns.
-func (v *Values) Each(f func(i int, key []byte)) error { return v.terms.each(f) }
+func (v *Values) Each(f func(i int, key []byte)) error { return v.keys.each(f) }
 
 // Listed returns how many values have their rows listed, and the bytes of that.
 func (v *Values) Listed() (values, bytes int) {
@@ -242,7 +266,7 @@ func (v *Values) matching(leaf *Pred) ([]span, error) {
 	default:
 		return nil, nil
 	}
-	at, found, err := v.terms.search(leaf.Keys[0])
+	at, found, err := v.keys.search(leaf.Keys[0])
 	if found && (leaf.Op == Le || leaf.Op == Gt) {
 		at++
 	}
@@ -253,18 +277,18 @@ func (v *Values) matching(leaf *Pred) ([]span, error) {
 }
 
 func (v *Values) within(from, to []byte) ([]span, error) {
-	lo, _, err := v.terms.search(from)
+	lo, _, err := v.keys.search(from)
 	if err != nil {
 		return nil, err
 	}
-	hi, _, err := v.terms.search(to)
+	hi, _, err := v.keys.search(to)
 	return []span{{lo, max(lo, hi)}}, err
 }
 
 func (v *Values) among(keys [][]byte) ([]span, error) {
 	out := []span{}
 	for _, k := range keys {
-		i, found, err := v.terms.search(k)
+		i, found, err := v.keys.search(k)
 		if err != nil {
 			return nil, err
 		}

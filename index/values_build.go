@@ -25,6 +25,7 @@ type ValuesBuilder struct {
 	late     int     // values that first came in the last tryRows rows of a block
 	least    int     // code of the least value of the last block, or -1 if that is not known
 	most     int     // of the greatest
+	shared   bool    // the column's dictionary has the keys
 	*Scratch         // while a block is added
 }
 
@@ -373,6 +374,10 @@ func (v *ValuesBuilder) append(t *tally, h inBlock, rows []uint32) {
 	v.spent += listedBytes(t.rows)
 }
 
+// ShareKeys says that the column has a dictionary of exactly the values that
+// were added: the section does without keys then.
+func (v *ValuesBuilder) ShareKeys() { v.shared = true }
+
 // Finish returns the section, or nil if there is none: the column has too many
 // values, or a section without rows would take more than most bytes.
 func (v *ValuesBuilder) Finish(most int64) ([]byte, error) {
@@ -449,16 +454,25 @@ func (w *valuesWriter) append(b []byte) []byte {
 		nulls = w.b.tallies[null].count
 	}
 	counts, ranks, ends := widthOf(slices.Max(append(w.counts, 0))), widthOf(uint64(len(w.order))), widthOf(uint64(len(w.data)))
-	b = le.AppendUint16(b, valuesVersion)
+	version, nullRank := uint16(valuesVersion), uint32(0)
+	if w.b.shared {
+		version, nullRank, ranks = valuesVersionShared, uint32(w.ranks[len(w.order)]), 0
+	}
+	b = le.AppendUint16(b, version)
 	b = le.AppendUint16(b, 0)
 	b = le.AppendUint32(b, uint32(len(w.order)))
 	b = le.AppendUint64(b, uint64(w.b.rows))
 	b = le.AppendUint64(b, uint64(nulls))
-	b = append(b, byte(counts), byte(ranks), byte(ends), 0, 0, 0, 0, 0)
-	b = appendTerms(b, w.keys)
+	b = append(b, byte(counts), byte(ranks), byte(ends), 0)
+	b = le.AppendUint32(b, nullRank)
+	if !w.b.shared {
+		b = appendTerms(b, w.keys)
+	}
 	b = appendPacked(b, w.places, 2)
 	b = appendPacked(b, w.counts, counts)
-	b = appendPacked(b, w.ranks, ranks)
+	if !w.b.shared {
+		b = appendPacked(b, w.ranks, ranks)
+	}
 	b = appendPacked(b, w.ends, ends)
 	return append(b, w.data...)
 }

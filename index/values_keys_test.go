@@ -55,7 +55,7 @@ func checkDirectory(t *testing.T, col arrow.Array) {
 		}
 		return
 	}
-	v, err := ParseValues(b, int64(col.Len()), int64(col.NullN()))
+	v, err := ParseValues(b, int64(col.Len()), int64(col.NullN()), nil)
 	if err == nil {
 		err = v.Check()
 	}

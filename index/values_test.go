@@ -98,7 +98,7 @@ func TestValuesCount(t *testing.T) {
 		s := &segment{rows: BlockRows + 1234}
 		s.cols = map[int32]arrow.Array{1: skewed(r, s.rows, distinct, distinct == 40, distinct%2 == 0)}
 		col := s.cols[1].(*array.Int64)
-		v, err := ParseValues(buildValues(t, s, 1, 20_000), int64(s.rows), int64(col.NullN()))
+		v, err := ParseValues(buildValues(t, s, 1, 20_000), int64(s.rows), int64(col.NullN()), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +159,7 @@ func TestListedRowsKeepToTheirRoom(t *testing.T) {
 	s := &segment{rows: 3*BlockRows + 77}
 	s.cols = map[int32]arrow.Array{1: skewed(r, s.rows, 5000, false, false)}
 	for _, room := range []int64{0, 500, 30_000, 200_000} {
-		v, err := ParseValues(buildValues(t, s, 1, room), int64(s.rows), 0)
+		v, err := ParseValues(buildValues(t, s, 1, room), int64(s.rows), 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -363,7 +363,7 @@ func TestFindRows(t *testing.T) {
 			col := skewed(r, s.rows, []int{1 + r.IntN(400), 3000}[r.IntN(2)], f == 2, round%2 == 0 && f != 3)
 			s.cols[f] = col
 			b := buildValues(t, s, f, []int64{0, 10_000, 1 << 30}[r.IntN(3)])
-			v, err := ParseValues(b, int64(s.rows), int64(col.NullN()))
+			v, err := ParseValues(b, int64(s.rows), int64(col.NullN()), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -391,7 +391,7 @@ func FuzzValues(f *testing.F) {
 		f.Add(buildValues(f, s, 1, 4000), int64(s.cols[1].NullN()))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, nulls int64) {
-		v, err := ParseValues(b, rows, nulls)
+		v, err := ParseValues(b, rows, nulls, nil)
 		if err != nil || v == nil {
 			return
 		}

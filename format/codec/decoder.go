@@ -21,6 +21,7 @@ type Decoder struct {
 	used   Set
 
 	inFields bool // reading the parts of Fields
+	shared   *SharedTexts
 }
 
 // NewDecoder returns a decoder of page that may give out budget bytes of

@@ -38,7 +38,7 @@ func priceDictionary[T kern.Uint](e *Encoder, plan *intPlan[T], v []T, s intStat
 	for i, k := range order {
 		values[i] = T(keys[k])
 	}
-	a := planCodes(e, new(choice), e.words.codes, rank, r)
+	a := planCodes(e, new(choice), e.words.codes, rank, len(rank), r)
 	b := planInts(e, values, s.kind, r.below(Patched, Delta, Scaled, ALP, Decimal))
 	plan.offer(a.cost+b.cost+nodeSize, costDictionary, func() {
 		e.node(Dictionary, shapeOf[T](), len(v), uint64(len(values)))
@@ -57,7 +57,7 @@ func dictionaryLimit(cost, n int) int {
 	return limit
 }
 
-func packedCodes(n, distinct int) int { return n * bits.Len(uint(distinct-1)) / 8 }
+func packedCodes(n, distinct int) int { return n * bits.Len(uint(max(distinct, 1)-1)) / 8 }
 
 func addWords[T kern.Uint](t *wordTable, v []T) bool {
 	prev, code := ^uint64(v[0]), uint32(0)
@@ -95,10 +95,11 @@ type codePlan struct {
 	runs  int
 }
 
-// planCodes plans rank[codes[i]] for every i, in the narrowest words.
-func planCodes(e *Encoder, c *choice, codes, rank []uint32, r room) codePlan {
+// planCodes plans rank[codes[i]] for every i, or codes as they are for nil, in
+// the narrowest words for numbers below distinct.
+func planCodes(e *Encoder, c *choice, codes, rank []uint32, distinct int, r room) codePlan {
 	r = r.below(Runs, Sparse, Patched)
-	switch distinct := len(rank); {
+	switch {
 	case distinct <= 1<<8:
 		return codePlan(planKnown(e, c, mapCodes[uint8](codes, rank), unsigned, r))
 	case distinct <= 1<<16:
@@ -109,6 +110,12 @@ func planCodes(e *Encoder, c *choice, codes, rank []uint32, r room) codePlan {
 
 func mapCodes[C kern.Uint](codes, rank []uint32) []C {
 	out := make([]C, len(codes))
+	if rank == nil {
+		for i, c := range codes {
+			out[i] = C(c)
+		}
+		return out
+	}
 	for i, c := range codes {
 		out[i] = C(rank[c])
 	}

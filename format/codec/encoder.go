@@ -21,8 +21,10 @@ type Encoder struct {
 	strings stringTable
 	trainer *trainer // made when the first text comes
 
-	memory *Memory // of the column, or nil
-	puts   int     // into this page
+	memory *Memory        // of the column, or nil
+	puts   int            // into this page
+	shared *SharedBuilder // of the strings put next, or nil
+	more   bool           // blocks come after this one
 }
 
 // span is a buffer in the arena.
@@ -53,7 +55,7 @@ func (e *Encoder) Page(dst []byte) ([]byte, Set) {
 	}
 	used := e.used
 	e.nodes, e.bufs, e.arena, e.used = e.nodes[:0], e.bufs[:0], e.arena[:0], 0
-	e.memory = nil
+	e.memory, e.shared = nil, nil
 	return dst, used
 }
 

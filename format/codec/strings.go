@@ -65,12 +65,18 @@ func (e *Encoder) putStrings(c *choice, s Strings, r room) {
 		c.age++
 		return
 	}
-	if e.strings.fill(s) {
-		if len(e.strings.keys) == 1 {
-			e.putConstantBytes(s.rows(), e.strings.keys[0].value)
+	if b := e.shared; b != nil {
+		e.shared = nil
+		if e.putShared(b, c, s) {
 			return
 		}
-		if e.dictionaryPays(c, s) {
+	}
+	if t := &e.strings; t.fill(s) {
+		if len(t.keys) == 1 {
+			e.putConstantBytes(s.rows(), t.keys[0].value)
+			return
+		}
+		if e.dictionaryPays(c, s, packedCodes(s.rows(), len(t.keys))+len(t.keys), t.stored) {
 			e.putDictionaryStrings(c, s.rows())
 			return
 		}
@@ -104,7 +110,7 @@ func (e *Encoder) putRemembered(c *choice, s Strings, r room) bool {
 // dictionary would hold more than a third of the rows, or is about to.
 func (t *stringTable) fill(s Strings) bool {
 	n := s.rows()
-	t.reset(n, max(1, n/3))
+	t.reset(n, most(n))
 	code, prev := uint32(0), []byte(nil)
 	if n > 0 && s.null(0) {
 		code, prev = t.first(s)
@@ -139,18 +145,16 @@ func (t *stringTable) first(s Strings) (uint32, []byte) {
 	return code, v
 }
 
-// dictionaryPays compares the dictionary in the table with the text itself.
-// Both may shrink further; where that could turn the scales, a sample tells
-// how much.
-func (e *Encoder) dictionaryPays(c *choice, s Strings) bool {
-	t := &e.strings
-	codes := packedCodes(s.rows(), len(t.keys)) + len(t.keys)
+// dictionaryPays compares a dictionary, of so many bytes of codes and of texts,
+// with the text itself. Both may shrink further; where that could turn the
+// scales, a sample tells how much.
+func (e *Encoder) dictionaryPays(c *choice, s Strings, codes, stored int) bool {
 	plain := s.rows() * 3 / 4
-	if (codes+t.stored)*4 <= plain+s.size() || codes+t.stored <= s.rows()+s.size()/8 {
+	if (codes+stored)*4 <= plain+s.size() || codes+stored <= s.rows()+s.size()/8 {
 		return true
 	}
 	ratio := e.textRatio(c, s)
-	return (codes+int(float64(t.stored)*ratio))*costDictionary <= (plain+int(float64(s.size())*ratio))*costFSST
+	return (codes+int(float64(stored)*ratio))*costDictionary <= (plain+int(float64(s.size())*ratio))*costFSST
 }
 
 // textRatio estimates what part of the text of s is left after the encoding
@@ -205,7 +209,7 @@ func (e *Encoder) putDictionaryStrings(c *choice, rows int) {
 		values.Offsets = append(values.Offsets, int32(len(values.Data)))
 	}
 	e.node(Dictionary, Bytes, rows, uint64(len(order)))
-	planCodes(e, nth(&c.parts, 1), t.codes, rank, e.root()).write()
+	planCodes(e, nth(&c.parts, 1), t.codes, rank, len(rank), e.root()).write()
 	e.putText(nth(&c.parts, 0), values, e.root().below(Patched, FSST))
 }
 
@@ -294,6 +298,8 @@ func getStrings(d *Decoder, offsets []int32, alloc func(int) []byte, depth int) 
 		return getPlainStrings(d, n, offsets, alloc, depth)
 	case Dictionary:
 		return getDictionaryStrings(d, n, offsets, alloc, depth)
+	case Shared:
+		return getSharedStrings(d, n, offsets, alloc, depth)
 	case FSST:
 		return getFSST(d, n, offsets, alloc, depth)
 	case Fields:
@@ -368,21 +374,28 @@ func getDictionaryStrings(d *Decoder, n node, offsets []int32, alloc func(int) [
 	if err != nil {
 		return err
 	}
-	switch {
-	case distinct <= 1<<8:
-		return lookupStrings[uint8](d, offsets, alloc, distinct, depth+1)
-	case distinct <= 1<<16:
-		return lookupStrings[uint16](d, offsets, alloc, distinct, depth+1)
-	}
-	return lookupStrings[uint32](d, offsets, alloc, distinct, depth+1)
+	values := func() (Strings, error) { return getValues(d, distinct, depth+1) }
+	return lookupStrings(d, offsets, alloc, distinct, depth+1, values)
 }
 
-func lookupStrings[C kern.Uint](d *Decoder, offsets []int32, alloc func(int) []byte, distinct, depth int) error {
+// lookupStrings reads codes below distinct and then the values that they stand
+// for, and gives every row its value.
+func lookupStrings(d *Decoder, offsets []int32, alloc func(int) []byte, distinct, depth int, values func() (Strings, error)) error {
+	switch {
+	case distinct <= 1<<8:
+		return lookupCodes[uint8](d, offsets, alloc, distinct, depth, values)
+	case distinct <= 1<<16:
+		return lookupCodes[uint16](d, offsets, alloc, distinct, depth, values)
+	}
+	return lookupCodes[uint32](d, offsets, alloc, distinct, depth, values)
+}
+
+func lookupCodes[C kern.Uint](d *Decoder, offsets []int32, alloc func(int) []byte, distinct, depth int, valuesOf func() (Strings, error)) error {
 	codes, err := getCodes[C](d, len(offsets)-1, distinct, depth)
 	if err != nil {
 		return err
 	}
-	values, err := getValues(d, distinct, depth)
+	values, err := valuesOf()
 	if err != nil {
 		return err
 	}

@@ -313,7 +313,11 @@ type codedView struct {
 }
 
 func viewCoded[T kern.Uint](d *Decoder, n node, signed bool, depth int) (intView, error) {
-	distinct, codes, err := viewCodes(d, n, depth)
+	distinct, err := n.distinct()
+	if err != nil {
+		return nil, err
+	}
+	codes, err := viewCodes(d, n.count, distinct, depth)
 	if err != nil {
 		return nil, err
 	}
@@ -334,23 +338,21 @@ func viewCoded[T kern.Uint](d *Decoder, n node, signed bool, depth int) (intView
 	return v, nil
 }
 
-// viewCodes reads the codes of a dictionary node, and checks them.
-func viewCodes(d *Decoder, n node, depth int) (distinct int, codes *Ints, err error) {
-	if distinct, err = n.distinct(); err != nil {
-		return 0, nil, err
-	}
+// viewCodes reads the n codes of a node, and checks that they are below
+// distinct.
+func viewCodes(d *Decoder, n, distinct, depth int) (codes *Ints, err error) {
 	switch {
 	case distinct <= 1<<8:
-		codes, err = viewInts[uint8](d, n.count, false, depth+1)
+		codes, err = viewInts[uint8](d, n, false, depth+1)
 	case distinct <= 1<<16:
-		codes, err = viewInts[uint16](d, n.count, false, depth+1)
+		codes, err = viewInts[uint16](d, n, false, depth+1)
 	default:
-		codes, err = viewInts[uint32](d, n.count, false, depth+1)
+		codes, err = viewInts[uint32](d, n, false, depth+1)
 	}
 	if err == nil && codes.exceeds(int64(distinct)-1) {
 		err = fmt.Errorf("a code is outside of a dictionary of %d", distinct)
 	}
-	return distinct, codes, err
+	return codes, err
 }
 
 // exceeds tells whether a value is above top, or below 0.

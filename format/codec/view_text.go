@@ -19,6 +19,9 @@ type Text struct {
 	values Strings
 	codes  *Ints    // nil: it is no dictionary
 	plain  textView // nil: it is one
+
+	shared  *SharedTexts // what values are of; nil: the run's own
+	numbers []uint32     // the values by number; nil: all are
 }
 
 // textView is a run of byte strings with one value a row. It has been checked:
@@ -32,12 +35,20 @@ type textView interface {
 // Len returns the number of values.
 func (t *Text) Len() int { return t.n }
 
-// Codes returns the distinct values in ascending order of their bytes, and the
-// code of each row, which is the place of its value; ok is false where the run
-// has no codes. A single value for all rows is a dictionary of one.
+// Codes returns distinct values, and the code of each row, which is the place
+// of its value; ok is false where the run has no codes. A single value for all
+// rows is a dictionary of one. There may be values that no row has.
 func (t *Text) Codes() (values Strings, codes *Ints, ok bool) {
+	if t.numbers != nil {
+		return t.shared.pick(t.numbers), t.codes, true
+	}
 	return t.values, t.codes, t.codes != nil
 }
+
+// Shared returns the dictionary that the values of Codes are of, and the number
+// there of each code; nil numbers: codes are numbers. It is nil where the run
+// has its own.
+func (t *Text) Shared() (dictionary *SharedTexts, numbers []uint32) { return t.shared, t.numbers }
 
 // Search returns the run as text to look for something in; ok is false where
 // it has codes, which are the way then.
@@ -64,6 +75,8 @@ func (d *Decoder) ViewStrings(n int) (*Text, error) {
 		return d.viewConstantBytes(n)
 	case Dictionary:
 		return d.viewDictionaryStrings(n)
+	case Shared:
+		return d.viewSharedStrings(n)
 	case Fields:
 		return d.viewFields(n)
 	}
@@ -279,9 +292,17 @@ func (d *Decoder) viewDictionaryStrings(n int) (*Text, error) {
 	if err != nil {
 		return nil, err
 	}
-	distinct, codes, err := viewCodes(d, next, 1)
+	distinct, err := next.distinct()
 	if err != nil {
 		return nil, err
+	}
+	codes, err := viewCodes(d, n, distinct, 1)
+	if err != nil {
+		return nil, err
+	}
+	if next, err = d.peek(); err == nil && next.enc == Shared {
+		numbers, err := d.viewSharedValues(distinct)
+		return &Text{n: n, shared: d.shared, numbers: numbers, codes: codes}, err
 	}
 	values, err := getValues(d, distinct, 2)
 	return &Text{n: n, values: values, codes: codes}, err
