@@ -26,6 +26,15 @@ type conjunct struct {
 	span  *valueSpan // set if it is a range of one column
 	find  textFind   // set if it looks for a text in one column
 	stats passRate
+	tried atomic.Pointer[triedTexts]
+}
+
+// triedTexts is which texts of a dictionary pass a condition. Blocks of a
+// segment follow each other, so the last one is kept.
+type triedTexts struct {
+	of     *codec.SharedTexts
+	passes bits
+	ok     bool // it could be tried
 }
 
 // valueSpan is lo <= x <= hi over integers.
@@ -139,7 +148,7 @@ func (c *conjunct) try(b *batch, masks []kern.Mask) bool {
 	if codes == nil {
 		return c.find != nil && c.findPlain(col, masks)
 	}
-	set, ok := c.tried(b, values)
+	set, ok := c.passing(b, &b.cols[c.slots[0]], values)
 	if !ok {
 		return false
 	}
@@ -212,9 +221,28 @@ func (c *conjunct) findPlain(col *format.Column, masks []kern.Mask) bool {
 	return true
 }
 
-// tried returns the values that pass. An error may be of a value that an
+// passing returns the values of a stored column's dictionary that pass. Those
+// that blocks share are tried once, unless this block has but a few of them.
+func (c *conjunct) passing(b *batch, col *column, values *vec) (bits, bool) {
+	const few = 16 // one in so many
+	if col.shared == nil || values.n < col.shared.Len()/few {
+		return c.tryAll(b, values)
+	}
+	known := c.tried.Load()
+	if known == nil || known.of != col.shared {
+		passes, ok := c.tryAll(b, sharedValues(values.typ, col.shared, nil))
+		known = &triedTexts{col.shared, passes, ok}
+		c.tried.Store(known)
+	}
+	if !known.ok || col.numbers == nil {
+		return known.passes, known.ok
+	}
+	return fill(len(col.numbers), func(i int) bool { return known.passes.has(int(col.numbers[i])) }), true
+}
+
+// tryAll returns the values that pass. An error may be of a value that an
 // earlier condition throws out: then the rows have to be looked at.
-func (c *conjunct) tried(b *batch, values *vec) (bits, bool) {
+func (c *conjunct) tryAll(b *batch, values *vec) (bits, bool) {
 	one := &batch{n: values.n, cols: make([]column, len(b.cols))}
 	one.cols[c.slots[0]].vec = values
 	v, err := c.node.eval(one, nil)
@@ -225,7 +253,7 @@ func (c *conjunct) tried(b *batch, values *vec) (bits, bool) {
 }
 
 func (c *conjunct) tryNull(b *batch, t arrow.DataType) (passes, ok bool) {
-	set, ok := c.tried(b, nulls(t, 1))
+	set, ok := c.tryAll(b, nulls(t, 1))
 	return ok && set.has(0), ok
 }
 

@@ -51,13 +51,13 @@ func (p *Plan) fromValues(ctx context.Context, r *format.Reader) (*partial, erro
 		return nil, err
 	}
 	part := p.newPartial()
-	ids := part.groups.of([]*vec{groups}, groups.n)
+	part.groups.take([]*vec{groups}, groups.n, nil, nil)
 	for i, a := range p.aggs {
 		part.aggs[i].grow(part.groups.n)
 		into := part.aggs[i].(*countAgg).counts
-		for row, id := range ids {
+		for row, n := range counts {
 			if a.arg == nil || !groups.null(row) {
-				into[id] += counts[row]
+				into[row] += n
 			}
 		}
 	}

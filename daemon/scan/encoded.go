@@ -122,6 +122,10 @@ func dictionaryOf(c *column) (values *vec, codes *codec.Ints) {
 		return c.values, c.codes
 	}
 	if t := c.enc.Text(); t != nil {
+		if c.shared, c.numbers, c.codes = t.Shared(); c.shared != nil {
+			c.values = sharedValues(c.typ, c.shared, c.numbers)
+			return c.values, c.codes
+		}
 		if texts, codes, ok := t.Codes(); ok {
 			c.values, c.codes = &vec{typ: c.typ, n: len(texts.Offsets) - 1, strs: stringsOf(texts)}, codes
 		}
@@ -136,6 +140,15 @@ func dictionaryOf(c *column) (values *vec, codes *codec.Ints) {
 		}
 	}
 	return c.values, c.codes
+}
+
+// sharedValues returns the values of numbers; nil numbers are all.
+func sharedValues(t arrow.DataType, d *codec.SharedTexts, numbers []uint32) *vec {
+	if numbers == nil {
+		return &vec{typ: t, n: d.Len(), strs: d.Texts()}
+	}
+	texts := d.Texts()
+	return &vec{typ: t, n: len(numbers), strs: convert(numbers, func(n uint32) string { return texts[n] })}
 }
 
 // arrayOfVec returns the values of the common types as an Arrow array, with

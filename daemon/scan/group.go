@@ -12,6 +12,9 @@ type groups struct {
 	ints  intKeys  // one key of 64 bits: by value
 	texts textKeys // one string key: by value; several, or wider ones: by sort key
 	null  int32    // the group of the single null key; -1: none yet
+
+	taken    []*vec // all keys, if they came at once, see take
+	numbered numbered
 }
 
 func newGroups(types []arrow.DataType) *groups {
@@ -26,7 +29,7 @@ func newGroups(types []arrow.DataType) *groups {
 }
 
 func (g *groups) size() int64 {
-	n := g.ints.bytes() + g.texts.bytes()
+	n := g.ints.bytes() + g.texts.bytes() + bytesOfKeys(g.taken) + 4*int64(len(g.numbered.numbers)+len(g.numbered.groups))
 	for _, k := range g.keys {
 		n += k.bytes
 	}
@@ -125,6 +128,9 @@ func encoded(keys []*vec, n int) []string {
 }
 
 func (g *groups) keyVecs() []*vec {
+	if g.taken != nil {
+		return g.taken
+	}
 	out := make([]*vec, len(g.keys))
 	for i, k := range g.keys {
 		out[i] = k.vec()

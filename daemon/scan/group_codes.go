@@ -1,6 +1,10 @@
 package scan
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/tarnlake/tarn/format/codec"
+)
 
 // Groups by columns that are stored as dictionaries are numbered by code: the
 // values themselves are looked at once for each group of a block.
@@ -11,9 +15,11 @@ const maxCodes = 1 << 16
 // codedKey is one key as a code for each row; the code after the last stands
 // for null.
 type codedKey struct {
-	values *vec
-	codes  []int64
-	valid  bits
+	values  *vec
+	codes   []int64
+	valid   bits
+	shared  *codec.SharedTexts // as in column
+	numbers []uint32
 }
 
 func (k *codedKey) size() int { return k.values.n + 1 }
@@ -33,7 +39,7 @@ func (p *Plan) codedKeys(s *survivors) []*codedKey {
 		if codes == nil {
 			return nil
 		}
-		keys[i] = &codedKey{values: values, valid: validRows(c.enc, s.rows)}
+		keys[i] = &codedKey{values: values, valid: validRows(c.enc, s.rows), shared: c.shared, numbers: c.numbers}
 		if product *= keys[i].size(); product > maxCodes {
 			return nil
 		}
@@ -42,7 +48,8 @@ func (p *Plan) codedKeys(s *survivors) []*codedKey {
 	return keys
 }
 
-// ofCodes is of for keys that are codes: it returns the group of each row.
+// ofCodes is of for keys that are codes, where there are no groups yet: it
+// returns the group of each row.
 func (g *groups) ofCodes(keys []*codedKey, n int) []int32 {
 	codes, product := combined(keys, n)
 	numbers := make([]int32, product) // plus one; 0: not seen
@@ -57,13 +64,31 @@ func (g *groups) ofCodes(keys []*codedKey, n int) []int32 {
 		}
 		out[i] = k - 1
 	}
-	groups := g.of(keysAt(keys, first), len(first))
-	if !slices.IsSorted(groups) || int(groups[len(groups)-1]) != len(groups)-1 { // these are not the first groups
-		for i, k := range out {
-			out[i] = groups[k]
+	by, numbers := numbersAt(keys, first)
+	g.take(keysAt(keys, first), len(first), by, numbers)
+	return out
+}
+
+// numbersAt returns the numbers of keys in the given rows, if all keys have
+// shared dictionaries.
+func numbersAt(keys []*codedKey, rows []int32) (by numbering, numbers []int32) {
+	for _, k := range keys {
+		if k.shared == nil {
+			return nil, nil
+		}
+		by = append(by, k.shared)
+	}
+	if by.size() == 0 {
+		return nil, nil
+	}
+	numbers = make([]int32, len(rows))
+	for _, k := range keys {
+		for i, row := range rows {
+			null := k.valid != nil && !k.valid.has(int(row))
+			numbers[i] = numbers[i]*int32(k.shared.Len()+1) + numberOf(k.shared, k.numbers, int(k.codes[row]), null)
 		}
 	}
-	return out
+	return by, numbers
 }
 
 // combined returns one code for each row, and how many there can be.

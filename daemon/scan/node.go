@@ -37,6 +37,9 @@ type column struct {
 
 	values *vec // of the dictionary of enc, see dictionaryOf
 	codes  *codec.Ints
+
+	shared  *codec.SharedTexts // where values are numbered in the whole segment
+	numbers []uint32           // of values; nil: codes are numbers
 }
 
 func (b *batch) vec(slot int) *vec {

@@ -59,7 +59,7 @@ func (p *partial) bytes() int64 {
 
 // merge adds the groups of o to p.
 func (p *partial) merge(o *partial) {
-	into := p.groups.of(o.groups.keyVecs(), o.groups.n)
+	into := p.groups.ofGroups(o.groups)
 	for i, a := range p.aggs {
 		a.grow(p.groups.n)
 		a.merge(into, o.aggs[i])

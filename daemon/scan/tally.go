@@ -123,6 +123,9 @@ type tallyKey struct {
 	base   int64 // of codes
 	size   int   // one past the highest code
 	values *vec  // of codes; nil: they are base + code
+
+	shared  *codec.SharedTexts // as in column
+	numbers []uint32
 }
 
 // maxPasses is the number of codes up to which a pass for each of them is
@@ -229,7 +232,7 @@ func tallyKeyOf(c *column) (k tallyKey, ok bool) {
 	}
 	k.col, k.typ = c.enc, c.typ
 	if k.values, k.codes = dictionaryOf(c); k.codes != nil {
-		k.size = k.values.n
+		k.size, k.shared, k.numbers = k.values.n, c.shared, c.numbers
 	} else if ints := c.enc.Ints(); ints != nil {
 		lo, hi := ints.Bounds()
 		if uint64(hi)-uint64(lo) >= maxCodes {
@@ -367,7 +370,8 @@ func (t *tally) finish(p *Plan, masks []kern.Mask) *partial {
 	codes := []int32{0}
 	if len(t.keys) > 0 {
 		codes = t.present(masks)
-		part.groups.of(t.values(codes), len(codes))
+		by, numbers := t.numbers(codes)
+		part.groups.take(t.values(codes), len(codes), by, numbers)
 	}
 	for i, a := range part.aggs {
 		a.grow(part.groups.n)
@@ -451,14 +455,45 @@ func (t *tally) fresh(codes []int32, m *kern.Mask, left bits) []int32 {
 // values returns the keys that codes stand for.
 func (t *tally) values(codes []int32) []*vec {
 	out := make([]*vec, len(t.keys))
+	for i, own := range t.eachKey(codes) {
+		out[i] = t.keys[i].valuesOf(own)
+	}
+	return out
+}
+
+// numbers returns the numbers that codes stand for, if all keys have shared
+// dictionaries.
+func (t *tally) numbers(codes []int32) (by numbering, numbers []int32) {
+	for i := range t.keys {
+		if t.keys[i].shared == nil {
+			return nil, nil
+		}
+		by = append(by, t.keys[i].shared)
+	}
+	if by.size() == 0 {
+		return nil, nil
+	}
+	numbers = make([]int32, len(codes))
+	for i, own := range t.eachKey(codes) {
+		key := &t.keys[i]
+		for j, c := range own {
+			null := key.nulls && int(c) == key.size-1
+			numbers[j] = numbers[j]*int32(key.shared.Len()+1) + numberOf(key.shared, key.numbers, int(c), null)
+		}
+	}
+	return by, numbers
+}
+
+// eachKey takes codes apart to those of each key.
+func (t *tally) eachKey(codes []int32) [][]int32 {
+	out := make([][]int32, len(t.keys))
 	left := slices.Clone(codes)
 	for i := len(t.keys) - 1; i >= 0; i-- {
-		key := &t.keys[i]
-		own := make([]int32, len(left))
+		size := int32(t.keys[i].size)
+		out[i] = make([]int32, len(left))
 		for j, c := range left {
-			own[j], left[j] = c%int32(key.size), c/int32(key.size)
+			out[i][j], left[j] = c%size, c/size
 		}
-		out[i] = key.valuesOf(own)
 	}
 	return out
 }

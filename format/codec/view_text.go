@@ -45,10 +45,12 @@ func (t *Text) Codes() (values Strings, codes *Ints, ok bool) {
 	return t.values, t.codes, t.codes != nil
 }
 
-// Shared returns the dictionary that the values of Codes are of, and the number
-// there of each code; nil numbers: codes are numbers. It is nil where the run
-// has its own.
-func (t *Text) Shared() (dictionary *SharedTexts, numbers []uint32) { return t.shared, t.numbers }
+// Shared returns the dictionary that the values of Codes are of, the number
+// there of each code (nil: codes are numbers), and the code of each row. The
+// dictionary is nil where the run has its own.
+func (t *Text) Shared() (dictionary *SharedTexts, numbers []uint32, codes *Ints) {
+	return t.shared, t.numbers, t.codes
+}
 
 // Search returns the run as text to look for something in; ok is false where
 // it has codes, which are the way then.
