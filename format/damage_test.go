@@ -26,6 +26,29 @@ func TestEveryFlippedByteOfIndexes(t *testing.T) {
 	checkFlips(t, file)
 }
 
+// TestEveryFlippedByteOfDictionaries takes all bytes only in a long test: each
+// of them reads a whole block.
+func TestEveryFlippedByteOfDictionaries(t *testing.T) {
+	file := dictionaryFile(t)
+	step := 1
+	if testing.Short() {
+		step = 17
+	}
+	for at := 0; at < len(file); at += step {
+		file[at] ^= 0x10
+		_, err := readAll(file)
+		file[at] ^= 0x10
+		if !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("byte %d of %d: got %v; want ErrCorrupt", at, len(file), err)
+		}
+	}
+	for n := 0; n < len(file); n += step {
+		if _, err := readAll(file[:n]); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("first %d of %d bytes: got %v; want ErrCorrupt", n, len(file), err)
+		}
+	}
+}
+
 func checkFlips(t *testing.T, file []byte) {
 	t.Helper()
 	flips := []byte{0x01, 0x80, 0xff}
@@ -118,7 +141,7 @@ func resealMeta(file, column []byte) {
 func resealIndexes(file, entries []byte, n uint32) {
 	for ; n > 0 && len(entries) >= sectionSize; n-- {
 		part := inFile(file, span{off: le.Uint64(entries[8:]), len: le.Uint64(entries[16:])})
-		if sectionID(le.Uint16(entries)) != sectionValues {
+		if id := sectionID(le.Uint16(entries)); id != sectionValues && id != sectionDictionary {
 			resealPages(part)
 		}
 		le.PutUint64(entries[24:], xxh3.Hash(part))
@@ -294,6 +317,9 @@ func TestHostilePages(t *testing.T) {
 			[]byte{0}, []byte{0}, []byte{1, 0}, []byte{1, 0}, make([]byte, 8)), "exception for value 1"},
 		{"decimal places", "float64", 1, page([][]byte{valid(1), node(codec.Decimal, codec.Word64, 1, 0), node(codec.Constant, codec.Word64, 1, 0),
 			node(codec.Constant, codec.Word8, 1, 23)}, []byte{0, 0}, nil, nil), "decimal with 23 places"},
+		{"shared without a dictionary", "string", 1, page([][]byte{valid(1), node(codec.Shared, codec.Bytes, 1, 1), node(codec.Constant, codec.Word8, 1, 0)}),
+			"a dictionary that the column does not have"},
+		{"shared words", "int8", 1, page([][]byte{valid(1), node(codec.Shared, codec.Word8, 1, 1), node(codec.Constant, codec.Word8, 1, 0)}), "no encoding of"},
 		{"fsst bomb", "string", 1, page([][]byte{valid(1), node(codec.FSST, codec.Bytes, 1, 1<<40)}, []byte{1, 1, 'a'}, []byte{0}), "1 bytes of codes for"},
 		{"fsst lengths", "string", 1, page([][]byte{valid(1), node(codec.FSST, codec.Bytes, 1, 1), node(codec.Constant, codec.Word32, 1, 2)},
 			[]byte{1, 1, 'a'}, []byte{0}), "2 bytes of codes; want 1"},

@@ -2,9 +2,11 @@ package format
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -193,4 +195,110 @@ func checkViews(t *testing.T, r *Reader, want arrow.Array) {
 			}
 		}
 	}
+}
+
+// dictionaryFile is small and has a dictionary, a page of numbers and one of
+// codes for numbers, and a directory of values without keys.
+func dictionaryFile(t testing.TB) []byte {
+	t.Helper()
+	s := textSchema(arrow.BinaryTypes.String)
+	column := textColumn(func(row int) *string {
+		switch {
+		case row == 9:
+			return nil
+		case row < BlockRows:
+			return name(row / 400 % 41)
+		}
+		return name(mixed(row, 3) * 7)
+	})
+	file, _ := write(t, s, Options{}, column.batch(s, BlockRows+500))
+	return file
+}
+
+// TestDictionaryFile pins what is in that file, and how it is shown.
+func TestDictionaryFile(t *testing.T) {
+	file := dictionaryFile(t)
+	r := open(t, file)
+	checkShared(t, r, []bool{true, true}, 41)
+	metas, _ := r.load(t.Context(), []int{0})
+	if p := metas[0].pages[1]; !p.encodings.Has(codec.Dictionary) {
+		t.Errorf("the second page has encodings %v; want a dictionary of its own numbers", p.encodings.List())
+	}
+	v, err := r.Values(t.Context(), 1)
+	if v == nil || err != nil || v.Len() != 41 || v.Rank(v.Len()) != 1 {
+		t.Fatalf("got values %v, %v; want 41, null the second to come", v, err)
+	}
+	text := dump(t, file)
+	for _, want := range []string{`dictionary of "t" (field 1): 41 values of `, "shared of 65536 bytes, parameter 41", "section: dictionary", "rank of null: 1", "reserved: zero"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("dump does not show %q", want)
+		}
+	}
+	stats, err := r.Stats()
+	if err != nil || stats[0].Indexes[0].Name != "dictionary" || !strings.HasPrefix(stats[0].Indexes[0].Holds, "41 values of ") {
+		t.Errorf("got stats %v, %v; want the dictionary", stats, err)
+	}
+}
+
+// TestDictionaryIsOpenedOnce counts how often it is read.
+func TestDictionaryIsOpenedOnce(t *testing.T) {
+	file := dictionaryFile(t)
+	for _, cache := range []*Cache{nil, NewCache(1 << 20)} {
+		r, err := cache.Open(1, bytes.NewReader(file), int64(len(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pages [][]*Column
+		for b := range r.Blocks() {
+			cols, err := r.ReadColumns(t.Context(), b, []int32{1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			pages = append(pages, cols)
+		}
+		if pages[0][0].shared == nil || pages[0][0].shared != pages[1][0].shared {
+			t.Errorf("blocks do not share one dictionary")
+		}
+	}
+}
+
+// TestDictionaryTooSmall takes the last value of a dictionary away.
+func TestDictionaryTooSmall(t *testing.T) {
+	file := dictionaryFile(t)
+	r := open(t, file)
+	metas, err := r.load(t.Context(), []int{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := r.dictionaryAt(0, metas[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	fewer := fewerTexts(t, d)
+	p := metas[0].pages[0]
+	page := file[p.off:p.end()]
+	if a, _, err := decodePage(memory.DefaultAllocator, page, fewer, arrow.BinaryTypes.String, BlockRows, r.budget); err == nil || !strings.Contains(err.Error(), "numbers below 41 in a dictionary of 40") {
+		t.Errorf("got %v, %v; want an error about numbers", a, err)
+	}
+	c := &Column{r: r, at: pageAt{0, 0, p}, typ: arrow.BinaryTypes.String, bytes: page, shared: fewer}
+	if err := c.Open(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("opened as a view: got %v; want ErrCorrupt", err)
+	}
+}
+
+// fewerTexts returns a dictionary of all texts but the last.
+func fewerTexts(t *testing.T, d *codec.SharedTexts) *codec.SharedTexts {
+	t.Helper()
+	s := textSchema(arrow.BinaryTypes.String)
+	column := textColumn(func(row int) *string { return &d.Texts()[row%(d.Len()-1)] })
+	r := open(t, func() []byte { f, _ := write(t, s, Options{}, column.batch(s, BlockRows)); return f }())
+	metas, err := r.load(t.Context(), []int{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fewer, err := r.dictionaryAt(0, metas[0])
+	if err != nil || fewer == nil {
+		t.Fatalf("got no dictionary, %v", err)
+	}
+	return fewer
 }

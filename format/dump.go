@@ -146,6 +146,13 @@ func (d *dumper) part(s *Reader, metas []*meta, p part) {
 func (d *dumper) page(s *Reader, p part) {
 	f := s.field(p.place)
 	d.open(int64(p.off), int(p.len), "page of %q (field %d), block %d: %d rows, %d nulls", f.Name, f.ID, p.block, p.page.zone.Rows, p.page.zone.Nulls)
+	d.pageBody()
+}
+
+// pageBody shows the nodes and buffers of a page, which is what is left of the
+// part.
+func (d *dumper) pageBody() {
+	start := d.at
 	layout, err := codec.LayoutOf(d.b)
 	if err != nil {
 		d.printf("          %v\n", err)
@@ -160,7 +167,7 @@ func (d *dumper) page(s *Reader, p part) {
 		d.field(4, fmt.Sprintf("length of buffer %d", i), "")
 	}
 	for i, b := range layout.Buffers {
-		if gap := int64(p.off) + int64(b.Offset) - d.at; gap > 0 && b.Bytes > 0 {
+		if gap := start + int64(b.Offset) - d.at; gap > 0 && b.Bytes > 0 {
 			d.field(int(gap), "padding", "zero")
 		}
 		d.field(b.Bytes, fmt.Sprintf("buffer %d", i), fmt.Sprintf("%d bytes", b.Bytes))
@@ -252,18 +259,30 @@ func (d *dumper) index(s *Reader, p part) {
 	if holds != "" {
 		holds = ": " + holds
 	}
-	d.open(int64(p.off), int(p.len), "index %s of %q (field %d)%s", p.index, f.Name, f.ID, holds)
+	kind := "index "
+	if p.index == sectionDictionary {
+		kind = ""
+	}
+	d.open(int64(p.off), int(p.len), "%s%s of %q (field %d)%s", kind, p.index, f.Name, f.ID, holds)
 	switch p.index {
 	case sectionValues:
+		shared := number(d.b[:min(2, len(d.b))]) == 2
 		d.field(2, "version", "")
 		d.field(2, "reserved", "zero")
 		d.field(4, "values", "")
 		d.field(8, "rows", "")
 		d.field(8, "nulls", "")
 		d.field(3, "widths of counts, ranks and ends", "bits")
-		d.field(5, "reserved", "zero")
-		d.field(4, "keys", "")
-		d.field(4, "bytes of keys", "")
+		d.field(1, "reserved", "zero")
+		d.field(4, "rank of null", "")
+		if !shared {
+			d.field(4, "keys", "")
+			d.field(4, "bytes of keys", "")
+		}
+	case sectionDictionary:
+		d.field(4, "values", "")
+		d.field(4, "reserved", "zero")
+		d.pageBody()
 	case sectionBloom, sectionLocate, sectionTokens:
 		d.field(4, "bytes of the head", "")
 		d.field(4, "pages", "")

@@ -43,6 +43,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(file)
 	file, _ = write(f, s, allIndexes(s), batchOf(s, 2, 300, true))
 	f.Add(file)
+	f.Add(dictionaryFile(f))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		file = bytes.Clone(file)
 		reseal(file)

@@ -229,8 +229,11 @@ func (r *Reader) badIndex(place int, id sectionID, err error) error {
 	if errors.As(err, new(*readError)) || errors.Is(err, ErrCorrupt) {
 		return err
 	}
-	f := r.field(place)
-	return fmt.Errorf("%w: %s index of column %q: %w", ErrCorrupt, id, f.Name, err)
+	f, kind := r.field(place), " index"
+	if id == sectionDictionary {
+		kind = ""
+	}
+	return fmt.Errorf("%w: %s%s of column %q: %w", ErrCorrupt, id, kind, f.Name, err)
 }
 
 // readError is an error of the file, not of what is in it.

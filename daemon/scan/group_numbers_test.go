@@ -48,9 +48,10 @@ func TestSharedDictionaries(t *testing.T) {
 	rng := rand.New(rand.NewPCG(38, 1))
 	for range 2 {
 		rows := sharedRows(rng, large, 3*format.BlockRows+700)
-		large.add(t, rows)
+		large.addAll(t, slices.Values([]arrow.RecordBatch{rows}), format.Options{})
 		for from := int64(0); from < rows.NumRows(); from += 50_000 {
-			small.add(t, rows.NewSlice(from, min(from+50_000, rows.NumRows())))
+			few := rows.NewSlice(from, min(from+50_000, rows.NumRows()))
+			small.addAll(t, slices.Values([]arrow.RecordBatch{few}), format.Options{})
 		}
 	}
 	checkIsShared(t, large, map[int32]bool{1: true, 2: true, 3: true, 4: false})
