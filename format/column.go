@@ -122,12 +122,12 @@ func (r *Reader) ReadColumns(ctx context.Context, block int, fieldIDs []int32) (
 	var missing []int
 	for i, m := range metas {
 		out[i] = r.column(pageAt{places[i], block, m.pages[block]})
-		if out[i].shared, err = r.dictionaryOf(out[i].at); err != nil {
-			return nil, err
-		}
 		if out[i].kept == nil {
 			missing = append(missing, i)
 		}
+	}
+	if err := r.shareDictionaries(ctx, out); err != nil {
+		return nil, err
 	}
 	if len(missing) == 0 {
 		return out, nil

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"weak"
@@ -57,39 +58,50 @@ func (w *Writer) putDictionaries() {
 	}
 }
 
-// dictionaryAt returns the dictionary of the column at a place, which is nil if
-// it has none. While somebody uses it, it is there once.
-func (r *Reader) dictionaryAt(place int, m *meta) (*codec.SharedTexts, error) {
+// dictionarySpan returns where the dictionary of a column is, if it has one.
+func (m *meta) dictionarySpan() (span, bool) {
 	at := slices.IndexFunc(m.sections, func(s section) bool { return s.id == sectionDictionary })
 	if at < 0 {
-		return nil, nil
+		return span{}, false
 	}
-	s := indexBytes{r, m.sections[at]}
-	if d, ok := r.cache.get(s.off).(*codec.SharedTexts); ok {
-		return d, nil
-	}
-	d := r.rememberedDictionary(place)
-	if d == nil {
-		var err error
-		if d, err = r.openDictionary(s); err != nil {
-			return nil, r.badIndex(place, sectionDictionary, err)
-		}
-		known := weak.Make(d)
-		r.dictionaries[place].Store(&known)
-	}
-	r.cache.put(s.off, d, d.Bytes())
-	return d, nil
+	return m.sections[at].span, true
 }
 
-func (r *Reader) rememberedDictionary(place int) *codec.SharedTexts {
-	if known := r.dictionaries[place].Load(); known != nil {
-		return known.Value()
+// dictionaryAt returns the dictionary of the column at a place, which is nil if
+// it has none.
+func (r *Reader) dictionaryAt(place int, m *meta) (*codec.SharedTexts, error) {
+	s, ok := m.dictionarySpan()
+	if !ok {
+		return nil, nil
+	}
+	if d := r.knownDictionary(place, s); d != nil {
+		return d, nil
+	}
+	b := make([]byte, s.len)
+	if err := readFull(r.file, b, int64(s.off)); err != nil {
+		return nil, err
+	}
+	return r.openDictionary(place, s, b)
+}
+
+// knownDictionary returns a dictionary that is in the cache, or that somebody
+// uses: while that is so it is there once.
+func (r *Reader) knownDictionary(place int, s span) *codec.SharedTexts {
+	if d, ok := r.cache.get(s.off).(*codec.SharedTexts); ok {
+		return d
+	}
+	if used := r.dictionaries[place].Load(); used != nil {
+		if d := used.Value(); d != nil {
+			r.cache.put(s.off, d, d.Bytes())
+			return d
+		}
 	}
 	return nil
 }
 
-func (r *Reader) openDictionary(s indexBytes) (*codec.SharedTexts, error) {
-	b, err := s.all()
+// openDictionary checks the bytes of a dictionary, and leaves it in the cache.
+func (r *Reader) openDictionary(place int, s span, b []byte) (*codec.SharedTexts, error) {
+	err := s.check(sectionDictionary.String(), b)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +109,13 @@ func (r *Reader) openDictionary(s indexBytes) (*codec.SharedTexts, error) {
 	if err == nil && Features(used)&^r.trailer.required != 0 {
 		err = fmt.Errorf("uses encodings %v that the trailer does not name", used.List())
 	}
-	return d, err
+	if err != nil {
+		return nil, r.badIndex(place, sectionDictionary, err)
+	}
+	known := weak.Make(d)
+	r.dictionaries[place].Store(&known)
+	r.cache.put(s.off, d, d.Bytes())
+	return d, nil
 }
 
 // dictionaryOf returns the dictionary that a page needs, whose meta has been
@@ -107,6 +125,41 @@ func (r *Reader) dictionaryOf(p pageAt) (*codec.SharedTexts, error) {
 		return nil, nil
 	}
 	return r.dictionaryAt(p.place, r.metas[p.place].Load())
+}
+
+// shareDictionaries gives columns the dictionaries that their pages need. Those
+// that have to be read are read at once: they lie together.
+func (r *Reader) shareDictionaries(ctx context.Context, columns []*Column) error {
+	var missing []*Column
+	var spans []span
+	for _, c := range columns {
+		if !c.at.encodings.Has(codec.Shared) {
+			continue
+		}
+		s, ok := r.metas[c.at.place].Load().dictionarySpan()
+		if !ok {
+			continue // its page says so
+		}
+		if c.shared = r.knownDictionary(c.at.place, s); c.shared == nil {
+			missing, spans = append(missing, c), append(spans, s)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	read, err := fetch(ctx, r.file, spans)
+	if err != nil {
+		return err
+	}
+	for i, c := range missing {
+		if c.shared = r.knownDictionary(c.at.place, spans[i]); c.shared != nil {
+			continue // the column was asked for twice
+		}
+		if c.shared, err = r.openDictionary(c.at.place, spans[i], read[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keysOf returns the dictionary of a column as the keys of its directory of

@@ -302,3 +302,28 @@ func fewerTexts(t *testing.T, d *codec.SharedTexts) *codec.SharedTexts {
 	}
 	return fewer
 }
+
+// TestDictionariesAreExpected wants the dictionary announced with the page that
+// needs it, and read with few reads.
+func TestDictionariesAreExpected(t *testing.T) {
+	file := dictionaryFile(t)
+	e := &expecting{Reader: bytes.NewReader(file)}
+	r, err := NewCache(1<<20).Open(1, e, int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	metas, err := r.load(t.Context(), []int{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, ok := metas[0].dictionarySpan()
+	r.Expect(1, []int32{1})
+	last := e.ranges[len(e.ranges)-1]
+	if !ok || last.off > s.off || last.end() < s.end() {
+		t.Errorf("%v is expected; want the dictionary at %d, too", e.ranges, s.off)
+	}
+	cols, err := r.ReadColumns(t.Context(), 0, []int32{1, 1})
+	if err != nil || cols[0].shared == nil || cols[0].shared != cols[1].shared {
+		t.Errorf("got %v; want one dictionary for a column asked for twice", err)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"slices"
+
+	"github.com/tarnlake/tarn/format/codec"
 )
 
 // Reads cost more than bytes: spans that are close are read together.
@@ -34,6 +36,9 @@ func (r *Reader) Expect(block int, fieldIDs []int32) {
 		}
 		if m := r.metas[place].Load(); m != nil && !r.cache.has(m.pages[block].off) {
 			spans = append(spans, m.pages[block].span)
+			if s, ok := m.dictionarySpan(); ok && m.pages[block].encodings.Has(codec.Shared) && !r.cache.has(s.off) {
+				spans = append(spans, s)
+			}
 		}
 	}
 	for order := ordered(spans); len(order) > 0; {
