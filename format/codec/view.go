@@ -408,9 +408,8 @@ func (c *codedView) vector(dst *[kern.Vector]int64, k int) {
 	}
 	var codes [kern.Vector]uint16
 	c.codes.ReadCodes(&codes, k, 0)
-	for i, code := range &codes {
-		dst[i] = c.values[code]
-	}
+	values := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(c.values))), len(c.values))
+	kern.Lookup((*[kern.Vector]uint64)(unsafe.Pointer(dst)), &codes, values)
 }
 
 // wordsView is values as they are: those of Raw, and any other encoding
