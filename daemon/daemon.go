@@ -47,10 +47,15 @@ const gcPercent = 400
 // DefaultMemoryLimit is what a node stays under unless it is told otherwise.
 const DefaultMemoryLimit = 512 << 20
 
-// PageCacheBytes returns what a node with that memory limit takes of it to keep
-// parts of segments in. Queries have a third, puts a quarter and the writing of
-// segments an eighth; hardly ever all of that at once.
-func PageCacheBytes(memoryLimit int64) int64 { return memoryLimit / 8 }
+// ReadMemory divides what a node with that memory limit has for reading: queries
+// may hold a third of the limit, parts of segments an eighth and what queries do
+// not hold. Puts have a quarter and the writing of segments an eighth; hardly
+// ever all of that at once.
+func ReadMemory(limit int64, workers int) (*scan.Pool, *format.Cache) {
+	queries, parts := scan.NewPool(limit/3, workers), format.NewCache(limit/3+limit/8)
+	queries.BorrowFrom(parts)
+	return queries, parts
+}
 
 func (c Config) withDefaults() Config {
 	if c.Logger == nil {
@@ -87,7 +92,8 @@ type Node struct {
 	metrics *metrics
 	started time.Time
 
-	scanMemory *scan.Pool // what all queries together may hold
+	scanMemory *scan.Pool    // what all queries together may hold
+	parts      *format.Cache // of segments
 	puts       *putMemory
 
 	grpc     *grpc.Server
@@ -110,8 +116,8 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := kern.TierError(); err != nil {
 		return nil, wire.Errorf(wire.InvalidArgument, "%w", err).WithHint("leave TARN_KERN out to take the best tier of this CPU")
 	}
-	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics(),
-		scanMemory: scan.NewPool(cfg.MemoryLimit/3, runtime.GOMAXPROCS(0)), puts: newPutMemory(cfg.MemoryLimit / 4)}
+	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics(), puts: newPutMemory(cfg.MemoryLimit / 4)}
+	n.scanMemory, n.parts = ReadMemory(cfg.MemoryLimit, runtime.GOMAXPROCS(0))
 	defer func() {
 		if err != nil {
 			n.release()
@@ -166,7 +172,7 @@ func (n *Node) openStorage(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening an epoch: %w", err)
 	}
-	n.readers = newReaders(n.medium, format.NewCache(PageCacheBytes(n.cfg.MemoryLimit)), func(id catalog.SegmentID) bool { return n.catalog.View().Verdict(id) == catalog.Keep })
+	n.readers = newReaders(n.medium, n.parts, func(id catalog.SegmentID) bool { return n.catalog.View().Verdict(id) == catalog.Keep })
 	n.ingest = ingest.New(ingest.Config{
 		Catalog: n.catalog, Medium: n.medium, Epoch: r.Epoch, Cluster: n.id.Cluster,
 		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 4,

@@ -18,7 +18,8 @@ import (
 // leaves the rest alone. A hit takes no lock that others write under, and
 // moves nothing.
 type Cache struct {
-	limit        int64
+	most         int64        // bytes that it may hold
+	lent         atomic.Int64 // of them, to others
 	shards       [cacheShards]cacheShard
 	hits, misses atomic.Int64
 
@@ -35,6 +36,7 @@ const (
 	cacheShards  = 32
 	smallShare   = 10  // percent of the cache
 	largestShare = 25  // percent of the cache that one part may take
+	keptShare    = 25  // percent of the cache that is never lent
 	keptOverhead = 160 // bytes of a part beside its own
 	maxUses      = 3   // how many rounds of the main queue a part may earn
 )
@@ -58,12 +60,25 @@ type cacheShard struct {
 
 // NewCache returns a cache of so many bytes.
 func NewCache(limit int64) *Cache {
-	c := &Cache{limit: limit, ghosts: map[partKey]struct{}{}}
+	c := &Cache{most: limit, ghosts: map[partKey]struct{}{}}
 	for i := range c.shards {
 		c.shards[i].parts = map[partKey]*kept{}
 	}
 	return c
 }
+
+// Lend takes so many bytes of the room away, for what others hold, or gives them
+// back if they are negative. A quarter of the room stays whatever is lent.
+func (c *Cache) Lend(bytes int64) {
+	if c.lent.Add(bytes); bytes > 0 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.shrink()
+	}
+}
+
+// limit returns how many bytes may be held now.
+func (c *Cache) limit() int64 { return max(c.most-c.lent.Load(), c.most*keptShare/100) }
 
 // Open opens a segment, as the function Open does, for a reader that keeps
 // parts of it in the cache. No two segments may have the same number.
@@ -125,7 +140,7 @@ func (c *Cache) get(key partKey) any {
 
 func (c *Cache) put(key partKey, value any, bytes int64) {
 	k := &kept{key: key, value: value, bytes: bytes + keptOverhead}
-	if k.bytes > c.limit*largestShare/100 {
+	if k.bytes > c.most*largestShare/100 {
 		return
 	}
 	c.mu.Lock()
@@ -165,8 +180,8 @@ func (c *Cache) grow(key partKey, value any, bytes int64) {
 
 // shrink lets parts go until the rest fits.
 func (c *Cache) shrink() {
-	for c.held > c.limit {
-		if c.smallBytes > c.limit*smallShare/100 || c.main.len() == 0 {
+	for limit := c.limit(); c.held > limit; {
+		if c.smallBytes > limit*smallShare/100 || c.main.len() == 0 {
 			c.leaveSmall()
 		} else {
 			c.leaveMain()

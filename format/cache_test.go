@@ -33,8 +33,8 @@ func checkBooks(t *testing.T, c *Cache) {
 	if queued := c.small.len() + c.main.len(); held != c.held || small != c.smallBytes || parts != queued {
 		t.Errorf("%d parts of %d bytes, %d in the small queue; the books say %d, %d, %d", parts, held, small, queued, c.held, c.smallBytes)
 	}
-	if c.held > c.limit || len(c.ghosts) > c.ghostOrder.len() {
-		t.Errorf("%d bytes of %d, %d ghosts of %d", c.held, c.limit, len(c.ghosts), c.ghostOrder.len())
+	if c.held > c.limit() || len(c.ghosts) > c.ghostOrder.len() {
+		t.Errorf("%d bytes of %d, %d ghosts of %d", c.held, c.limit(), len(c.ghosts), c.ghostOrder.len())
 	}
 }
 
@@ -74,6 +74,27 @@ func TestCacheRefusesWhatIsTooLarge(t *testing.T) {
 		t.Errorf("half of the cache went to one part")
 	}
 	checkBooks(t, c)
+}
+
+// TestCacheLends: what others hold it does not, down to a quarter of its room,
+// and what is given back it fills again.
+func TestCacheLends(t *testing.T) {
+	const parts, size = 100, 1000
+	c := NewCache(parts * (size + keptOverhead))
+	fill := func(segment uint64) {
+		for off := range uint64(parts) {
+			cachedSegment{c, segment}.put(off, make([]byte, size), size)
+		}
+	}
+	for i, test := range []struct{ lent, most int64 }{{0, 100}, {40, 60}, {30, 30}, {1000, 25}, {-1000, 30}, {-70, 100}} {
+		c.Lend(test.lent * (size + keptOverhead))
+		checkBooks(t, c)
+		fill(uint64(i))
+		checkBooks(t, c)
+		if got := c.Stats().Bytes / (size + keptOverhead); got != test.most {
+			t.Errorf("step %d, lent %d more: %d parts are held; want %d", i, test.lent, got, test.most)
+		}
+	}
 }
 
 // TestCacheIsRight: whatever happens at once, a part is what was put for its

@@ -50,8 +50,7 @@ func openTarn(p Place) (*tarn, error) {
 	}
 	// The limits of a node: what is measured is what a user gets.
 	debug.SetMemoryLimit(daemon.DefaultMemoryLimit * 4 / 5)
-	t.pool = scan.NewPool(daemon.DefaultMemoryLimit/3, p.Threads)
-	t.cache = format.NewCache(daemon.PageCacheBytes(daemon.DefaultMemoryLimit))
+	t.pool, t.cache = daemon.ReadMemory(daemon.DefaultMemoryLimit, p.Threads)
 	t.medium, err = tiering.Mount(tiering.OSFS{}, filepath.Join(p.Lake, "media", "0"), id.Cluster)
 	return t, err
 }

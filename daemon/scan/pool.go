@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/format"
 )
 
 // Pool is what the queries of one node share: its workers, and the memory in
@@ -16,6 +17,7 @@ import (
 type Pool struct {
 	limit   int64
 	workers chan struct{} // one element for each task that is worked on
+	lender  *format.Cache // goes without what is taken; nil: nobody does
 
 	mu    sync.Mutex
 	used  int64
@@ -27,8 +29,15 @@ func NewPool(limit int64, workers int) *Pool {
 	return &Pool{limit: limit, workers: make(chan struct{}, workers), freed: make(chan struct{})}
 }
 
+// BorrowFrom lets the queries' memory come out of a cache: what they hold it
+// has less. The pool is not in use yet.
+func (p *Pool) BorrowFrom(c *format.Cache) { p.lender = c }
+
 // take adds bytes, which may be negative, and reports whether all fits.
 func (p *Pool) take(bytes int64) bool {
+	if p.lender != nil {
+		p.lender.Lend(bytes)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used += bytes

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"math"
 	"sync/atomic"
@@ -26,6 +27,28 @@ func TestPoolIsSharedAndGivenBack(t *testing.T) {
 	if pool.held() != 0 {
 		t.Errorf("%d bytes are still counted after both queries; want 0", pool.held())
 	}
+}
+
+// TestPoolBorrows: what queries hold a cache goes without, until they end.
+func TestPoolBorrows(t *testing.T) {
+	l := newLake(t, "a int64")
+	for i := range 12 {
+		l.addJSON(t, fmt.Sprintf(`[{"a": %d}]`, i))
+	}
+	pool, held := NewPool(1<<30, 1), l.cache.Stats().Bytes
+	if _, err := rowsOf(mustPlan(t, l, `SELECT sum(a) FROM t WHERE a < 11`, Options{}), l); err != nil {
+		t.Fatal(err)
+	}
+	filled := l.cache.Stats().Bytes
+	pool.BorrowFrom(l.cache)
+	b := &budget{limit: 1 << 30, pool: pool}
+	if err := b.take(1<<20, "groups"); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.cache.Stats().Bytes; filled <= held || got >= filled {
+		t.Errorf("the cache held %d bytes, %d after a query, %d when another held all memory; want it to give way", held, filled, got)
+	}
+	b.release()
 }
 
 // TestPoolSharesWorkers: however many queries run, no more tasks are worked
