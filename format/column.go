@@ -53,6 +53,27 @@ func (c *Column) Validity() (bitmap []byte, nulls int) { return c.valid, c.nulls
 // Open looks into the column, so that Validity, Ints and Text can tell of it.
 // It is not safe for concurrent use.
 func (c *Column) Open() error {
+	return c.openAnd((*codec.Text).Check)
+}
+
+// OpenFor is Open for a column of which only those rows will be read, and in
+// which nothing will be searched: other rows are not checked.
+func (c *Column) OpenFor(rows []int32) error {
+	return c.openAnd(func(t *codec.Text) error { return t.CheckRows(rows) })
+}
+
+func (c *Column) openAnd(check func(*codec.Text) error) error {
+	if err := c.look(); err != nil || c.text == nil {
+		return err
+	}
+	if err := check(c.text); err != nil {
+		return c.r.corruptPage(c.at, "%w", err)
+	}
+	return nil
+}
+
+// look sets what is known of the page.
+func (c *Column) look() error {
 	if c.kept != nil {
 		if known := c.kept.opened.Load(); known != nil {
 			c.opened = *known

@@ -360,7 +360,7 @@ func (p *Plan) place(t task, s *survivors, slot int, c *format.Column) error {
 		return wire.Errorf(wire.Corrupt, "segment %s block %d: column %s has %d rows; want %d", t.seg.ID, t.block, f.Name, c.Rows(), t.rows)
 	}
 	if s.rows != nil || !p.inputs[slot].bare {
-		if err := c.Open(); err != nil {
+		if err := open(c, s.rows); err != nil {
 			return readError(t, err)
 		}
 		if workable(c, f.Type) {
@@ -374,6 +374,14 @@ func (p *Plan) place(t task, s *survivors, slot int, c *format.Column) error {
 	}
 	s.cols[slot].arr, err = p.fit(t, a, s.rows, f)
 	return err
+}
+
+// open opens a column of which those rows will be read, or all for nil.
+func open(c *format.Column, rows []int32) error {
+	if rows != nil {
+		return c.OpenFor(rows)
+	}
+	return c.Open()
 }
 
 // workable reports whether a stored column has the values of type t without

@@ -3,6 +3,8 @@ package codec
 import (
 	"encoding/binary"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/tarnlake/tarn/format/kern"
 )
@@ -67,14 +69,20 @@ func readSymbols(b []byte) (*kern.Symbols, int, error) {
 	return t, symbols, nil
 }
 
-// symbolText is text as it is stored: codes. All of them have been checked, so
-// that to decode any part of it cannot fail.
+// symbolText is text as it is stored: codes. Those of a row have to be checked
+// before it is decoded, which cannot fail then; those of all before anything is
+// searched.
 type symbolText struct {
 	symbols *kern.Symbols
+	known   int // symbols; codes past them have none
 	codes   []byte
 	rows    *textRows // in codes
 	size    int       // bytes of text of all rows
-	escapes int       // how many codes are one
+
+	once    sync.Once
+	wrong   error       // what is, after once
+	checked atomic.Bool // all rows are right
+	escapes int         // how many codes are one, after once
 }
 
 // readSymbolText reads codes; rows reads where strings lie in them.
@@ -100,30 +108,72 @@ func readSymbolText(d *Decoder, n node, rows func() (*textRows, error)) (*symbol
 	return newSymbolText(table, codes, r, int(n.param))
 }
 
-// newSymbolText checks the table and all codes.
+// newSymbolText checks the table, and no codes.
 func newSymbolText(table, codes []byte, rows *textRows, size int) (*symbolText, error) {
 	symbols, known, err := readSymbols(table)
 	if err != nil {
 		return nil, err
 	}
-	t := &symbolText{symbols: symbols, codes: codes, rows: rows, size: size}
-	literals, err := t.check(known)
-	if err != nil {
-		return nil, err
-	}
-	if made := symbols.Size(codes) + literals; made != size {
-		return nil, fmt.Errorf("codes make %d bytes; want %d", made, size)
-	}
-	return t, nil
+	return &symbolText{symbols: symbols, known: known, codes: codes, rows: rows, size: size}, nil
 }
 
-// check looks for codes that have no symbol, and that those that are escapes
-// have their byte in the same string. It returns how much more text there is
-// than the symbols of all codes have, for bytes that are meant as they are
-// look like codes.
-func (t *symbolText) check(known int) (literals int, err error) {
+// check checks all codes, once.
+func (t *symbolText) check() error {
+	t.once.Do(func() {
+		t.wrong = t.checkAll()
+		t.checked.Store(t.wrong == nil)
+	})
+	return t.wrong
+}
+
+func (t *symbolText) checkAll() error {
+	literals, err := t.findEscapes()
+	if err != nil {
+		return err
+	}
+	if made := t.symbols.Size(t.codes) + literals; made != t.size {
+		return fmt.Errorf("codes make %d bytes; want %d", made, t.size)
+	}
+	return nil
+}
+
+// checkRows checks the codes of those rows alone, if not all have been.
+func (t *symbolText) checkRows(rows []int32) error {
+	if t.checked.Load() {
+		return nil
+	}
+	scratch := takeScratch()
+	defer scratch.release()
+	for i, span := range t.rows.spans(rows, scratch) {
+		if at := t.firstWrong(t.codes[span.from:span.to]); at >= 0 {
+			return fmt.Errorf("string %d: code %d at %d has no symbol, or is half an escape", rows[i], t.codes[int(span.from)+at], int(span.from)+at)
+		}
+	}
+	return nil
+}
+
+// firstWrong returns the place of the first code of a row that has no symbol,
+// and of an escape that has no byte; -1 if there is none.
+func (t *symbolText) firstWrong(codes []byte) int {
+	for i := 0; i < len(codes); i++ {
+		switch code := codes[i]; {
+		case int(code) < t.known:
+		case code != escape || i+1 == len(codes):
+			return i
+		default:
+			i++
+		}
+	}
+	return -1
+}
+
+// findEscapes looks for codes that have no symbol, and that those that are
+// escapes have their byte in the same string. It returns how much more text
+// there is than the symbols of all codes have, for bytes that are meant as they
+// are look like codes.
+func (t *symbolText) findEscapes() (literals int, err error) {
 	var others byteSet
-	for code := known; code < 256; code++ {
+	for code := t.known; code < 256; code++ {
 		others.add(byte(code))
 	}
 	scratch := takeScratch()
@@ -151,6 +201,9 @@ func getFSST(d *Decoder, n node, offsets []int32, alloc func(int) []byte, depth 
 		_, err := getOffsets(d, offsets, depth+1)
 		return rowsAt(offsets), err
 	})
+	if err == nil {
+		err = t.check()
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -37,6 +38,15 @@ func coded(e *Encoder, s Strings) (table []byte, codes []byte, lengths []uint32)
 	return appendSymbols(nil, e.trainer.finder.symbols), codes, lengths
 }
 
+// checkedText returns text of which all codes are right.
+func checkedText(table, codes []byte, rows *textRows, size int) (*symbolText, error) {
+	text, err := newSymbolText(table, codes, rows, size)
+	if err == nil {
+		err = text.check()
+	}
+	return text, err
+}
+
 func offsetsOf(lengths []uint32) []int32 {
 	offsets := make([]int32, 1, len(lengths)+1)
 	for _, n := range lengths {
@@ -54,7 +64,7 @@ func TestFSSTAnyBytes(t *testing.T) {
 			}
 			in := stringsOf(values, nil)
 			table, codes, lengths := coded(NewEncoder(Default), in)
-			text, err := newSymbolText(table, codes, rowsAt(offsetsOf(lengths)), in.size())
+			text, err := checkedText(table, codes, rowsAt(offsetsOf(lengths)), in.size())
 			if err != nil {
 				t.Fatalf("%s, %d rows: %v", name, n, err)
 			}
@@ -113,9 +123,50 @@ func TestFSSTDamage(t *testing.T) {
 		{"split escape", table, []byte{0, 255, 7}, []int32{0, 2, 3}, 2, "middle of an escape"},
 		{"split escape far on", table, append(make([]byte, stretch-1), 255, 7), []int32{0, stretch, stretch + 1}, stretch, "middle of an escape"},
 	} {
-		_, err := newSymbolText(c.table, c.codes, rowsAt(c.offsets), c.size)
+		_, err := checkedText(c.table, c.codes, rowsAt(c.offsets), c.size)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v; want an error with %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestFSSTRowsAlone flips codes: a row that has a wrong one is an error, whole
+// rows can be read beside it, and the text as a whole cannot.
+func TestFSSTRowsAlone(t *testing.T) {
+	const rows = 2500
+	values := make([]string, rows)
+	for i := range values {
+		values[i] = texts["prose"](i)
+	}
+	in := stringsOf(values, nil)
+	table, codes, lengths := coded(NewEncoder(Default), in)
+	at, known := offsetsOf(lengths), int(table[0])
+	if known > 253 {
+		t.Fatalf("%d symbols leave no code without one", known)
+	}
+	for _, bad := range []int{0, 1, 1023, 1024, rows - 1} {
+		for _, code := range []byte{254, escape} {
+			end := int(at[bad+1])
+			was := codes[end-1]
+			codes[end-1] = code // an escape lacks its byte there
+			text, err := newSymbolText(table, codes, rowsAt(at), in.size())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, row := range []int32{0, 1, 2, 1022, 1023, 1024, 1025, rows - 2, rows - 1} {
+				switch err := text.checkRows([]int32{row}); {
+				case int(row) == bad && err == nil:
+					t.Errorf("row %d with code %d is right", row, code)
+				case int(row) != bad && err != nil:
+					t.Errorf("row %d beside row %d: %v", row, bad, err)
+				case err == nil && string(text.read([]int32{row}).value(0)) != values[row]:
+					t.Errorf("row %d is %q; want %q", row, text.read([]int32{row}).value(0), values[row])
+				}
+			}
+			if err := text.check(); err == nil {
+				t.Errorf("all rows are right, with code %d in row %d", code, bad)
+			}
+			codes[end-1] = was
 		}
 	}
 }
@@ -129,12 +180,24 @@ func FuzzFSST(f *testing.F) {
 	e := NewEncoder(Default)
 	f.Fuzz(func(t *testing.T, table, codes []byte, size uint16, cut uint8) {
 		at := int(cut) % (len(codes) + 1)
-		if text, err := newSymbolText(table, codes, rowsAt([]int32{0, int32(at), int32(len(codes))}), int(size)); err == nil {
+		rows := rowsAt([]int32{0, int32(at), int32(len(codes))})
+		if text, err := checkedText(table, codes, rows, int(size)); err == nil {
 			checkSearch(t, text, text.read(nil), int(size))
+		}
+		if text, err := newSymbolText(table, codes, rows, int(size)); err == nil {
+			apart := []error{text.checkRows([]int32{0}), text.checkRows([]int32{1})}
+			for row, err := range apart {
+				if err == nil {
+					text.read([]int32{int32(row)})
+				}
+			}
+			if all := text.check(); all == nil && errors.Join(apart...) != nil {
+				t.Fatalf("all rows are right; alone: %v", apart)
+			}
 		}
 		in := stringsOf([]string{string(codes[:at]), string(codes[at:]), string(table)}, nil)
 		made, coded, lengths := coded(e, in)
-		text, err := newSymbolText(made, coded, rowsAt(offsetsOf(lengths)), in.size())
+		text, err := checkedText(made, coded, rowsAt(offsetsOf(lengths)), in.size())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +226,7 @@ func BenchmarkFSSTDecode(b *testing.B) {
 			got, offsets := make([]byte, in.size()), make([]int32, in.rows()+1)
 			b.SetBytes(int64(len(got)))
 			for b.Loop() {
-				text, err := newSymbolText(table, codes, rowsAt(at), len(got))
+				text, err := checkedText(table, codes, rowsAt(at), len(got))
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -94,7 +94,7 @@ func TestSearch(t *testing.T) {
 				}
 				in := stringsOf(values, nil)
 				table, codes, lengths := coded(NewEncoder(Default), in)
-				symbols, err := newSymbolText(table, codes, rowsAt(offsetsOf(lengths)), in.size())
+				symbols, err := checkedText(table, codes, rowsAt(offsetsOf(lengths)), in.size())
 				if err != nil {
 					t.Fatal(name, err)
 				}
@@ -118,6 +118,9 @@ func viewOf(t *testing.T, in Strings) *Text {
 	x, err := d.ViewStrings(in.rows())
 	if err == nil {
 		err = d.Done()
+	}
+	if err == nil {
+		err = x.Check()
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -184,6 +187,9 @@ func FuzzViewStrings(f *testing.F) {
 		err = d.GetStrings(want.Offsets, func(n int) []byte { want.Data = make([]byte, n); return want.Data })
 		d, _ = NewDecoder(b, 2*budget) // a view pays for offsets, too
 		x, failed := d.ViewStrings(int(n))
+		if failed == nil {
+			failed = x.Check()
+		}
 		if err == nil && failed != nil && !errors.Is(failed, ErrTooLarge) {
 			t.Fatalf("decodes, but has no view: %v", failed)
 		}

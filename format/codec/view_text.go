@@ -24,12 +24,35 @@ type Text struct {
 	numbers []uint32     // the values by number; nil: all are
 }
 
-// textView is a run of byte strings with one value a row. It has been checked:
-// no method can fail.
+// textView is a run of byte strings with one value a row. What has been checked
+// cannot fail.
 type textView interface {
 	kern.Text
 	// read returns the values of those rows, or of all for nil.
 	read(rows []int32) Strings
+}
+
+// uncheckedText is a textView that leaves it to its user how much is checked.
+type uncheckedText interface {
+	check() error
+	checkRows(rows []int32) error
+}
+
+// Check checks all values, which takes about as long as to decode a tenth of
+// them, but only once.
+func (t *Text) Check() error {
+	if u, ok := t.plain.(uncheckedText); ok {
+		return u.check()
+	}
+	return nil
+}
+
+// CheckRows is Check for whoever will read no other rows, and search nothing.
+func (t *Text) CheckRows(rows []int32) error {
+	if u, ok := t.plain.(uncheckedText); ok {
+		return u.checkRows(rows)
+	}
+	return nil
 }
 
 // Len returns the number of values.
@@ -53,11 +76,11 @@ func (t *Text) Shared() (dictionary *SharedTexts, numbers []uint32, codes *Ints)
 }
 
 // Search returns the run as text to look for something in; ok is false where
-// it has codes, which are the way then.
+// it has codes, which are the way then. It has been checked.
 func (t *Text) Search() (text kern.Text, ok bool) { return t.plain, t.plain != nil }
 
-// Read returns the values of rows, of which none is there twice; nil rows are
-// all. It decodes no others where they can be told apart. The values may be
+// Read returns the values of rows, of which none is there twice and all have
+// been checked; nil rows are all. It decodes no others where they can be told apart. The values may be
 // memory of the page: they are not to be changed. The run has no codes.
 func (t *Text) Read(rows []int32) Strings {
 	if t.plain == nil {
@@ -66,7 +89,8 @@ func (t *Text) Read(rows []int32) Strings {
 	return t.plain.read(rows)
 }
 
-// ViewStrings reads the next n byte strings as a view.
+// ViewStrings reads the next n byte strings as a view, of which Check or
+// CheckRows says whether values can be had.
 func (d *Decoder) ViewStrings(n int) (*Text, error) {
 	next, err := d.peek()
 	if err != nil {

@@ -20,6 +20,10 @@ func (m *Mask) Fill(ones bool) {
 
 // First sets the first n bits, 0 <= n <= Vector, and clears the rest.
 func (m *Mask) First(n int) {
+	if n >= Vector {
+		m.Fill(true)
+		return
+	}
 	for k := range m {
 		m[k] = 1<<min(max(n-k*64, 0), 64) - 1
 	}
