@@ -173,7 +173,7 @@ func (r *Reader) fill(ctx context.Context, columns []*Column, missing []int) err
 	for k, i := range missing {
 		spans[k] = columns[i].at.span
 	}
-	read, err := fetch(ctx, r.file, spans)
+	read, err := r.fetchPages(ctx, spans)
 	if err != nil {
 		return err
 	}
@@ -183,12 +183,28 @@ func (r *Reader) fill(ctx context.Context, columns []*Column, missing []int) err
 			return err
 		}
 		if c.bytes = read[k]; r.cache.cache != nil {
-			c.bytes = bytes.Clone(read[k]) // a read of many pages does not stay because one of them does
 			c.kept = &keptPage{bytes: c.bytes}
 			r.cache.put(c.at.off, c.kept, len(c.bytes))
 		}
 	}
 	return nil
+}
+
+// fetchPages returns the bytes of spans. Those that may stay in a cache are in
+// memory of their own each: a read of many pages does not stay because one of
+// them does.
+func (r *Reader) fetchPages(ctx context.Context, spans []span) ([][]byte, error) {
+	if r.cache.cache == nil {
+		return fetch(ctx, r.file, spans)
+	}
+	if file, ok := r.file.(expecter); ok {
+		return fetchApart(ctx, r.file, file, spans)
+	}
+	read, err := fetch(ctx, r.file, spans)
+	for i := range read {
+		read[i] = bytes.Clone(read[i])
+	}
+	return read, err
 }
 
 func (c *Column) lazy() bool { return c.ints != nil || c.text != nil }

@@ -32,6 +32,10 @@ func TestExpect(t *testing.T) {
 	if _, err := r.ReadColumns(t.Context(), 0, ids); err != nil {
 		t.Fatal(err)
 	}
+	if len(e.ranges) == 0 || len(e.ranges) >= len(ids) {
+		t.Errorf("%d ranges are announced to read %d pages one by one; want few", len(e.ranges), len(ids))
+	}
+	e.ranges = nil
 	if r.Expect(0, ids); len(e.ranges) != 0 {
 		t.Errorf("%v are expected, and in the cache", e.ranges)
 	}

@@ -41,12 +41,36 @@ func (r *Reader) Expect(block int, fieldIDs []int32) {
 			}
 		}
 	}
+	announce(file, spans)
+}
+
+// announce tells a file of spans, with as few words as sensible.
+func announce(file expecter, spans []span) {
 	for order := ordered(spans); len(order) > 0; {
 		n, end := together(spans, order)
 		start := spans[order[0]].off
 		file.WillNeed(int64(start), int64(end-start))
 		order = order[n:]
 	}
+}
+
+// fetchApart is fetch for a file that reads ahead when it is told: each span is
+// read by itself, into memory of its own, and the disk still sees few reads.
+func fetchApart(ctx context.Context, file io.ReaderAt, ahead expecter, spans []span) ([][]byte, error) {
+	if len(spans) > 1 {
+		announce(ahead, spans)
+	}
+	out := make([][]byte, len(spans))
+	for _, i := range ordered(spans) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		out[i] = make([]byte, spans[i].len)
+		if err := readFull(file, out[i], int64(spans[i].off)); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // ordered returns the places of spans, by where those are in the file.
