@@ -60,15 +60,23 @@ func (p *Plan) tasks(ctx context.Context, o Opener) iter.Seq2[task, error] {
 }
 
 // expect tells the reader of a block which columns will certainly be read:
-// those of the filter, or all where rows are known to pass.
+// those of the filter, or all where rows are known to pass. An ORDER BY with
+// LIMIT then still reads its keys alone.
 func (t *task) expect(p *Plan) {
 	if t.r == nil || t.groups != nil {
 		return
 	}
-	known := t.all || t.found == index.TheseRows
+	upTo := forFilter
+	switch {
+	case !t.all && t.found != index.TheseRows:
+	case p.isTop():
+		upTo = forOrder
+	default:
+		upTo = forOutput
+	}
 	var ids []int32
 	for _, in := range p.inputs {
-		if known || in.step == forFilter {
+		if in.step <= upTo {
 			ids = append(ids, in.field.ID)
 		}
 	}
@@ -393,7 +401,20 @@ func workable(c *format.Column, t arrow.DataType) bool {
 	if laneOf(t) == laneInt && laneOf(c.Type()) == laneInt {
 		return sameUnit(c.Type(), t)
 	}
-	return arrow.TypeEqual(c.Type(), t)
+	return sameType(c.Type(), t)
+}
+
+// sameType is arrow.TypeEqual, which looks into the types of columns by
+// reflection, for each column of each block.
+func sameType(a, b arrow.DataType) bool {
+	switch a := a.(type) {
+	case *arrow.StringType, *arrow.BinaryType:
+		return a.ID() == b.ID()
+	case *arrow.Decimal128Type:
+		b, ok := b.(*arrow.Decimal128Type)
+		return ok && *a == *b
+	}
+	return arrow.TypeEqual(a, b)
 }
 
 // fit picks the surviving rows of a column and gives them the type that the
