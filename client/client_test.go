@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,6 +77,79 @@ func counts(t *testing.T, c *client.Client) string {
 		return fmt.Sprintf("%s of %s", batch.Column(1).ValueStr(0), batch.Column(0).ValueStr(0))
 	}
 	return "no rows"
+}
+
+// TestResultKeepsItsVersion: each range over a result reads the version that
+// the query was settled on, also when the table has grown since.
+func TestResultKeepsItsVersion(t *testing.T) {
+	c := dial(t, startNode(t, t.TempDir(), "127.0.0.1:0").Addr())
+	createLog(t, c)
+	append5 := func(first int) {
+		if _, err := c.Append(t.Context(), "log", ids(first, 5)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, sql := range []string{"SELECT id FROM log", "SELECT id FROM log WHERE id < 0"} {
+		append5(0)
+		r, err := c.SQL(t.Context(), sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := c.Table(t.Context(), "log", expr.At{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Version() != info.Version || r.Schema().NumFields() != 1 {
+			t.Errorf("%s: version %d, schema %v; want version %d and a column", sql, r.Version(), r.Schema(), info.Version)
+		}
+		append5(5)
+		first, again := idsOf(t, r), idsOf(t, r)
+		if want := int(info.Rows); strings.HasSuffix(sql, "0") && len(first) != 0 || !strings.HasSuffix(sql, "0") && len(first) != want || !slices.Equal(first, again) {
+			t.Errorf("%s: %v, then %v; the version has %d rows", sql, first, again, want)
+		}
+	}
+}
+
+func idsOf(t *testing.T, r *client.Result) (out []int64) {
+	t.Helper()
+	for batch, err := range r.Batches() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, batch.Column(0).(*array.Int64).Int64Values()...)
+	}
+	return out
+}
+
+// TestResultIsLeft: a loop over a result may end early, and a context that ends
+// between the query and its rows is an error of the rows.
+func TestResultIsLeft(t *testing.T) {
+	c := dial(t, startNode(t, t.TempDir(), "127.0.0.1:0").Addr())
+	createLog(t, c)
+	if _, err := c.Append(t.Context(), "log", ids(0, 50_000)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := c.SQL(ctx, "SELECT id FROM log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range r.Batches() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	if got := idsOf(t, r); len(got) != 50_000 {
+		t.Errorf("%d rows after a loop that was left; want 50,000", len(got))
+	}
+	cancel()
+	var last error
+	for _, last = range r.Batches() {
+	}
+	if !wire.IsCode(last, wire.Canceled) {
+		t.Errorf("after the context has ended: %v; want CANCELED", last)
+	}
 }
 
 // TestAppendOutlivesANode stops and starts the node under its writers: every

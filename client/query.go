@@ -6,6 +6,9 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"runtime"
+	"strconv"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/flight"
@@ -15,36 +18,38 @@ import (
 	"github.com/tarnlake/tarn/expr"
 )
 
-// Result is a query whose snapshot and schema are settled and whose rows have
-// not been read yet.
+// Result is a query whose snapshot and schema are settled and whose rows are
+// on their way.
 type Result struct {
 	c       *Client
 	ctx     context.Context
+	query   expr.Query // on the settled version
 	schema  *arrow.Schema
-	ticket  *flight.Ticket
 	version int64
+
+	first  atomic.Pointer[rows] // what the first range reads; nil: taken
+	forget runtime.Cleanup      // of first, if nobody ranges
 }
 
-// Query plans q on the node. Rows come when Batches is ranged over; ctx
-// governs that too.
+// Query runs q on the node and returns when it is settled on a version and the
+// first rows are there, or it is known that there are none. The others come when
+// Batches is ranged over; ctx governs that too. The node holds little of a result
+// that is not read, and that no longer than until ctx ends, the Result is
+// garbage, or the node's patience with clients that do not read is over.
 func (c *Client) Query(ctx context.Context, q *expr.Query) (*Result, error) {
-	cmd, err := json.Marshal(wire.Descriptor{Query: q})
+	r := &Result{c: c, ctx: ctx, query: *q}
+	first, err := r.run()
 	if err != nil {
-		return nil, wire.Errorf(wire.InvalidArgument, "query: %w", err)
+		return nil, err
 	}
-	info, err := c.flight.GetFlightInfo(ctx, &flight.FlightDescriptor{Type: flight.DescriptorCMD, Cmd: cmd})
-	if err != nil {
-		return nil, wire.FromError(err)
+	if r.version, err = first.version(); err != nil {
+		first.leave()
+		return nil, err
 	}
-	s, err := flight.DeserializeSchema(info.Schema, c.mem)
-	if err != nil || len(info.Endpoint) != 1 {
-		return nil, wire.Errorf(wire.Internal, "the node's answer has %d endpoints and schema error %v; want 1 and none", len(info.Endpoint), err)
-	}
-	var t wire.Ticket
-	if err := json.Unmarshal(info.Endpoint[0].Ticket.Ticket, &t); err != nil {
-		return nil, wire.Errorf(wire.Internal, "the node's ticket does not parse: %w", err)
-	}
-	return &Result{c: c, ctx: ctx, schema: s, ticket: info.Endpoint[0].Ticket, version: t.Query.At.Version}, nil
+	r.schema, r.query.At = first.Schema(), expr.At{Version: r.version}
+	r.first.Store(first)
+	r.forget = runtime.AddCleanup(r, func(cancel context.CancelFunc) { cancel() }, first.cancel)
+	return r, nil
 }
 
 // SQL parses one SELECT over one table and plans it (see client/sql for what
@@ -63,24 +68,22 @@ func (r *Result) Schema() *arrow.Schema { return r.schema }
 // Version returns the table version that the query reads.
 func (r *Result) Version() int64 { return r.version }
 
-// Batches runs the query. A batch is valid until the next one is asked for;
-// Retain it to keep it longer. After an error nothing follows. Each range
-// over the sequence runs the query again, on the same snapshot.
+// Batches yields the rows. A batch is valid until the next one is asked for;
+// Retain it to keep it longer. After an error nothing follows. Each range over
+// the sequence after the first runs the query again, on the same snapshot.
 func (r *Result) Batches() iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
-		ctx, cancel := context.WithCancel(r.ctx) // leaving the loop early stops the node
-		defer cancel()
-		stream, err := r.c.flight.DoGet(ctx, r.ticket)
-		if err != nil {
-			yield(nil, wire.FromError(err))
-			return
+		rows := r.first.Swap(nil)
+		if rows != nil {
+			r.forget.Stop()
+		} else {
+			var err error
+			if rows, err = r.run(); err != nil {
+				yield(nil, err)
+				return
+			}
 		}
-		rows, err := flight.NewRecordReader(stream, ipc.WithAllocator(r.c.mem))
-		if err != nil {
-			yield(nil, streamError(err, stream))
-			return
-		}
-		defer rows.Release()
+		defer rows.leave() // leaving the loop early stops the node
 		for rows.Next() {
 			if !yield(rows.RecordBatch(), nil) {
 				return
@@ -90,6 +93,60 @@ func (r *Result) Batches() iter.Seq2[arrow.RecordBatch, error] {
 			yield(nil, wire.FromError(err))
 		}
 	}
+}
+
+// rows is a result that is being read.
+type rows struct {
+	*flight.Reader
+	stream flight.FlightService_DoGetClient
+	cancel context.CancelFunc
+}
+
+// run starts the query. One call does it all: any node takes a query that is
+// not settled yet as a ticket, so there is nothing to ask for first.
+func (r *Result) run() (_ *rows, err error) {
+	ticket, err := json.Marshal(wire.Ticket{Query: r.query})
+	if err != nil {
+		return nil, wire.Errorf(wire.InvalidArgument, "query: %w", err)
+	}
+	ctx, cancel := context.WithCancel(r.ctx)
+	defer func() {
+		if err != nil {
+			cancel()
+		}
+	}()
+	stream, err := r.c.flight.DoGet(ctx, &flight.Ticket{Ticket: ticket})
+	if err != nil {
+		return nil, wire.FromError(err)
+	}
+	reader, err := flight.NewRecordReader(stream, ipc.WithAllocator(r.c.mem))
+	if err != nil {
+		return nil, streamError(err, stream)
+	}
+	return &rows{reader, stream, cancel}, nil
+}
+
+// version returns the version of the table that the rows are of.
+func (r *rows) version() (int64, error) {
+	header, err := r.stream.Header()
+	if err != nil {
+		return 0, wire.FromError(err)
+	}
+	said := header.Get(wire.VersionHeader)
+	if len(said) != 1 {
+		return 0, wire.Errorf(wire.Internal, "the node's answer has %d versions; want 1", len(said))
+	}
+	version, err := strconv.ParseInt(said[0], 10, 64)
+	if err != nil {
+		return 0, wire.Errorf(wire.Internal, "the node's answer is of version %q: %w", said[0], err)
+	}
+	return version, nil
+}
+
+// leave ends the call, if it has not ended yet.
+func (r *rows) leave() {
+	r.cancel()
+	r.Release()
 }
 
 // streamError finds the node's own error behind that of the Arrow reader,

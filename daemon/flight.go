@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -16,6 +18,7 @@ import (
 	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/expr"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 )
 
 // service answers Arrow Flight. Generic clients need nothing of ours: a table
@@ -37,6 +40,7 @@ func (n *Node) maxReceive() int { return int(min(max(n.cfg.MemoryLimit/8, 16<<20
 func (n *Node) newGRPC() *grpc.Server {
 	s := grpc.NewServer(
 		grpc.MaxRecvMsgSize(n.maxReceive()),
+		grpc.NumStreamWorkers(uint32(2*runtime.GOMAXPROCS(0))), // whose stacks have grown already
 		grpc.ForceServerCodecV2(wire.Codec()),
 		grpc.InitialWindowSize(wire.PutAhead), grpc.InitialConnWindowSize(wire.PutAhead),
 		grpc.ReadBufferSize(wire.SocketBytes), grpc.WriteBufferSize(wire.SocketBytes),
@@ -186,8 +190,11 @@ func (s *service) DoGet(t *flight.Ticket, stream flight.FlightService_DoGetServe
 		return err
 	}
 	ctx := stream.Context()
-	p, _, err := s.plan(ctx, q)
+	p, q, err := s.plan(ctx, q)
 	if err != nil {
+		return err
+	}
+	if err := stream.SetHeader(metadata.Pairs(wire.VersionHeader, strconv.FormatInt(q.At.Version, 10))); err != nil {
 		return err
 	}
 	s.n.metrics.scans.Inc()

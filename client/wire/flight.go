@@ -11,10 +11,15 @@ type Descriptor struct {
 	Put   *Put        `json:"put,omitempty"`   // DoPut
 }
 
-// Ticket is what DoGet redeems: a query on a settled version.
+// Ticket is what DoGet redeems: a query on a settled version. On one that is not
+// settled DoGet settles it.
 type Ticket struct {
 	Query expr.Query `json:"query"`
 }
+
+// VersionHeader is the header in which DoGet tells which version of the table
+// its rows are of.
+const VersionHeader = "tarn-version"
 
 // How a DoPut stream is committed.
 const (
