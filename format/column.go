@@ -139,10 +139,11 @@ func (r *Reader) ReadColumns(ctx context.Context, block int, fieldIDs []int32) (
 	if err != nil {
 		return nil, err
 	}
-	out := make([]*Column, len(metas))
+	out, all := make([]*Column, len(metas)), make([]Column, len(metas))
 	var missing []int
 	for i, m := range metas {
-		out[i] = r.column(pageAt{places[i], block, m.pages[block]})
+		out[i] = &all[i]
+		r.setColumn(out[i], pageAt{places[i], block, m.pages[block]})
 		if out[i].kept == nil {
 			missing = append(missing, i)
 		}
@@ -156,14 +157,13 @@ func (r *Reader) ReadColumns(ctx context.Context, block int, fieldIDs []int32) (
 	return out, r.fill(ctx, out, missing)
 }
 
-// column returns a column, with its bytes if they are in the cache.
-func (r *Reader) column(at pageAt) *Column {
-	c := &Column{r: r, at: at}
+// setColumn makes c a column, with its bytes if they are in the cache.
+func (r *Reader) setColumn(c *Column, at pageAt) {
+	c.r, c.at = r, at
 	c.typ, _ = r.typeOf(at.place)
 	if kept, ok := r.cache.get(at.off).(*keptPage); ok {
 		c.kept, c.bytes = kept, kept.bytes
 	}
-	return c
 }
 
 // fill reads the pages of those columns that are missing, checks them and

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	mathbits "math/bits"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -16,12 +17,28 @@ import (
 
 // maskRows returns the rows of masks.
 func maskRows(masks []kern.Mask, n int) []int32 {
+	if n <= fewRows {
+		return maskRowsOneByOne(masks, n)
+	}
 	out := make([]int32, 0, n+kern.Vector)
 	var rows [kern.Vector]int32
 	for k := range masks {
 		if masks[k].Any() {
 			found := kern.Rows(&rows, &masks[k], int32(k*kern.Vector))
 			out = append(out, rows[:found]...)
+		}
+	}
+	return out
+}
+
+// maskRowsOneByOne is maskRows for few rows, without room for vectors of them.
+func maskRowsOneByOne(masks []kern.Mask, n int) []int32 {
+	out := make([]int32, 0, n)
+	for k := range masks {
+		for w, word := range masks[k] {
+			for ; word != 0; word &= word - 1 {
+				out = append(out, int32(k*kern.Vector+w*64+mathbits.TrailingZeros64(word)))
+			}
 		}
 	}
 	return out
@@ -101,10 +118,23 @@ func validRows(col *format.Column, rows []int32) bits {
 }
 
 func readText(c *column, rows []int32) []string {
+	text := c.enc.Text()
+	if texts, codes, ok := text.Codes(); ok && rows != nil && len(rows) < len(texts.Offsets) {
+		return valuesOf(texts, readInts(codes, rows)) // and nothing is made for all values
+	}
 	if values, codes := dictionaryOf(c); codes != nil {
 		return gather(values.strs, readInts(codes, rows))
 	}
-	return stringsOf(c.enc.Text().Read(rows))
+	return stringsOf(text.Read(rows))
+}
+
+// valuesOf returns the strings with those codes.
+func valuesOf(s codec.Strings, codes []int64) []string {
+	out := make([]string, len(codes))
+	for i, code := range codes {
+		out[i] = viewString(s.Data[s.Offsets[code]:s.Offsets[code+1]])
+	}
+	return out
 }
 
 func stringsOf(s codec.Strings) []string {

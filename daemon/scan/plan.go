@@ -155,7 +155,9 @@ func (c *compiler) compile(q *expr.Query) error {
 	if err := c.selectList(q); err != nil {
 		return err
 	}
-	c.alias()
+	if len(q.GroupBy) > 0 || len(q.OrderBy) > 0 || q.Having != nil { // nothing else may name output columns
+		c.alias()
+	}
 	if err := c.groupKeys(q.GroupBy); err != nil {
 		return err
 	}
@@ -223,9 +225,7 @@ func (c *compiler) selectList(q *expr.Query) error {
 		}
 	}
 	if len(list) == 0 {
-		for _, name := range c.p.snap.Schema.Names() {
-			list = append(list, expr.Item{Expr: expr.Col(name)})
-		}
+		c.everyColumn()
 	}
 	for _, item := range list {
 		e, err := c.names.resolve(item.Expr)
@@ -236,6 +236,16 @@ func (c *compiler) selectList(q *expr.Query) error {
 		c.as = append(c.as, outputName(item.As, e))
 	}
 	return nil
+}
+
+// everyColumn makes the columns of the table the output.
+func (c *compiler) everyColumn() {
+	fields := c.p.snap.Schema.Fields
+	c.items, c.as = make([]*expr.Expr, len(fields)), make([]string, len(fields))
+	for i, f := range fields {
+		c.items[i], c.as[i] = expr.Col(f.Name), f.Name
+	}
+	c.p.inputs = slices.Grow(c.p.inputs, len(fields))
 }
 
 func outputName(as string, e *expr.Expr) string {
@@ -428,9 +438,12 @@ func (c *compiler) output(b *binder) error {
 // unique returns names with a number behind those that were there before, in
 // whatever case: of two columns of one name most readers keep one.
 func unique(names []string) []string {
-	taken := map[string]bool{}
+	taken := make(map[string]bool, len(names))
 	for _, name := range names {
 		taken[strings.ToLower(name)] = true
+	}
+	if len(taken) == len(names) {
+		return names
 	}
 	out := make([]string, len(names))
 	seen := map[string]int{}

@@ -222,6 +222,9 @@ func (w *writer) write(arrays []arrow.Array, n int) error {
 }
 
 func sliced(arrays []arrow.Array, from, to int64) []arrow.Array {
+	if from == 0 && len(arrays) > 0 && to == int64(arrays[0].Len()) {
+		return arrays
+	}
 	out := make([]arrow.Array, len(arrays))
 	for i, a := range arrays {
 		out[i] = array.NewSlice(a, from, to)

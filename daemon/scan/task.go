@@ -155,6 +155,7 @@ type indexes struct {
 	pred *index.Pred
 	r    *format.Reader
 	rows *index.Rows
+	mask *index.Mask // for the next block
 }
 
 // ask tells t what the indexes know of its rows.
@@ -170,15 +171,17 @@ func (x *indexes) ask(ctx context.Context, t *task) (err error) {
 	if !x.rows.Indexed() {
 		return nil
 	}
-	m := new(index.Mask)
-	if t.found, err = x.rows.Block(t.block, m); err != nil {
+	if x.mask == nil {
+		x.mask = new(index.Mask)
+	}
+	if t.found, err = x.rows.Block(t.block, x.mask); err != nil {
 		return err
 	}
 	switch t.found {
 	case index.EveryRow:
 		t.all = true
 	case index.Candidates, index.TheseRows:
-		t.mask = m
+		t.mask, x.mask = x.mask, nil
 	}
 	return nil
 }
