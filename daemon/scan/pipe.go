@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"runtime/debug"
@@ -43,6 +44,8 @@ type pipe[T any, R sized] struct {
 
 func (p *pipe[T, R]) run(ctx context.Context, tasks iter.Seq2[T, error]) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
+		seen, stop, err := lookAhead(tasks)
+		defer stop()
 		ctx, cancel := context.WithCancel(ctx)
 		defer func() { // what nobody took any more
 			cancel()
@@ -50,9 +53,73 @@ func (p *pipe[T, R]) run(ctx context.Context, tasks iter.Seq2[T, error]) iter.Se
 			p.hold(-p.held.Load())
 		}()
 		p.taken = make(chan struct{}, 1)
+		switch {
+		case err == nil && seen.tasks > 1:
+		case err == nil && seen.tasks == 0 && ctx.Err() == nil:
+			return
+		default:
+			p.runAlone(ctx, seen.first, cmp.Or(err, ctx.Err()), yield)
+			return
+		}
 		ordered := make(chan *job[T, R], 2*cap(p.pool.workers))
-		p.group.Go(func() { p.feed(ctx, tasks, ordered) })
+		p.group.Go(func() { p.feed(ctx, seen.all, ordered) })
 		p.deliver(ctx, ordered, yield)
+	}
+}
+
+// ahead is tasks of which the first is known, and whether there are more.
+type ahead[T any] struct {
+	first T
+	tasks int                 // none, one, or 2 for more
+	all   iter.Seq2[T, error] // the first included; to be ranged over once
+}
+
+// lookAhead looks for the first two tasks. stop is called when the tasks are
+// not used any more.
+func lookAhead[T any](tasks iter.Seq2[T, error]) (a ahead[T], stop func(), err error) {
+	next, stop := iter.Pull2(tasks)
+	err = guarded(func() error {
+		first, err, any := next()
+		if err != nil || !any {
+			return err
+		}
+		a.first, a.tasks = first, 1
+		second, err, more := next()
+		if !more {
+			return nil
+		}
+		a.tasks = 2
+		a.all = func(yield func(T, error) bool) {
+			if !yield(first, nil) {
+				return
+			}
+			for task, err, ok := second, err, true; ok; task, err, ok = next() {
+				if !yield(task, err) {
+					return
+				}
+			}
+		}
+		return nil
+	})
+	return a, stop, err
+}
+
+// runAlone works on the only task where it is: for a lookup, to wake another
+// thread takes as long as the work. An error instead of a task is the result.
+func (p *pipe[T, R]) runAlone(ctx context.Context, task T, err error, yield func(R, error) bool) {
+	var r R
+	if err == nil {
+		err = p.admit(ctx)
+	}
+	if err == nil {
+		j := &job[T, R]{task, make(chan outcome[R], 1)}
+		p.serve(ctx, j)
+		o := <-j.out
+		r, err = o.result, o.err
+	}
+	if yield(r, err) && err == nil && ctx.Err() != nil {
+		var none R
+		yield(none, ctx.Err())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,6 +77,53 @@ func TestPipeHoldsLittle(t *testing.T) {
 			t.Errorf("got %d results; want 20", taken)
 		}
 	})
+}
+
+// TestPipeOfFew: one task, which is worked on without goroutines, ends as many
+// do, and none is no result.
+func TestPipeOfFew(t *testing.T) {
+	broken := errors.New("broken")
+	tests := map[string]struct {
+		tasks iter.Seq2[int, error]
+		work  func(context.Context, int) (weight, error)
+		end   time.Duration // of the context
+		want  int
+		says  string
+	}{
+		"none":           {tasks: counting(0), work: slowFirst, end: time.Hour},
+		"one":            {tasks: counting(1), work: slowFirst, end: time.Hour, want: 1},
+		"two":            {tasks: counting(2), work: slowFirst, end: time.Hour, want: 2},
+		"none, too late": {tasks: counting(0), work: slowFirst, says: "deadline"},
+		"one, too late":  {tasks: counting(1), work: slowFirst, end: time.Second, says: "deadline"},
+		"work fails":     {tasks: counting(1), work: func(context.Context, int) (weight, error) { return 0, broken }, end: time.Hour, says: "broken"},
+		"work panics":    {tasks: counting(1), work: func(context.Context, int) (weight, error) { panic("odd") }, end: time.Hour, says: "bug of its own: odd"},
+		"tasks fail":     {tasks: func(yield func(int, error) bool) { yield(0, broken) }, work: slowFirst, end: time.Hour, says: "broken"},
+		"tasks panic":    {tasks: func(func(int, error) bool) { panic("odd") }, work: slowFirst, end: time.Hour, says: "bug of its own: odd"},
+		"second fails":   {tasks: func(yield func(int, error) bool) { _ = yield(0, nil) && yield(0, broken) }, work: slowFirst, end: time.Hour, want: 1, says: "broken"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), test.end)
+				defer cancel()
+				pool := NewPool(math.MaxInt64, 1)
+				p, n, says := &pipe[int, weight]{heldBytes: 1 << 20, pool: pool, work: test.work}, 0, ""
+				for _, err := range p.run(ctx, test.tasks) {
+					if err != nil {
+						says = err.Error()
+						break
+					}
+					n++
+				}
+				if n != test.want || !strings.Contains(says, test.says) || (says == "") != (test.says == "") {
+					t.Errorf("got %d results, %q; want %d, %q", n, says, test.want, test.says)
+				}
+				if pool.held() != 0 || len(pool.workers) != 0 {
+					t.Errorf("%d bytes and %d workers are not given back", pool.held(), len(pool.workers))
+				}
+			})
+		})
+	}
 }
 
 func TestPipeStops(t *testing.T) {
