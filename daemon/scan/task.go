@@ -313,10 +313,15 @@ func (p *Plan) filterRows(s *survivors, masks []kern.Mask) error {
 // allMasks returns masks with a bit for each of n rows.
 func allMasks(n int) []kern.Mask {
 	masks := make([]kern.Mask, kern.MasksFor(n))
+	fillMasks(masks, n)
+	return masks
+}
+
+// fillMasks sets the bits of n rows, and clears those past them.
+func fillMasks(masks []kern.Mask, n int) {
 	for k := range masks {
 		masks[k].First(min(kern.Vector, n-k*kern.Vector))
 	}
-	return masks
 }
 
 func firstRows(n int) []int32 {

@@ -6,7 +6,9 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"sync"
 
+	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/format/kern"
 )
 
@@ -129,7 +131,10 @@ func (p *Plan) cutToTop(ctx context.Context, t task, s *survivors, bound *thresh
 func (p *Plan) cutBy(key *topKey, s *survivors, bound *threshold) {
 	if s.rows == nil && s.cols[key.slot].vec == nil {
 		if s.masks == nil {
-			s.masks = allMasks(s.n)
+			free := freeMasks.Get().(*[blockVectors]kern.Mask)
+			defer freeMasks.Put(free)
+			s.masks = free[:kern.MasksFor(s.n)]
+			fillMasks(s.masks, s.n)
 		}
 		key.dropPast(bound, &s.cols[key.slot], s.masks)
 		if s.left = kern.CountMasks(s.masks); s.left < s.n {
@@ -141,6 +146,11 @@ func (p *Plan) cutBy(key *topKey, s *survivors, bound *threshold) {
 		s.keep(rows)
 	}
 }
+
+// freeMasks are masks of blocks that cutBy works with.
+var freeMasks = sync.Pool{New: func() any { return new([blockVectors]kern.Mask) }}
+
+const blockVectors = format.BlockRows / kern.Vector
 
 // topRows keeps the best rows that it has seen, and about as many more.
 type topRows struct {
