@@ -40,6 +40,8 @@ type Client struct {
 	conn   *grpc.ClientConn
 	mem    memory.Allocator
 
+	maxBlock int64 // bytes of rows that may come as one block
+
 	mu    sync.Mutex
 	lanes map[string][]*lane // idle lanes by table
 	done  bool
@@ -53,7 +55,8 @@ type settings struct {
 	wait time.Duration
 }
 
-// WithAllocator makes the client decode batches with mem.
+// WithAllocator makes the client decode batches with mem, which has to be safe
+// for concurrent use.
 func WithAllocator(mem memory.Allocator) Option { return func(s *settings) { s.mem = mem } }
 
 // WithDialTimeout bounds how long Dial waits for the node; the default is 5 seconds.
@@ -80,7 +83,7 @@ func Dial(ctx context.Context, addr string, opts ...Option) (*Client, error) {
 			WithHint("start one with: tarn server --dir DIR --listen %s   (or name another with --addr)", addr)
 	}
 	return &Client{
-		addr: addr, conn: conn, mem: set.mem, lanes: map[string][]*lane{},
+		addr: addr, conn: conn, mem: set.mem, maxBlock: maxBlockBytes, lanes: map[string][]*lane{},
 		flight: flight.NewClientFromConn(conn, nil),
 	}, nil
 }

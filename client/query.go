@@ -12,10 +12,11 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/flight"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/tarnlake/tarn/client/sql"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/expr"
+	"github.com/tarnlake/tarn/format"
+	"google.golang.org/grpc/metadata"
 )
 
 // Result is a query whose snapshot and schema are settled and whose rows are
@@ -38,9 +39,9 @@ type Result struct {
 // garbage, or the node's patience with clients that do not read is over.
 func (c *Client) Query(ctx context.Context, q *expr.Query) (*Result, error) {
 	r := &Result{c: c, ctx: ctx, query: *q}
-	first, err := r.run()
+	first, err := r.run(format.AlonePages)
 	if err != nil {
-		return nil, err
+		return nil, wire.FromError(err)
 	}
 	if r.version, err = first.version(); err != nil {
 		first.leave()
@@ -73,38 +74,57 @@ func (r *Result) Version() int64 { return r.version }
 // the sequence after the first runs the query again, on the same snapshot.
 func (r *Result) Batches() iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
-		rows := r.first.Swap(nil)
-		if rows != nil {
-			r.forget.Stop()
-		} else {
-			var err error
-			if rows, err = r.run(); err != nil {
-				yield(nil, err)
-				return
-			}
+		out := &delivery{yield: yield}
+		err := r.read(out, format.AlonePages)
+		if errors.Is(err, format.ErrTooLarge) { // the node has to cut the rows, then
+			out.skip, out.rows = out.rows, 0
+			err = r.read(out, 0)
 		}
-		defer rows.leave() // leaving the loop early stops the node
-		for rows.Next() {
-			if !yield(rows.RecordBatch(), nil) {
-				return
-			}
-		}
-		if err := rows.Err(); err != nil && !errors.Is(err, io.EOF) {
+		if err != nil && !errors.Is(err, errEnough) {
 			yield(nil, wire.FromError(err))
+		}
+	}
+}
+
+// read delivers the rows of the result, of which blocks may come as pages that
+// need nothing beyond what accept has.
+func (r *Result) read(out *delivery, accept format.Features) error {
+	rows := r.first.Swap(nil)
+	if rows != nil {
+		r.forget.Stop()
+	} else {
+		var err error
+		if rows, err = r.run(accept); err != nil {
+			return err
+		}
+	}
+	defer rows.leave() // leaving early stops the node
+	for {
+		next, err := rows.Next()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err == nil && next.Block != nil:
+			return r.c.decodeAhead(rows, next, out)
+		case err == nil:
+			err = out.deliver(next.Batch)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
 
 // rows is a result that is being read.
 type rows struct {
-	*flight.Reader
+	*wire.RowReader
 	stream flight.FlightService_DoGetClient
 	cancel context.CancelFunc
 }
 
 // run starts the query. One call does it all: any node takes a query that is
 // not settled yet as a ticket, so there is nothing to ask for first.
-func (r *Result) run() (_ *rows, err error) {
+func (r *Result) run(accept format.Features) (_ *rows, err error) {
 	ticket, err := json.Marshal(wire.Ticket{Query: r.query})
 	if err != nil {
 		return nil, wire.Errorf(wire.InvalidArgument, "query: %w", err)
@@ -115,13 +135,16 @@ func (r *Result) run() (_ *rows, err error) {
 			cancel()
 		}
 	}()
+	if accept != 0 {
+		ctx = metadata.AppendToOutgoingContext(ctx, wire.PagesHeader, wire.PagesAccepted(uint64(accept)))
+	}
 	stream, err := r.c.flight.DoGet(ctx, &flight.Ticket{Ticket: ticket})
 	if err != nil {
-		return nil, wire.FromError(err)
+		return nil, err
 	}
-	reader, err := flight.NewRecordReader(stream, ipc.WithAllocator(r.c.mem))
+	reader, err := wire.NewRowReader(stream, r.c.mem)
 	if err != nil {
-		return nil, streamError(err, stream)
+		return nil, err
 	}
 	return &rows{reader, stream, cancel}, nil
 }
@@ -146,16 +169,33 @@ func (r *rows) version() (int64, error) {
 // leave ends the call, if it has not ended yet.
 func (r *rows) leave() {
 	r.cancel()
-	r.Release()
+	r.Close()
 }
 
-// streamError finds the node's own error behind that of the Arrow reader,
-// which reports a stream that fails before its schema in words of its own.
-func streamError(err error, stream flight.FlightService_DoGetClient) error {
-	if _, serr := stream.Recv(); serr != nil && serr != io.EOF {
-		return wire.FromError(serr)
+// delivery hands batches to the consumer of a result.
+type delivery struct {
+	yield func(arrow.RecordBatch, error) bool
+	skip  int64 // rows that the consumer has had before
+	rows  int64 // that came since
+}
+
+// errEnough says that the consumer wants no more.
+var errEnough = errors.New("enough rows")
+
+func (d *delivery) deliver(batch arrow.RecordBatch) error {
+	had := min(max(0, d.skip-d.rows), batch.NumRows())
+	d.rows += batch.NumRows()
+	if had > 0 {
+		if had == batch.NumRows() {
+			return nil
+		}
+		batch = batch.NewSlice(had, batch.NumRows())
+		defer batch.Release()
 	}
-	return wire.FromError(err)
+	if !d.yield(batch, nil) {
+		return errEnough
+	}
+	return nil
 }
 
 // Scan runs q and yields its batches; it is Query and Batches in one.

@@ -17,6 +17,7 @@ import (
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/expr"
+	"github.com/tarnlake/tarn/format"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 )
@@ -200,14 +201,14 @@ func (s *service) DoGet(t *flight.Ticket, stream flight.FlightService_DoGetServe
 	s.n.metrics.scans.Inc()
 	return watched(ctx, s.n.cfg.SendTimeout, func(ctx context.Context, out *sender) error {
 		w := wire.NewBatchWriter(stream, p.Schema(), true)
-		for batch, err := range p.Run(ctx, s.n.readers) {
+		for part, err := range p.RunStored(ctx, s.n.readers, acceptedPages(ctx)) {
 			if err != nil {
 				return scanError(ctx, err)
 			}
-			if err := out.send(func() error { return sendBatch(w, batch) }); err != nil {
+			if err := out.send(func() error { return sendPart(w, part) }); err != nil {
 				return err
 			}
-			s.n.metrics.rowsOut.Add(float64(batch.NumRows()))
+			s.n.metrics.rowsOut.Add(float64(part.Rows))
 		}
 		return out.send(w.Close) // sends the schema if there was no batch
 	})
@@ -223,6 +224,19 @@ func ticketQuery(t *flight.Ticket) (*expr.Query, error) {
 		return nil, wire.Errorf(wire.InvalidArgument, "the ticket does not parse: %w", err).WithHint("get one with GetFlightInfo")
 	}
 	return &ticket.Query, nil
+}
+
+// acceptedPages returns what the client of a call can decode.
+func acceptedPages(ctx context.Context) format.Features {
+	md, _ := metadata.FromIncomingContext(ctx)
+	return format.Features(wire.ParsePagesAccepted(md.Get(wire.PagesHeader)))
+}
+
+func sendPart(w *wire.BatchWriter, part scan.Part) error {
+	if part.Batch == nil {
+		return w.WriteBlock(wire.Block{Rows: part.Rows, Pages: part.Pages})
+	}
+	return sendBatch(w, part.Batch)
 }
 
 func sendBatch(w *wire.BatchWriter, batch arrow.RecordBatch) error {

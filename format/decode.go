@@ -19,22 +19,23 @@ type columnReader struct {
 
 // decodePage returns the rows values of type t that a page holds, some of them
 // maybe in the dictionary that it shares; it may hand out budget bytes of them.
-func decodePage(mem memory.Allocator, b []byte, shared *codec.SharedTexts, t arrow.DataType, rows int, budget int64) (arrow.Array, codec.Set, error) {
+// The decoder tells what it met.
+func decodePage(mem memory.Allocator, b []byte, shared *codec.SharedTexts, t arrow.DataType, rows int, budget int64) (arrow.Array, *codec.Decoder, error) {
 	d, err := codec.NewDecoder(b, budget)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	d.Share(shared)
 	c := columnReader{d, mem}
 	data, err := c.column(t, rows)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	if err := d.Done(); err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	defer data.Release()
-	return array.MakeFromData(data), d.Used(), nil
+	return array.MakeFromData(data), d, nil
 }
 
 // column reads n values of type t.

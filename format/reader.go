@@ -344,10 +344,11 @@ func (r *Reader) decode(mem memory.Allocator, p pageAt, b []byte) (arrow.Array, 
 
 func (r *Reader) decodeChecked(mem memory.Allocator, p pageAt, shared *codec.SharedTexts, b []byte) (arrow.Array, error) {
 	typ, nullable := r.typeOf(p.place)
-	a, used, err := decodePage(mem, b, shared, typ, int(p.zone.Rows), r.budget)
+	a, d, err := decodePage(mem, b, shared, typ, int(p.zone.Rows), r.budget)
 	if err != nil {
 		return nil, r.corruptPage(p, "%w", err)
 	}
+	used := d.Used()
 	if nulls := int64(a.NullN()); nulls != p.zone.Nulls || nulls > 0 && !nullable || used != p.encodings {
 		a.Release()
 		return nil, r.corruptPage(p, "%d nulls in encodings %v; its meta says %d in %v", nulls, used.List(), p.zone.Nulls, p.encodings.List())

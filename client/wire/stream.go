@@ -39,8 +39,9 @@ const (
 // A BatchWriter writes batches to a Flight stream of which one end uses Codec.
 // It is not safe for concurrent use.
 type BatchWriter struct {
-	rows *ipc.Writer
-	out  *payloads
+	schema *arrow.Schema
+	rows   *ipc.Writer
+	out    *payloads
 }
 
 // NewBatchWriter returns a writer of batches of schema s. With keep the memory
@@ -49,7 +50,7 @@ type BatchWriter struct {
 // a batch is done with when Write returns.
 func NewBatchWriter(stream interface{ SendMsg(any) error }, s *arrow.Schema, keep bool) *BatchWriter {
 	out := &payloads{stream: stream, keep: keep}
-	return &BatchWriter{ipc.NewWriterWithPayloadWriter(out, ipc.WithSchema(s)), out}
+	return &BatchWriter{s, ipc.NewWriterWithPayloadWriter(out, ipc.WithSchema(s)), out}
 }
 
 // Describe sets the command of the descriptor that the first message carries.
@@ -73,13 +74,20 @@ type payloads struct {
 	keep       bool
 	descriptor []byte
 	metadata   []byte
+	begun      bool // something was sent, the schema first of all
+	ahead      bool // the schema was sent before the Arrow library does
 }
 
 func (p *payloads) Start() error { return nil }
 func (p *payloads) Close() error { return nil }
 
-// WritePayload sends one message.
+// WritePayload sends one message, but no second schema.
 func (p *payloads) WritePayload(payload ipc.Payload) error {
+	if p.ahead {
+		p.ahead = false
+		return nil
+	}
+	p.begun = true
 	var body slices
 	if err := payload.SerializeBody(&body); err != nil {
 		return err

@@ -20,13 +20,10 @@ import (
 // When the loop is left, all work stops before Run returns.
 func (p *Plan) Run(ctx context.Context, o Opener) iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
-		w := &writer{p: p, yield: yield, skip: p.offset, left: p.limit}
-		err := p.run(ctx, o, w)
-		if err == nil {
-			err = w.flush()
-		}
-		if err != nil && !errors.Is(err, errEnough) {
-			yield(nil, wrap(err))
+		for part, err := range p.RunStored(ctx, o, 0) {
+			if !yield(part.Batch, err) {
+				return
+			}
 		}
 	}
 }
@@ -54,7 +51,7 @@ func wrap(err error) error {
 // consumer has left.
 var errEnough = errors.New("enough rows")
 
-func (p *Plan) run(ctx context.Context, o Opener, w *writer) error {
+func (p *Plan) run(ctx context.Context, o Opener, accept format.Features, w *writer) error {
 	if p.limit == 0 {
 		return nil
 	}
@@ -63,7 +60,7 @@ func (p *Plan) run(ctx context.Context, o Opener, w *writer) error {
 	if p.isTop() {
 		return p.runTop(ctx, o, b, w)
 	}
-	pieces := p.pieces(ctx, o)
+	pieces := p.pieces(ctx, o, accept)
 	switch {
 	case p.grouped:
 		return p.runGrouped(pieces, b, w)
@@ -74,7 +71,7 @@ func (p *Plan) run(ctx context.Context, o Opener, w *writer) error {
 		if err != nil {
 			return err
 		}
-		if err := w.write(piece.arrays, piece.n); err != nil {
+		if err := w.writePiece(piece); err != nil {
 			return err
 		}
 	}
@@ -82,8 +79,13 @@ func (p *Plan) run(ctx context.Context, o Opener, w *writer) error {
 }
 
 // pieces works on the tasks in parallel and yields what they leave, in order.
-func (p *Plan) pieces(ctx context.Context, o Opener) iter.Seq2[*piece, error] {
-	line := &pipe[task, *piece]{heldBytes: p.opts.MemoryBytes / 4, pool: p.opts.Pool, work: p.work}
+func (p *Plan) pieces(ctx context.Context, o Opener, accept format.Features) iter.Seq2[*piece, error] {
+	line := &pipe[task, *piece]{heldBytes: p.opts.MemoryBytes / 4, pool: p.opts.Pool, work: func(ctx context.Context, t task) (*piece, error) {
+		if out, err := p.stored(ctx, t, accept); out != nil || err != nil {
+			return out, err
+		}
+		return p.work(ctx, t)
+	}}
 	return func(yield func(*piece, error) bool) {
 		for piece, err := range line.run(ctx, p.tasks(ctx, o)) {
 			if piece == nil && err == nil {
@@ -192,11 +194,25 @@ func (p *Plan) groupRows(total *partial) (*batch, error) {
 // wait until there are enough of them for a batch.
 type writer struct {
 	p       *Plan
-	yield   func(arrow.RecordBatch, error) bool
+	yield   func(Part, error) bool
 	skip    int64
 	left    int64
 	waiting []*piece
 	rows    int
+}
+
+// writePiece takes the rows of a piece, in whichever shape they are.
+func (w *writer) writePiece(out *piece) error {
+	if out.pages == nil {
+		return w.write(out.arrays, out.n)
+	}
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if !w.yield(Part{Rows: out.n, Pages: out.pages}, nil) {
+		return errEnough
+	}
+	return nil
 }
 
 // write takes rows. It returns errEnough when no more are wanted.
@@ -245,7 +261,7 @@ func (w *writer) flush() error {
 	for from := 0; from < all.n; from += w.p.opts.BatchRows {
 		to := min(all.n, from+w.p.opts.BatchRows)
 		rec := array.NewRecordBatch(w.p.schema, sliced(all.arrays, int64(from), int64(to)), int64(to-from))
-		ok := w.yield(rec, nil)
+		ok := w.yield(Part{Batch: rec, Rows: to - from}, nil)
 		rec.Release()
 		if !ok {
 			return errEnough

@@ -1,0 +1,166 @@
+package scan
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/tarnlake/tarn/format"
+	"github.com/tarnlake/tarn/schema"
+)
+
+// wideRows makes a batch of n rows: numbers, texts with nulls, decimals.
+func wideRows(first, n int) arrow.RecordBatch {
+	s := arrow.NewSchema([]arrow.Field{
+		{Name: "id", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+		{Name: "s", Type: arrow.BinaryTypes.String, Nullable: true},
+		{Name: "d", Type: &arrow.Decimal128Type{Precision: 9, Scale: 2}, Nullable: true},
+	}, nil)
+	b := array.NewRecordBuilder(mem, s)
+	for i := first; i < first+n; i++ {
+		b.Field(0).(*array.Int64Builder).Append(int64(i))
+		if b.Field(1).(*array.StringBuilder).Append(fmt.Sprint("text ", i%5)); i%7 == 0 {
+			b.Field(2).AppendNull()
+		} else if err := b.Field(2).AppendValueFromString(fmt.Sprintf("%d.25", i%1000)); err != nil {
+			panic(err)
+		}
+	}
+	return b.NewRecordBatch()
+}
+
+// storedBatches returns the rows of a plan in their order, and how many blocks
+// came as they are stored.
+func storedBatches(p *Plan, o Opener, accept format.Features) (batches []arrow.RecordBatch, rows int64, blocks int, err error) {
+	for part, err := range p.RunStored(context.Background(), o, accept) {
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		batch := part.Batch
+		if batch == nil {
+			blocks++
+			if batch, err = format.DecodePages(mem, p.Schema(), part.Rows, part.Pages, 1<<30); err != nil {
+				return nil, 0, 0, err
+			}
+		}
+		if batch.NumRows() != int64(part.Rows) {
+			return nil, 0, 0, fmt.Errorf("%d rows; want %d", batch.NumRows(), part.Rows)
+		}
+		batch.Retain()
+		batches, rows = append(batches, batch), rows+batch.NumRows()
+	}
+	return batches, rows, blocks, nil
+}
+
+// sameRows reports whether two results have the same rows, wherever their
+// batches end.
+func sameRows(t *testing.T, s *arrow.Schema, a, b []arrow.RecordBatch) bool {
+	t.Helper()
+	x, y := array.NewTableFromRecords(s, a), array.NewTableFromRecords(s, b)
+	return array.TableEqual(x, y)
+}
+
+// addPlain adds a segment without indexes, which is quicker.
+func (l *lake) addPlain(t testing.TB, rec arrow.RecordBatch) {
+	l.addAll(t, slices.Values([]arrow.RecordBatch{rec}), format.Options{})
+}
+
+// TestRunStored holds blocks as they are stored against batches, row by row.
+func TestRunStored(t *testing.T) {
+	l := newLake(t, "id int64", "s string", "d decimal(9,2)")
+	l.addPlain(t, wideRows(0, 66_000))      // two blocks, of which the second is small
+	l.addPlain(t, wideRows(70_000, 100))    // too small to leave as it is stored
+	l.addPlain(t, wideRows(80_000, 75_000)) // two blocks
+	tests := []struct {
+		query  string
+		blocks int
+	}{
+		{`SELECT * FROM t`, 3},
+		{`SELECT d, id, d AS again FROM t`, 3},
+		{`SELECT * FROM t WHERE id >= 70000`, 2},
+		{`SELECT * FROM t WHERE id >= 80001`, 1},
+		{`SELECT s FROM t WHERE id >= 0 AND id < 100000`, 1}, // all rows of one block, some of another
+		{`SELECT * FROM t WHERE id % 2 = 0`, 0},
+		{`SELECT id + 1 AS next FROM t`, 0},
+		{`SELECT * FROM t LIMIT 100000`, 0},
+		{`SELECT * FROM t OFFSET 7`, 0},
+		{`SELECT id FROM t ORDER BY s, id`, 0},
+		{`SELECT s, count(*) FROM t GROUP BY s`, 0},
+		{`SELECT id FROM t WHERE id < 0`, 0},
+	}
+	for _, test := range tests {
+		p := mustPlan(t, l, test.query, Options{})
+		want, rows, none, err := storedBatches(p, l, 0)
+		if err != nil || none != 0 {
+			t.Fatalf("%s: %d blocks, %v; want batches alone", test.query, none, err)
+		}
+		got, gotRows, blocks, err := storedBatches(p, l, format.AlonePages)
+		if err != nil || blocks != test.blocks || gotRows != rows || !sameRows(t, p.Schema(), got, want) {
+			t.Errorf("%s: %d rows, %d blocks, %v; want the %d rows of the plain way, %d blocks", test.query, gotRows, blocks, err, rows, test.blocks)
+		}
+	}
+}
+
+// TestRunStoredAccept: what the caller cannot decode comes as batches.
+func TestRunStoredAccept(t *testing.T) {
+	l := newLake(t, "id int64", "s string", "d decimal(9,2)")
+	l.addPlain(t, wideRows(0, 20_000))
+	for _, query := range []string{`SELECT id FROM t`, `SELECT s FROM t`, `SELECT d FROM t`} {
+		p := mustPlan(t, l, query, Options{})
+		field := p.inputs[p.items[0].(*colNode).slot].field.ID
+		c, err := l.readers[l.snap.Segments[0].ID].Stored(t.Context(), field, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for bit := format.Features(1); bit <= format.AlonePages; bit <<= 1 {
+			want := 1
+			if c.Needs&bit != 0 {
+				want = 0
+			}
+			_, rows, blocks, err := storedBatches(p, l, format.AlonePages&^bit)
+			if err != nil || blocks != want || rows != 20_000 {
+				t.Errorf("%s without %#x: %d rows, %d blocks, %v; want 20000 in %d", query, bit, rows, blocks, err, want)
+			}
+		}
+	}
+}
+
+// TestRunStoredEvolution: columns that are younger than a segment, or have
+// another type now, come as batches; so does what is too large.
+func TestRunStoredEvolution(t *testing.T) {
+	l := newLake(t, "id int64", "s string", "d decimal(9,2)")
+	l.addPlain(t, wideRows(0, 10_000))
+	wider, _ := schema.ParseType("decimal(20,2)")
+	fields := slices.Clone(l.snap.Schema.Fields)
+	fields[2].Type = wider
+	l.evolve(append(fields, schema.Field{ID: 9, Name: "note", Type: arrow.BinaryTypes.String, Nullable: true})...)
+	for query, want := range map[string]int{
+		`SELECT id, s FROM t`:    1,
+		`SELECT id, d FROM t`:    0,
+		`SELECT id, note FROM t`: 0,
+		`SELECT id` + strings.Repeat(", id", 900) + ` FROM t`: 0,
+	} {
+		_, rows, blocks, err := storedBatches(mustPlan(t, l, query, Options{}), l, format.AlonePages)
+		if err != nil || blocks != want || rows != 10_000 {
+			t.Errorf("%.40s: %d rows, %d blocks, %v; want 10000 in %d", query, rows, blocks, err, want)
+		}
+	}
+}
+
+// TestRunStoredStops: whoever leaves the loop ends the scan.
+func TestRunStoredStops(t *testing.T) {
+	l := newLake(t, "id int64", "s string", "d decimal(9,2)")
+	rec := wideRows(0, 10_000)
+	for range 30 {
+		l.addPlain(t, rec)
+	}
+	for range mustPlan(t, l, `SELECT * FROM t`, Options{}).RunStored(t.Context(), l, format.AlonePages) {
+		break
+	}
+	if n := len(l.opened); n == 30 {
+		t.Errorf("all %d segments were opened for one block", n)
+	}
+}
