@@ -65,7 +65,7 @@ func (d decoded) drop() {
 // No goroutine of it outlives the call, which ends that of rows.
 func (c *Client) decodeAhead(rows *rows, next wire.Rows, out *delivery) error {
 	ctx := rows.stream.Context()
-	a := &ahead{mem: c.mem, limit: c.maxBlock, rows: rows.RowReader, line: make(chan *waiting, runtime.GOMAXPROCS(0)), room: semaphore.NewWeighted(maxAheadBytes)}
+	a := &ahead{mem: c.blockMem, limit: c.maxBlock, rows: rows.RowReader, line: make(chan *waiting, runtime.GOMAXPROCS(0)), room: semaphore.NewWeighted(maxAheadBytes)}
 	a.group.Go(func() { a.feed(ctx, next) })
 	defer a.end(rows.cancel)
 	for w := range a.line {

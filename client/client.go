@@ -21,6 +21,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/expr"
+	"github.com/tarnlake/tarn/format"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
@@ -40,7 +41,8 @@ type Client struct {
 	conn   *grpc.ClientConn
 	mem    memory.Allocator
 
-	maxBlock int64 // bytes of rows that may come as one block
+	blockMem memory.Allocator // of decoded blocks
+	maxBlock int64            // bytes of rows that may come as one block
 
 	mu    sync.Mutex
 	lanes map[string][]*lane // idle lanes by table
@@ -51,13 +53,15 @@ type Client struct {
 type Option func(*settings)
 
 type settings struct {
-	mem  memory.Allocator
-	wait time.Duration
+	mem, blockMem memory.Allocator
+	wait          time.Duration
 }
 
 // WithAllocator makes the client decode batches with mem, which has to be safe
 // for concurrent use.
-func WithAllocator(mem memory.Allocator) Option { return func(s *settings) { s.mem = mem } }
+func WithAllocator(mem memory.Allocator) Option {
+	return func(s *settings) { s.mem, s.blockMem = mem, mem }
+}
 
 // WithDialTimeout bounds how long Dial waits for the node; the default is 5 seconds.
 func WithDialTimeout(d time.Duration) Option { return func(s *settings) { s.wait = d } }
@@ -65,7 +69,7 @@ func WithDialTimeout(d time.Duration) Option { return func(s *settings) { s.wait
 // Dial connects to the node at addr (host:port) and returns once it answers,
 // or fails with wire.Unavailable.
 func Dial(ctx context.Context, addr string, opts ...Option) (*Client, error) {
-	set := settings{mem: memory.DefaultAllocator, wait: 5 * time.Second}
+	set := settings{mem: memory.DefaultAllocator, blockMem: format.Unzeroed, wait: 5 * time.Second}
 	for _, o := range opts {
 		o(&set)
 	}
@@ -83,7 +87,7 @@ func Dial(ctx context.Context, addr string, opts ...Option) (*Client, error) {
 			WithHint("start one with: tarn server --dir DIR --listen %s   (or name another with --addr)", addr)
 	}
 	return &Client{
-		addr: addr, conn: conn, mem: set.mem, maxBlock: maxBlockBytes, lanes: map[string][]*lane{},
+		addr: addr, conn: conn, mem: set.mem, blockMem: set.blockMem, maxBlock: maxBlockBytes, lanes: map[string][]*lane{},
 		flight: flight.NewClientFromConn(conn, nil),
 	}, nil
 }

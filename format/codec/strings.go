@@ -399,18 +399,11 @@ func lookupCodes[C kern.Uint](d *Decoder, offsets []int32, alloc func(int) []byt
 	if err != nil {
 		return err
 	}
-	total := int64(0)
-	for i, c := range codes {
-		total += int64(values.Offsets[int(c)+1] - values.Offsets[c])
-		offsets[i+1] = int32(total)
+	data, err := d.allocBytes(sizeOfCodes(codes, values), alloc)
+	if err == nil {
+		gather(data, offsets, codes, values)
 	}
-	offsets[0] = 0
-	data, err := d.allocBytes(total, alloc)
-	if err != nil || total == 0 {
-		return err
-	}
-	gather(data, offsets, codes, values)
-	return nil
+	return err
 }
 
 // getValues reads the values of a dictionary.
@@ -424,24 +417,6 @@ func getValues(d *Decoder, distinct, depth int) (Strings, error) {
 		return values.Data
 	}, depth)
 	return values, err
-}
-
-// chunk is how many bytes gather copies at once.
-const chunk = 16
-
-// gather writes the values of codes to dst. Most values are short: they are
-// copied as one chunk, with a tail that the next value overwrites.
-func gather[C kern.Uint](dst []byte, offsets []int32, codes []C, values Strings) {
-	src := values.Data[:cap(values.Data)]
-	for i, c := range codes {
-		from, to := int(values.Offsets[c]), int(offsets[i])
-		n := int(values.Offsets[int(c)+1]) - from
-		if n <= chunk && to+chunk <= len(dst) {
-			*(*[chunk]byte)(dst[to:]) = *(*[chunk]byte)(src[from:])
-			continue
-		}
-		copy(dst[to:to+n], src[from:])
-	}
 }
 
 // GetOffsets reads len(offsets)-1 lengths, put as unsigned 32-bit integers,
