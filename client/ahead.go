@@ -21,6 +21,7 @@ import (
 const (
 	maxBlockBytes = 256 << 20 // one of them; rows that take more come in batches
 	maxAheadBytes = 64 << 20  // all that wait, or one if that is larger
+	guessedBytes  = 16 << 20  // one of them, while none is known
 )
 
 // What the node would make of a block for other clients.
@@ -39,7 +40,7 @@ type ahead struct {
 
 	line    chan *waiting // in the order of the rows
 	room    *semaphore.Weighted
-	largest atomic.Int64 // block so far, which is what the next one is given room for
+	largest atomic.Int64 // block so far, or guessedBytes, which the next one is given room for
 	group   sync.WaitGroup
 }
 
@@ -66,6 +67,7 @@ func (d decoded) drop() {
 func (c *Client) decodeAhead(rows *rows, next wire.Rows, out *delivery) error {
 	ctx := rows.stream.Context()
 	a := &ahead{mem: c.blockMem, limit: c.maxBlock, rows: rows.RowReader, line: make(chan *waiting, runtime.GOMAXPROCS(0)), room: semaphore.NewWeighted(maxAheadBytes)}
+	a.largest.Store(guessedBytes)
 	a.group.Go(func() { a.feed(ctx, next) })
 	defer a.end(rows.cancel)
 	for w := range a.line {
