@@ -64,7 +64,7 @@ func loadMixed(t *testing.T, c *client.Client) {
 		t.Fatal(err)
 	}
 	first := 0
-	for _, n := range []int{70_000, 100, 9_000} {
+	for _, n := range []int{20_000, 100, 9_000} {
 		batch := mixed(first, n)
 		_, err := c.Load(t.Context(), "mixed", "", func(yield func(arrow.RecordBatch, error) bool) { yield(batch, nil) })
 		if err != nil {
@@ -131,7 +131,7 @@ func TestBlocksAreRows(t *testing.T) {
 	for _, sql := range []string{
 		`SELECT * FROM mixed`,
 		`SELECT many, id FROM mixed`,
-		`SELECT * FROM mixed WHERE id >= 65536`,
+		`SELECT * FROM mixed WHERE id >= 20000`,
 		`SELECT id, l FROM mixed WHERE id % 1000 < 990`,
 		`SELECT few, count(*) FROM mixed GROUP BY few`,
 	} {

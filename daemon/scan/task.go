@@ -384,7 +384,7 @@ func (p *Plan) place(t task, s *survivors, slot int, c *format.Column) error {
 			return nil
 		}
 	}
-	a, err := c.Array(mem)
+	a, err := c.Array(format.Unzeroed)
 	if err != nil {
 		return readError(t, err)
 	}

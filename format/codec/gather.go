@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"math"
 	"unsafe"
 
 	"github.com/tarnlake/tarn/format/kern"
@@ -11,11 +12,32 @@ const chunk = 32
 
 // sizeOfCodes returns how many bytes the values of codes are together.
 func sizeOfCodes[C kern.Uint](codes []C, values Strings) (total int64) {
+	if codes, ok := any(codes).([]uint8); ok && values.longest() <= math.MaxUint8 {
+		return sizeOfBytes(codes, values)
+	}
 	offsets := values.Offsets
 	for _, c := range codes {
 		total += int64(offsets[int(c)+1] - offsets[c])
 	}
 	return total
+}
+
+// sizeOfBytes is sizeOfCodes for codes and lengths of a byte each: codes are
+// like those of symbols.
+func sizeOfBytes(codes []uint8, values Strings) int64 {
+	var t kern.Symbols
+	for i := range values.rows() {
+		t.Lens[i] = uint8(values.Offsets[i+1] - values.Offsets[i])
+	}
+	return int64(t.Size(codes))
+}
+
+// longest returns the length of the longest value.
+func (s Strings) longest() (n int32) {
+	for i, from := range s.Offsets[:s.rows()] {
+		n = max(n, s.Offsets[i+1]-from)
+	}
+	return n
 }
 
 // gather writes the values of codes to dst, which they fill, and to offsets
@@ -27,15 +49,14 @@ func gather[C kern.Uint](dst []byte, offsets []int32, codes []C, values Strings)
 		clear(offsets)
 		return
 	}
-	longest := int32(0)
-	for i, from := range values.Offsets[:values.rows()] {
-		longest = max(longest, values.Offsets[i+1]-from)
-	}
-	if values.Data = values.Data[:len(values.Data)+chunk]; longest <= 8 {
+	longest := values.longest()
+	values.Data = values.Data[:len(values.Data)+chunk]
+	switch {
+	case longest <= 8:
 		gatherBy[[8]byte](dst, offsets, codes, values)
-	} else if longest <= 16 {
+	case longest <= 16:
 		gatherBy[[16]byte](dst, offsets, codes, values)
-	} else {
+	default:
 		gatherBy[[chunk]byte](dst, offsets, codes, values)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // longer than what is copied at once.
 func TestGather(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 2))
-	for _, longest := range []int{0, 1, 7, 8, 9, 16, 17, 32, 33, 100} {
+	for _, longest := range []int{0, 1, 7, 8, 9, 16, 17, 32, 33, 255, 256} {
 		for _, rows := range []int{0, 1, 2, 100, 3000} {
 			values := Strings{Offsets: []int32{0}}
 			for range 200 {
