@@ -16,8 +16,9 @@ import (
 var ErrTooLarge = codec.ErrTooLarge
 
 // AlonePages is the set of abilities that DecodePages has: what it takes to
-// decode a page that nothing beside it in the file is needed for.
-const AlonePages = known
+// decode a page that nothing beside it in the file is needed for. An encoding
+// is in it once somebody has made sure of that.
+const AlonePages = known & (1<<(codec.Fields+1) - 1)
 
 // Stored is what the metas tell of a page.
 type Stored struct {
