@@ -10,6 +10,7 @@ import (
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/format"
+	"github.com/tarnlake/tarn/format/kern"
 	"github.com/tarnlake/tarn/index"
 	"github.com/tarnlake/tarn/schema"
 )
@@ -26,12 +27,16 @@ type diffLake struct {
 func newDiffLake(t testing.TB, tables []*diffTable) *diffLake {
 	t.Helper()
 	l := &diffLake{tables: map[string]*catalog.Snapshot{}, readers: map[catalog.SegmentID]*format.Reader{}}
-	s := &schema.Schema{ID: 1, Fields: diffFields()}
 	for i, table := range tables {
+		s := table.schema()
 		snap := &catalog.Snapshot{ID: catalog.TableID(i + 1), Name: table.name, Version: 1, Schema: s, Schemas: map[int]*schema.Schema{1: s}}
-		for _, b := range table.batches {
+		for segment, b := range table.batches {
+			opts := format.Options{IndexRows: 1, Lookup: lookups(s)}
+			if table.options != nil {
+				opts = table.options(segment)
+			}
 			var file bytes.Buffer
-			w, err := format.NewWriter(&file, s, format.Info{}, format.Options{IndexRows: 1, Lookup: lookups(s)})
+			w, err := format.NewWriter(&file, s, format.Info{}, opts)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,18 +77,9 @@ func (l *diffLake) OpenSegment(_ context.Context, seg *catalog.Segment) (*format
 
 // run answers a query, with or without pruning.
 func (l *diffLake) run(ctx context.Context, text string, noPrune bool) ([]cells, error) {
-	q, err := sql.Parse(text)
+	p, err := l.plan(text, noPrune)
 	if err != nil {
 		return nil, err
-	}
-	p, err := scan.New(l.tables[q.Table], q, scan.Options{NoPrune: noPrune})
-	if err != nil {
-		return nil, err
-	}
-	if !noPrune {
-		if err := l.countPruned(ctx, p); err != nil {
-			return nil, err
-		}
 	}
 	out := []cells{}
 	for b, err := range p.Run(ctx, l) {
@@ -95,28 +91,55 @@ func (l *diffLake) run(ctx context.Context, text string, noPrune bool) ([]cells,
 	return out, nil
 }
 
-func (l *diffLake) countPruned(ctx context.Context, p *scan.Plan) error {
+func (l *diffLake) plan(text string, noPrune bool) (*scan.Plan, error) {
+	q, err := sql.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return scan.New(l.tables[q.Table], q, scan.Options{NoPrune: noPrune})
+}
+
+func (l *diffLake) countPruned(ctx context.Context, text string) {
+	p, err := l.plan(text, false)
+	if err != nil {
+		return
+	}
 	x, err := p.Explain(ctx, l)
 	if err == nil && (x.BlocksRead < x.Blocks || x.SegmentsRead < x.Segments) {
 		l.pruned++
 	}
-	return err
 }
 
-// comparePruned holds the scan with pruning against the scan without: the
-// same rows in the same order, to the last digit. Pruning may only leave out
-// rows whose values cannot be computed, and so turn an error into rows.
-func (l *diffLake) comparePruned(t *testing.T, text string) {
+// compareWays holds the scan by scalar kernels without pruning against the
+// scan by every other tier, with and without: the same rows in the same order,
+// to the last digit. Pruning may only leave out rows whose values cannot be
+// computed, and so turn an error into rows. It returns the answer.
+func (l *diffLake) compareWays(t *testing.T, text string) ([]cells, error) {
 	t.Helper()
-	want, wantErr := l.run(t.Context(), text, true)
-	got, err := l.run(t.Context(), text, false)
-	switch {
-	case wantErr != nil:
-	case err != nil:
-		t.Errorf("with pruning: %v; without: %d rows", err, len(want))
-	case !slices.EqualFunc(got, want, slices.Equal):
-		t.Errorf("pruning changes the answer\n got %.800s\nwant %.800s", got, want)
+	defer kern.SetTier(kern.Tier())
+	l.countPruned(t.Context(), text)
+	var want []cells
+	var wantErr error
+	for i, tier := range kern.Tiers() { // the first one is scalar
+		if err := kern.SetTier(tier); err != nil {
+			t.Fatal(err)
+		}
+		for _, noPrune := range []bool{true, false} {
+			got, err := l.run(t.Context(), text, noPrune)
+			switch {
+			case i == 0 && noPrune:
+				want, wantErr = got, err
+			case noPrune && (err == nil) != (wantErr == nil):
+				t.Errorf("tier %s: %v; scalar: %v", tier, err, wantErr)
+			case wantErr != nil:
+			case err != nil:
+				t.Errorf("tier %s, pruned %v: %v; scalar, not pruned: %d rows", tier, !noPrune, err, len(want))
+			case !slices.EqualFunc(got, want, slices.Equal):
+				t.Errorf("tier %s, pruned %v: another answer\n got %.800s\nwant %.800s", tier, !noPrune, got, want)
+			}
+		}
 	}
+	return want, wantErr
 }
 
 // lookups are the columns that can have an index for lookups: all of them get

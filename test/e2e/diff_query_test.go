@@ -19,6 +19,7 @@ import (
 // diffQuery is a random query and what its text alone does not say.
 type diffQuery struct {
 	sql     string
+	duck    string // the same for DuckDB, where it has to be told more
 	ordered bool   // the order of the rows is settled by the query
 	approx  []bool // by output column: holds sums of floats
 }
@@ -529,12 +530,12 @@ func (a *asker) literal(col string) string {
 	}
 	text := a.value(col, a.literalOf)
 	if text == "" {
-		text = map[string]string{"b": "false", "x": "x'00'", "dt": "DATE '1970-01-01'", "tm": "'12:00:00'"}[col]
+		text = map[string]string{"b": "false", "x": "x'00'", "bin": "x'00'", "dt": "DATE '1970-01-01'", "tm": "'12:00:00'"}[col]
 	}
 	switch {
 	case text != "":
 		return text
-	case strings.Contains(" "+diffStrings+" ", " "+col+" "):
+	case strings.Contains(" "+diffStrings+" "+shapeTexts+" ", " "+col+" "):
 		return a.quoted(a.pick(diffTexts...))
 	case col == "ts" || col == "tz":
 		return "TIMESTAMP '1970-01-01 00:00:00'"

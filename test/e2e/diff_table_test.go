@@ -5,16 +5,18 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/schema"
 )
 
-// diffColumns are the columns of every table of the differential test. All of
+// diffColumns are the columns of every table of TestDifferential. All of
 // the types that Tarn and DuckDB share are there; what is special about the
 // values of a column is said in rowMaker.
 var diffColumns = []string{
@@ -24,9 +26,12 @@ var diffColumns = []string{
 	"s string", "w string", "x binary", "dt date", "ts timestamp[us]", "tz timestamp[us, UTC]", "tm time[us]",
 }
 
-func diffFields() []schema.Field {
-	fields := make([]schema.Field, len(diffColumns))
-	for i, c := range diffColumns {
+func diffFields() []schema.Field { return fieldsOf(diffColumns) }
+
+// fieldsOf reads columns, each a name and a type.
+func fieldsOf(columns []string) []schema.Field {
+	fields := make([]schema.Field, len(columns))
+	for i, c := range columns {
 		name, text, _ := strings.Cut(c, " ")
 		t, err := schema.ParseType(text)
 		if err != nil {
@@ -43,6 +48,26 @@ type diffTable struct {
 	partitionBy []string
 	sortBy      []string
 	batches     []arrow.RecordBatch
+
+	columns []string                         // nil: diffColumns
+	options func(segment int) format.Options // in a diffLake; nil: all indexes for lookups
+}
+
+func (t *diffTable) schema() *schema.Schema {
+	if t.columns == nil {
+		return &schema.Schema{ID: 1, Fields: diffFields()}
+	}
+	return &schema.Schema{ID: 1, Fields: fieldsOf(t.columns)}
+}
+
+// ids are the field ids of columns.
+func (t *diffTable) ids(names ...string) (ids []int32) {
+	for _, f := range t.schema().Fields {
+		if slices.Contains(names, f.Name) {
+			ids = append(ids, f.ID)
+		}
+	}
+	return ids
 }
 
 // diffTables makes the tables of a seed.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/tarnlake/tarn/client/sink"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon"
+	"github.com/tarnlake/tarn/format/codec"
 )
 
 // TestDifferential asks Tarn and DuckDB the same random questions about the
@@ -66,12 +68,66 @@ func TestPruning(t *testing.T) {
 			table = tables[0]
 		}
 		query := (&asker{Rand: rng, table: table}).pruned()
-		lake.comparePruned(t, query)
+		lake.compareWays(t, query)
 		if t.Failed() {
 			t.Fatalf("TARN_DIFF_SEED=%d TARN_DIFF_ONLY=%d TARN_DIFF_QUERIES=%d\n%s", seed, i, queries/10, query)
 		}
 	}
 	t.Logf("pruning at work in %d of %d", lake.pruned, queries)
+}
+
+// TestShapes asks about tables that reach every encoding and every index, over
+// several blocks: the scan by itself, by every tier of kernels, with and
+// without pruning, and DuckDB.
+func TestShapes(t *testing.T) {
+	seed, queries, only := envInt(t, "TARN_DIFF_SEED", 1), 2*envInt(t, "TARN_DIFF_QUERIES", 400), envInt(t, "TARN_DIFF_ONLY", -1)
+	tables := shapeTables(rand.New(rand.NewPCG(uint64(seed), 0)))
+	d := &differ{t: t, duck: diffDuck(t, tables), lake: newDiffLake(t, tables), excused: map[string]int{}}
+	checkShapes(t, d.lake)
+	for i := range queries {
+		if only >= 0 && i != only {
+			continue
+		}
+		rng := rand.New(rand.NewPCG(uint64(seed), uint64(i+1)))
+		q := (&shapeAsker{asker{Rand: rng, table: tables[rng.IntN(len(tables))]}}).query()
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			got, err := d.lake.compareWays(t, q.sql)
+			d.compareDuck(t, q, got, err)
+			if t.Failed() {
+				t.Logf("TARN_DIFF_SEED=%d TARN_DIFF_ONLY=%d TARN_DIFF_QUERIES=%d\n%s", seed, i, queries/2, q.sql)
+			}
+		})
+	}
+	t.Logf("%d answers alike, %d errors alike, pruning at work in %d; excused: %v", d.alike, d.refused, d.lake.pruned, d.excused)
+}
+
+// checkShapes fails if an encoding or an index is nowhere in the segments.
+func checkShapes(t *testing.T, l *diffLake) {
+	t.Helper()
+	var used codec.Set
+	indexes := map[string]int{}
+	for _, r := range l.readers {
+		stats, err := r.Stats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range stats {
+			for e := range c.Encodings {
+				used |= 1 << e
+			}
+			for _, x := range c.Indexes {
+				indexes[x.Name]++
+			}
+		}
+	}
+	if used != codec.Known {
+		t.Errorf("no page uses %v", (codec.Known &^ used).List())
+	}
+	for _, name := range []string{"values", "bloom", "locate", "tokens"} {
+		if indexes[name] == 0 {
+			t.Errorf("no column has the index %s", name)
+		}
+	}
 }
 
 func envInt(t *testing.T, name string, n int) int {
@@ -97,9 +153,14 @@ type differ struct {
 
 func (d *differ) compare(t *testing.T, q *diffQuery) {
 	t.Helper()
-	d.lake.comparePruned(t, q.sql)
+	d.lake.compareWays(t, q.sql)
 	got, err := d.askTarn(t.Context(), q.sql)
-	want, wantErr := duckRows(d.duck, inDuck(q.sql))
+	d.compareDuck(t, q, got, err)
+}
+
+func (d *differ) compareDuck(t *testing.T, q *diffQuery, got []cells, err error) {
+	t.Helper()
+	want, wantErr := duckRows(d.duck, inDuck(cmp.Or(q.duck, q.sql)))
 	switch reason := knownDifference(q.sql, err, wantErr); {
 	case err != nil && wantErr != nil:
 		d.refused++
@@ -179,6 +240,9 @@ func diffDuck(t *testing.T, tables []*diffTable) *sql.DB {
 		if _, err := db.Exec(set); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if _, err := db.Exec(hasTokenMacro); err != nil {
+		t.Fatal(err)
 	}
 	for _, table := range tables {
 		path := filepath.Join(t.TempDir(), table.name+".parquet")
