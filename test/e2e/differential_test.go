@@ -80,7 +80,7 @@ func TestPruning(t *testing.T) {
 // several blocks: the scan by itself, by every tier of kernels, with and
 // without pruning, and DuckDB.
 func TestShapes(t *testing.T) {
-	seed, queries, only := envInt(t, "TARN_DIFF_SEED", 1), 2*envInt(t, "TARN_DIFF_QUERIES", 400), envInt(t, "TARN_DIFF_ONLY", -1)
+	seed, queries, only := envInt(t, "TARN_DIFF_SEED", 1), envInt(t, "TARN_DIFF_QUERIES", 400), envInt(t, "TARN_DIFF_ONLY", -1)
 	tables := shapeTables(rand.New(rand.NewPCG(uint64(seed), 0)))
 	d := &differ{t: t, duck: diffDuck(t, tables), lake: newDiffLake(t, tables), excused: map[string]int{}}
 	checkShapes(t, d.lake)
@@ -94,7 +94,7 @@ func TestShapes(t *testing.T) {
 			got, err := d.lake.compareWays(t, q.sql)
 			d.compareDuck(t, q, got, err)
 			if t.Failed() {
-				t.Logf("TARN_DIFF_SEED=%d TARN_DIFF_ONLY=%d TARN_DIFF_QUERIES=%d\n%s", seed, i, queries/2, q.sql)
+				t.Logf("TARN_DIFF_SEED=%d TARN_DIFF_ONLY=%d TARN_DIFF_QUERIES=%d\n%s", seed, i, queries, q.sql)
 			}
 		})
 	}
