@@ -64,6 +64,9 @@ func OpenTextIndex(read ReadFunc, size uint64, rows int64) (*TextIndex, error) {
 	if x.rows != rows || x.firsts.n != p.n {
 		return nil, fmt.Errorf("%d rows, %d first terms; want %d, %d", x.rows, x.firsts.n, rows, p.n)
 	}
+	if x.width != widthOf(uint64(rows-1)) { // a list of row ids of no bits would claim any number of them for free
+		return nil, fmt.Errorf("row ids of %d bits for %d rows", x.width, rows)
+	}
 	return x, x.firsts.check()
 }
 
