@@ -135,9 +135,6 @@ func (v *Values) checkValue(i int, from uint64, ranks []uint64) error {
 		return fmt.Errorf("rank %d is there twice or too high", rank)
 	}
 	ranks[rank/64] |= 1 << (rank % 64)
-	if i < v.Len() && v.nulls == 0 && rank == uint64(v.Len()) {
-		return fmt.Errorf("rank %d of %d values", rank, v.Len())
-	}
 	if i < v.Len() && (v.Count(i) < 1 || v.Count(i) > v.rows) {
 		return fmt.Errorf("%d rows", v.Count(i))
 	}
