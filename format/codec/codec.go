@@ -56,9 +56,11 @@ const (
 	Fields  Encoding = 16 // text of one pattern, as a column for each of its parts
 )
 
-// Shared is text that is kept beside the pages, once for all of a column: see
-// SharedTexts.
-const Shared Encoding = 17
+// Encodings of dictionaries.
+const (
+	Shared   Encoding = 17 // text that is kept beside the pages, once for all of a column
+	Prefixed Encoding = 18 // ascending text: what neighbours share, and the rest
+)
 
 // MaxEncodings bounds encoding numbers: sets of them are 48-bit masks.
 const MaxEncodings = 48
@@ -67,7 +69,7 @@ var encodingNames = [...]string{
 	Raw: "raw", Constant: "constant", Packed: "packed", Dictionary: "dictionary",
 	Runs: "runs", Zstd: "zstd", Narrow: "narrow", Split: "split",
 	Patched: "patched", Delta: "delta", Scaled: "scaled", Sparse: "sparse",
-	ALP: "alp", Decimal: "decimal", FSST: "fsst", Fields: "fields", Shared: "shared",
+	ALP: "alp", Decimal: "decimal", FSST: "fsst", Fields: "fields", Shared: "shared", Prefixed: "prefixed",
 }
 
 // String returns the name of the encoding, or its number if unknown.
@@ -83,7 +85,7 @@ type Set uint64
 
 // Known is the set of encodings that this package reads.
 const Known = Set(1<<Raw | 1<<Constant | 1<<Packed | 1<<Dictionary | 1<<Runs | 1<<Zstd | 1<<Narrow | 1<<Split |
-	1<<Patched | 1<<Delta | 1<<Scaled | 1<<Sparse | 1<<ALP | 1<<Decimal | 1<<FSST | 1<<Fields | 1<<Shared)
+	1<<Patched | 1<<Delta | 1<<Scaled | 1<<Sparse | 1<<ALP | 1<<Decimal | 1<<FSST | 1<<Fields | 1<<Shared | 1<<Prefixed)
 
 // Has reports whether e is in the set.
 func (s Set) Has(e Encoding) bool { return s>>e&1 == 1 }

@@ -316,7 +316,7 @@ func TestLayout(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if got := fmt.Sprint(Known.List()); got != "[raw constant packed dictionary runs zstd narrow split patched delta scaled sparse alp decimal fsst fields shared]" {
+	if got := fmt.Sprint(Known.List()); got != "[raw constant packed dictionary runs zstd narrow split patched delta scaled sparse alp decimal fsst fields shared prefixed]" {
 		t.Errorf("got %s", got)
 	}
 	if got := fmt.Sprint(Encoding(33), Shape(99), Wide); got != "encoding 33 shape 99 wide" {

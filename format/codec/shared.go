@@ -50,7 +50,7 @@ func OpenSharedTexts(b []byte) (*SharedTexts, Set, error) {
 	if s.order, err = getNumbers(d, int(n), int(n), 1); err != nil {
 		return nil, 0, fmt.Errorf("numbers: %w", err)
 	}
-	sorted, err := getValues(d, int(n), 1)
+	sorted, err := getDistinct(d, int(n), 1)
 	if err != nil {
 		return nil, 0, fmt.Errorf("values: %w", err)
 	}

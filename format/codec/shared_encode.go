@@ -324,7 +324,7 @@ func (e *Encoder) AppendShared(dst []byte, b *SharedBuilder) ([]byte, Set) {
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(order)))
 	dst = binary.LittleEndian.AppendUint32(dst, 0)
 	planCodes(e, new(choice), order, nil, len(order), e.root()).write()
-	e.putText(new(choice), values, e.root())
+	e.putValues(new(choice), values, e.root())
 	page, used := e.Page(nil)
 	return append(dst, page...), used
 }

@@ -210,7 +210,7 @@ func (e *Encoder) putDictionaryStrings(c *choice, rows int) {
 	}
 	e.node(Dictionary, Bytes, rows, uint64(len(order)))
 	planCodes(e, nth(&c.parts, 1), t.codes, rank, len(rank), e.root()).write()
-	e.putText(nth(&c.parts, 0), values, e.root().below(Patched, FSST))
+	e.putValues(nth(&c.parts, 0), values, e.root().below(Patched, FSST))
 }
 
 // putText writes strings that have no few distinct values: by their pattern,
@@ -374,7 +374,7 @@ func getDictionaryStrings(d *Decoder, n node, offsets []int32, alloc func(int) [
 	if err != nil {
 		return err
 	}
-	values := func() (Strings, error) { return getValues(d, distinct, depth+1) }
+	values := func() (Strings, error) { return getDistinct(d, distinct, depth+1) }
 	return lookupStrings(d, offsets, alloc, distinct, depth+1, values)
 }
 

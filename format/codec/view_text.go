@@ -330,6 +330,6 @@ func (d *Decoder) viewDictionaryStrings(n int) (*Text, error) {
 		numbers, err := d.viewSharedValues(distinct)
 		return &Text{n: n, shared: d.shared, numbers: numbers, codes: codes}, err
 	}
-	values, err := getValues(d, distinct, 2)
+	values, err := getDistinct(d, distinct, 2)
 	return &Text{n: n, values: values, codes: codes}, err
 }
