@@ -95,9 +95,9 @@ func (e *Encoder) putShared(b *SharedBuilder, c *choice, s Strings) bool {
 	return true
 }
 
-// number sets rows to the number of the value of each row of s; a value that
-// is new gets the next one. It gives up where the values are too many for a dictionary of
-// the block, or for the column's.
+// number sets rows to the number of the value of each row of s; a value that is
+// new gets the next one. It gives up where too many are new for any dictionary,
+// or for the column's, and where all rows are null.
 func (b *SharedBuilder) number(s Strings, rows []uint32) (v blockValues, ok bool) {
 	v = blockValues{rows: s.rows(), from: len(b.keys)}
 	code, prev := uint32(0), []byte(nil)
