@@ -27,6 +27,7 @@ type Writer struct {
 	file Handle // nil once the writer has ended
 	hash *xxh3.Hasher
 	size int64
+	sent int64 // bytes that the kernel was told to write
 	err  error // the first failure
 }
 
@@ -84,7 +85,36 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if err != nil {
 		w.err = w.m.blame(err)
 	}
+	if w.size-w.sent >= writeBehind {
+		w.writeOut()
+	}
 	return n, w.err
+}
+
+// writeBehind is how much is written before the disk begins to: a large
+// member is mostly there when it is synced.
+const writeBehind = 8 << 20
+
+// writeOut tells the kernel to begin writing what it was given. It does not
+// wait, and it takes no error away from the sync that is to come.
+func (w *Writer) writeOut() {
+	from := w.sent
+	w.sent = w.size
+	onFile(w.file, func(fd int) { _ = unix.SyncFileRange(fd, from, w.size-from, unix.SYNC_FILE_RANGE_WRITE) }) // a hint
+}
+
+// onFile calls f with the descriptor of a file of the operating system; of
+// another it does not.
+func onFile(file any, f func(fd int)) {
+	of, ok := file.(syscall.Conn)
+	if !ok {
+		return
+	}
+	conn, err := of.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) { f(int(fd)) })
 }
 
 // Commit makes the member durable and visible. When it fails nothing may
@@ -153,17 +183,9 @@ func (f *File) Size() int64 { return f.size }
 // WillNeed tells the kernel that n bytes at off will be read soon, so that it
 // can begin to. It does not wait for them, and is free to do nothing.
 func (f *File) WillNeed(off, n int64) {
-	file, ok := f.ReaderAt.(syscall.Conn)
-	if !ok {
-		return
-	}
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return
-	}
-	_ = conn.Control(func(fd uintptr) { // a hint: whoever reads the bytes sees what is wrong
+	onFile(f.ReaderAt, func(fd int) { // a hint: whoever reads the bytes sees what is wrong
 		for ; n > 0; off, n = off+readAhead, n-readAhead {
-			_ = unix.Fadvise(int(fd), off, min(n, readAhead), unix.FADV_WILLNEED)
+			_ = unix.Fadvise(fd, off, min(n, readAhead), unix.FADV_WILLNEED)
 		}
 	})
 }

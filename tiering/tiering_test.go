@@ -408,3 +408,33 @@ func TestMembersAreReadOnly(t *testing.T) {
 		t.Errorf("space: got %+v, %v", s, err)
 	}
 }
+
+// TestLargeMember writes more than what the disk is told to begin with.
+func TestLargeMember(t *testing.T) {
+	eachFS(t, func(t *testing.T, m *Medium) {
+		w, err := m.Create("large.seg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := bytes.Repeat([]byte("0123456789abcde\n"), 1<<15)
+		var all []byte
+		for len(all) <= 2*writeBehind {
+			if _, err := w.Write(part); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, part...)
+		}
+		r, err := w.Commit()
+		sum := xxh3.Hash128(all).Bytes()
+		if want := (Receipt{int64(len(all)), fmt.Sprintf("%x", sum)}); err != nil || r != want {
+			t.Errorf("receipt: got %v, %v; want %v", r, err, want)
+		}
+		f, err := m.Open("large.seg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := readAll(t, f); got != string(all) {
+			t.Errorf("%d bytes were read, or others; want %d", len(got), len(all))
+		}
+	})
+}
