@@ -12,18 +12,19 @@ import (
 func TestRankPastTheLastValue(t *testing.T) {
 	s := &segment{rows: 5000, cols: map[int32]arrow.Array{1: skewed(rand.New(rand.NewPCG(1, 1)), 5000, 3, false, false)}}
 	b := buildValues(t, s, 1, 1<<20)
-	v, err := ParseValues(b, 5000, 0)
+	v, err := ParseValues(b, 5000, 0, nil)
 	if err != nil || v.Len() != 3 {
 		t.Fatalf("got %v, %v; want 3 values", v, err)
 	}
+	ranks := &v.keys.(*ownKeys).ranks
 	for i, c := range []byte{0, 2, 4, 6} { // the rank of one, two bits, becomes 3; that of null what it was
-		was := v.ranks.b[0]
+		was := ranks.b[0]
 		rank := was >> c & 3
-		v.ranks.b[0] = was&^(3<<c)&^(3<<6) | 3<<c | rank<<6
-		if _, err := ParseValues(b, 5000, 0); (err == nil) != (i == 3) {
+		ranks.b[0] = was&^(3<<c)&^(3<<6) | 3<<c | rank<<6
+		if _, err := ParseValues(b, 5000, 0, nil); (err == nil) != (i == 3) {
 			t.Errorf("rank 3 of value %d of 3: got %v", i, err)
 		}
-		v.ranks.b[0] = was
+		ranks.b[0] = was
 	}
 }
 
