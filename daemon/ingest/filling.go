@@ -24,6 +24,9 @@ const (
 	// tasksPerLoad is how many tasks of a load are under way at a time, while
 	// it goes on taking rows.
 	tasksPerLoad = 2
+	// segmentsOpen is how many segments of a load stay open for more rows:
+	// each is a file of the process.
+	segmentsOpen = 128
 )
 
 // filling fills segments with the rows of one load. The rows of a partition
@@ -40,6 +43,8 @@ type filling struct {
 	written func(*catalog.Segment) error // is called by tasks
 
 	parts map[string]*partFilling
+	open  int     // parts with a segment
+	most  int     // of open
 	held  int64   // bytes of memory, by parts
 	tasks []*task // under way
 	busy  int64   // bytes of memory, by tasks
@@ -80,7 +85,7 @@ type task struct {
 }
 
 func newFilling(ctx context.Context, g *Ingester, t *catalog.Snapshot, written func(*catalog.Segment) error) filling {
-	f := filling{g: g, table: t, written: written, parts: map[string]*partFilling{}}
+	f := filling{g: g, table: t, written: written, most: segmentsOpen, parts: map[string]*partFilling{}}
 	f.group, f.ctx = errgroup.WithContext(ctx)
 	return f
 }
@@ -142,7 +147,12 @@ func (f *filling) share() int64 { return max(f.g.Memory/max(f.g.loads.Load(), 1)
 // tasks: while they work on one segment, the next one fills.
 func (f *filling) makeRoom() error {
 	for f.held > f.share()*3/4 {
-		if err := f.end(f.largest()); err != nil {
+		if err := f.end(f.largest(false)); err != nil {
+			return err
+		}
+	}
+	for f.open > f.most {
+		if err := f.end(f.largest(true)); err != nil {
 			return err
 		}
 	}
@@ -152,10 +162,15 @@ func (f *filling) makeRoom() error {
 	return nil
 }
 
-func (f *filling) largest() string {
+// largest returns the partition that holds most, of all or of those with an
+// open segment.
+func (f *filling) largest(open bool) string {
 	var key string
 	most := int64(-1)
 	for k, p := range f.parts {
+		if open && p.segment == nil {
+			continue
+		}
 		if held := p.bytes + p.wrote.held; held > most || held == most && k < key {
 			key, most = k, held
 		}
@@ -170,6 +185,9 @@ func (f *filling) end(key string) error {
 		f.settle()
 	}
 	delete(f.parts, key)
+	if p.segment != nil {
+		f.open--
+	}
 	return f.begin(p, true)
 }
 
@@ -179,6 +197,9 @@ func (f *filling) begin(p *partFilling, end bool) (err error) {
 	if p.segment == nil {
 		if p.segment, err = f.g.openSegment(f.table, p.values); err != nil {
 			return err
+		}
+		if !end {
+			f.open++
 		}
 	}
 	if len(f.tasks) == tasksPerLoad {
@@ -248,7 +269,7 @@ func (f *filling) settle() {
 // finish ends all segments and waits until they are durable.
 func (f *filling) finish() error {
 	for len(f.parts) > 0 && f.ctx.Err() == nil {
-		if err := f.end(f.largest()); err != nil {
+		if err := f.end(f.largest(false)); err != nil {
 			f.abandon()
 			return err
 		}
