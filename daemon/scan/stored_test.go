@@ -138,9 +138,9 @@ func TestRunStoredEvolution(t *testing.T) {
 	fields[2].Type = wider
 	l.evolve(append(fields, schema.Field{ID: 9, Name: "note", Type: arrow.BinaryTypes.String, Nullable: true})...)
 	for query, want := range map[string]int{
-		`SELECT id, s FROM t`:    1,
-		`SELECT id, d FROM t`:    0,
-		`SELECT id, note FROM t`: 0,
+		`SELECT id, s FROM t`:                                 1,
+		`SELECT id, d FROM t`:                                 0,
+		`SELECT id, note FROM t`:                              0,
 		`SELECT id` + strings.Repeat(", id", 900) + ` FROM t`: 0,
 	} {
 		_, rows, blocks, err := storedBatches(mustPlan(t, l, query, Options{}), l, format.AlonePages)
