@@ -68,7 +68,7 @@ func (d decoded) drop() {
 // decodeAhead delivers next, which was read from rows, and all that follows.
 // No goroutine of it outlives the call, which ends that of rows.
 func (c *Client) decodeAhead(rows *rows, next wire.Rows, out *delivery) error {
-	ctx := rows.stream.Context()
+	ctx := rows.ctx
 	a := &ahead{mem: c.blockMem, limit: c.maxBlock, rows: rows.RowReader, line: make(chan *waiting, runtime.GOMAXPROCS(0)), room: semaphore.NewWeighted(maxAheadBytes)}
 	a.largest.Store(guessedBytes)
 	a.group.Go(func() { a.feed(ctx, next) })

@@ -39,7 +39,7 @@ type Result struct {
 // garbage, or the node's patience with clients that do not read is over.
 func (c *Client) Query(ctx context.Context, q *expr.Query) (*Result, error) {
 	r := &Result{c: c, ctx: ctx, query: *q}
-	first, err := r.run(format.AlonePages)
+	first, err := r.run(format.SharedPages)
 	if err != nil {
 		return nil, wire.FromError(err)
 	}
@@ -119,6 +119,7 @@ func (r *Result) read(out *delivery, accept format.Features) error {
 type rows struct {
 	*wire.RowReader
 	stream flight.FlightService_DoGetClient
+	ctx    context.Context // of the call; the stream's own ends with its last message
 	cancel context.CancelFunc
 }
 
@@ -146,7 +147,7 @@ func (r *Result) run(accept format.Features) (_ *rows, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rows{reader, stream, cancel}, nil
+	return &rows{reader, stream, ctx, cancel}, nil
 }
 
 // version returns the version of the table that the rows are of.

@@ -18,7 +18,7 @@ var ErrTooLarge = codec.ErrTooLarge
 // AlonePages is the set of abilities that DecodePages has: what it takes to
 // decode a page that nothing beside it in the file is needed for. An encoding
 // is in it once somebody has made sure of that.
-const AlonePages = known & (1<<(codec.Fields+1) - 1)
+const AlonePages = known & (1<<(codec.Fields+1) - 1 | 1<<codec.Prefixed)
 
 // SharedPages is what it takes to decode pages with their dictionaries, too.
 const SharedPages = AlonePages | 1<<codec.Shared

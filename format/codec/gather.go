@@ -2,6 +2,7 @@ package codec
 
 import (
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/tarnlake/tarn/format/kern"
@@ -23,13 +24,22 @@ func sizeOfCodes[C kern.Uint](codes []C, values Strings) (total int64) {
 }
 
 // sizeOfBytes is sizeOfCodes for codes and lengths of a byte each: codes are
-// like those of symbols.
+// like those of symbols. There may be more values: codes of a dictionary that
+// has grown since.
 func sizeOfBytes(codes []uint8, values Strings) int64 {
 	var t kern.Symbols
-	for i := range values.rows() {
+	for i := range min(values.rows(), len(t.Lens)) {
 		t.Lens[i] = uint8(values.Offsets[i+1] - values.Offsets[i])
 	}
 	return int64(t.Size(codes))
+}
+
+// padded returns the bytes of all values with a chunk behind them.
+func (s Strings) padded() []byte {
+	if n := len(s.Data) + chunk; n <= cap(s.Data) {
+		return s.Data[:n]
+	}
+	return append(slices.Clone(s.Data), make([]byte, chunk)...)
 }
 
 // longest returns the length of the longest value.
@@ -50,7 +60,7 @@ func gather[C kern.Uint](dst []byte, offsets []int32, codes []C, values Strings)
 		return
 	}
 	longest := values.longest()
-	values.Data = values.Data[:len(values.Data)+chunk]
+	values.Data = values.padded()
 	switch {
 	case longest <= 8:
 		gatherBy[[8]byte](dst, offsets, codes, values)

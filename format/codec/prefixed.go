@@ -124,6 +124,9 @@ func (d *Decoder) expandRest(rest *Strings, table []byte, size int64) error {
 		return fmt.Errorf("%d bytes of codes for %d of text", len(rest.Data), size)
 	}
 	t, err := newSymbolText(table, rest.Data, rowsAt(rest.Offsets), int(size))
+	if err == nil {
+		err = t.check()
+	}
 	if err != nil {
 		return err
 	}
