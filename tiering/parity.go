@@ -146,7 +146,8 @@ func ReadStripe(parity Source) (*Stripe, int, error) {
 
 // FindStripe reads the stripe from the first of its parity members that is
 // intact; sources are by slot, nil for those that are not there. If there is
-// none the error is a *StripeError that says why.
+// none the error is a *StripeError that says why. Copies have no trailer:
+// NewStripe is all there is to know of them.
 func FindStripe(id string, scheme Scheme, sources []Source) (*Stripe, error) {
 	e := &StripeError{Stripe: id, Scheme: scheme, Err: errors.New("no intact trailer")}
 	for slot := scheme.Data; slot < scheme.Width(); slot++ {
@@ -157,7 +158,7 @@ func FindStripe(id string, scheme Scheme, sources []Source) (*Stripe, error) {
 		if err == nil {
 			return s, nil
 		}
-		e.Damage = append(e.Damage, Damage{slot, fmt.Sprintf("%s.p%d", id, slot-scheme.Data), err})
+		e.Damage = append(e.Damage, Damage{slot, parityName(id, slot-scheme.Data), err})
 	}
 	return nil, e
 }

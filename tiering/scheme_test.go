@@ -67,6 +67,7 @@ func TestDefaultSchemes(t *testing.T) {
 		{Shape{1, 10, 1}, "1+2", "6+3", Loss{2, 2, 0}},
 		{Shape{3, 12, 4}, "1+2", "6+3", Loss{2, 2, 1}},
 		{Shape{6, 18, 4}, "1+2", "10+4", Loss{2, 2, 1}},
+		{Shape{3, 18, 4}, "1+2", "6+3", Loss{2, 2, 1}},
 	} {
 		got := DefaultSchemes(c.shape)
 		if got.L0.String() != c.l0 || got.Merged.String() != c.merged {

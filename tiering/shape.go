@@ -6,12 +6,12 @@ type Shape struct {
 	Zones, Nodes, DisksPerNode int
 }
 
-// ShapeOf counts the disks that may take new members. A cluster whose disks
+// ShapeOf counts the disks that are not to leave. A cluster whose disks
 // name no zone has one.
 func ShapeOf(disks []Disk) Shape {
 	zones, nodes := map[string]bool{}, map[string]int{}
 	for _, d := range disks {
-		if d.State != DiskOpen {
+		if d.State == DiskLeaving {
 			continue
 		}
 		zones[d.Zone] = true
@@ -52,7 +52,7 @@ func copies(s Shape) Scheme {
 
 func merged(s Shape) Scheme {
 	switch {
-	case s.Nodes >= 18:
+	case s.Nodes >= 18 && s.Zones != 3: // with three a zone has five of the fourteen, more than may be lost
 		return Scheme{10, 4}
 	case s.Nodes >= 10:
 		return Scheme{6, 3}

@@ -103,8 +103,10 @@ func (s *Stripe) Name(slot int) string {
 	case slot < s.Scheme.Data:
 		return s.Data[slot].Name
 	}
-	return s.ID + ".p" + strconv.Itoa(slot-s.Scheme.Data)
+	return parityName(s.ID, slot-s.Scheme.Data)
 }
+
+func parityName(stripe string, n int) string { return stripe + ".p" + strconv.Itoa(n) }
 
 // Size returns the size of a slot's file in bytes.
 func (s *Stripe) Size(slot int) int64 {
