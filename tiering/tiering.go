@@ -11,6 +11,11 @@
 //	data/00…ff/NAME        members, spread by a hash of their name
 //	trash/INDEX/NAME       deleted; INDEX is the catalog index that allowed it
 //
+// Members protect each other in stripes (Stripe, Decoder): lost ones are
+// decoded from those that are left. Which disks a stripe's members go to is
+// placement (Topology). Both are pure: they read and write what they are given,
+// and know no media.
+//
 // The package decides nothing about life and death of a member: its caller
 // asks the catalog. It checks no content either: whoever reads a member
 // checks the checksums of its format, and the hash of the whole file is given

@@ -48,15 +48,11 @@ func (s *Stripe) Verify(ctx context.Context, sources []Source) error {
 		panic("BUG: verify: not a source for each slot")
 	}
 	v := &verifier{stripe: s, sources: sources, bad: make([]error, len(sources)), noFit: make([]error, len(sources))}
-	v.each(func(slot int) error { return s.checkEnvelope(slot, sources[slot]) })
-	var err error
+	run := v.run
 	if s.Scheme.Copies() {
-		v.each(func(slot int) error { return s.VerifyMember(ctx, slot, sources[slot]) })
-		err = context.Cause(ctx)
-	} else {
-		err = v.run(ctx)
+		run = v.runCopies
 	}
-	if err != nil {
+	if err := run(ctx); err != nil {
 		return err
 	}
 	return s.fault(v.bad, nil)
@@ -87,7 +83,13 @@ func (v *verifier) each(check func(slot int) error) {
 	together(slots, func(slot int) { v.bad[slot] = check(slot) })
 }
 
+func (v *verifier) runCopies(ctx context.Context) error {
+	v.each(func(slot int) error { return v.stripe.VerifyMember(ctx, slot, v.sources[slot]) })
+	return context.Cause(ctx)
+}
+
 func (v *verifier) run(ctx context.Context) error {
+	v.each(func(slot int) error { return v.stripe.checkEnvelope(slot, v.sources[slot]) })
 	v.coder, v.again = coderFor(v.stripe.Scheme), newRow(len(v.sources))
 	defer v.again.release()
 	for range v.stripe.Scheme.Data {
