@@ -19,6 +19,7 @@ type Damage struct {
 	Err  error
 }
 
+// String names slot and file, and says what is wrong.
 func (d Damage) String() string { return fmt.Sprintf("slot %d (%s): %v", d.Slot, d.Name, d.Err) }
 
 // StripeError says which members of a stripe cannot be used, and why.
@@ -29,6 +30,7 @@ type StripeError struct {
 	Err    error // what follows from it, such as ErrTooFew; nil if nothing does
 }
 
+// Error names every member that cannot be used, and why.
 func (e *StripeError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "stripe %s (%v): ", e.Stripe, e.Scheme)

@@ -432,9 +432,13 @@ func TestWrongParityIsFound(t *testing.T) {
 	}
 	copy(bad.files[4][headSize:], file[headSize:][:1000])
 	checkDamaged(t, bad, 4)
-	_, err := rebuildInto(NewDecoder(bad.Stripe, bad.sources(0, 3), nil), t.Context(), []int{0, 3})
+	d := NewDecoder(bad.Stripe, bad.sources(0, 3), nil)
+	_, err := rebuildInto(d, t.Context(), []int{0, 3})
 	if !errors.Is(err, errDecoded) || !errors.Is(err, ErrCorrupt) {
 		t.Errorf("rebuild from it: got %v; want %v", err, errDecoded)
+	}
+	if n, err := d.ReadAt(t.Context(), 0, make([]byte, 10), 0); n != 0 || !errors.Is(err, errDecoded) {
+		t.Errorf("read through it: got %d bytes, %v; want %v", n, err, errDecoded)
 	}
 }
 
