@@ -54,7 +54,10 @@ func (d *Decoder) readCopy(ctx context.Context, slot int, p []byte, off int64) (
 		if bad[other] = readFull(d.sources[other], p, off); bad[other] == nil {
 			return len(p), nil
 		}
-		d.blame(other, bad[other])
+		d.blame(ctx, other, bad[other])
+	}
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
 	}
 	return 0, d.stripe.fault(bad, ErrTooFew)
 }
@@ -86,10 +89,10 @@ func (d *Decoder) rebuildCopies(ctx context.Context, b *rebuild) error {
 			return copyHashed(ctx, d.sources[slot], d.stripe.Data[0], b.out)
 		}
 		if ctx.Err() != nil {
-			return err
+			return context.Cause(ctx)
 		}
 		bad[slot] = err
-		d.blame(slot, err)
+		d.blame(ctx, slot, err)
 	}
 	return d.stripe.fault(bad, ErrTooFew)
 }

@@ -135,7 +135,7 @@ func (d *Decoder) gather(ctx context.Context, r *row, want []int) error {
 		if len(slots) == 0 {
 			return d.stripe.fault(bad, ErrTooFew)
 		}
-		together(slots, func(slot int) { bad[slot] = d.readBlock(r, slot) })
+		together(slots, func(slot int) { bad[slot] = d.readBlock(ctx, r, slot) })
 		for _, slot := range slots {
 			if bad[slot] == nil {
 				left--
@@ -178,16 +178,18 @@ func (d *Decoder) pick(r *row, bad []error, n int) []int {
 	return all[:min(n, len(all))]
 }
 
-func (d *Decoder) readBlock(r *row, slot int) error {
+func (d *Decoder) readBlock(ctx context.Context, r *row, slot int) error {
 	_, err := r.readChecked(d.stripe, slot, d.sources[slot])
-	if err != nil {
-		d.blame(slot, err)
-	}
+	d.blame(ctx, slot, err)
 	return err
 }
 
-// blame notes and reports that a member is bad.
-func (d *Decoder) blame(slot int, err error) {
+// blame notes and reports that a member is bad, if err says so. When ctx is
+// done it says nothing: the source may have been told to stop.
+func (d *Decoder) blame(ctx context.Context, slot int, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
 	if d.failed[slot].CompareAndSwap(false, true) && d.report != nil {
 		d.report(Damage{slot, d.stripe.Name(slot), err})
 	}
