@@ -18,6 +18,7 @@ var errnos = map[wire.Code]syscall.Errno{
 	wire.VersionNotFound:  syscall.ESTALE, // retention dropped the snapshot under an open directory
 	wire.DiskFull:         syscall.ENOSPC,
 	wire.Unauthenticated:  syscall.EACCES,
+	wire.PermissionDenied: syscall.EACCES,
 	wire.Canceled:         syscall.EINTR,
 	wire.DeadlineExceeded: syscall.ETIMEDOUT,
 }

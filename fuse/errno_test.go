@@ -34,6 +34,7 @@ func TestErrnoOf(t *testing.T) {
 		{wire.Errorf(wire.Corrupt, ""), syscall.EIO},
 		{wire.Errorf(wire.Unavailable, ""), syscall.EIO},
 		{wire.Errorf(wire.Unauthenticated, ""), syscall.EACCES},
+		{wire.Errorf(wire.PermissionDenied, ""), syscall.EACCES},
 		{wire.Errorf(wire.Canceled, ""), syscall.EINTR},
 		{wire.Errorf(wire.DeadlineExceeded, ""), syscall.ETIMEDOUT},
 		{wire.Errorf(wire.Internal, ""), syscall.EIO},

@@ -30,9 +30,10 @@ const (
 	Conflict         Code = "CONFLICT"          // somebody else changed the same thing first
 	LimitExceeded    Code = "LIMIT_EXCEEDED"    // memory or size limit; the message names the knob
 	DiskFull         Code = "DISK_FULL"
-	Corrupt          Code = "CORRUPT"     // a checksum or a structure on disk is wrong
-	Unavailable      Code = "UNAVAILABLE" // the node cannot be reached or is stopping; try again
-	Unauthenticated  Code = "UNAUTHENTICATED"
+	Corrupt          Code = "CORRUPT"           // a checksum or a structure on disk is wrong
+	Unavailable      Code = "UNAVAILABLE"       // the node cannot be reached or is stopping; try again
+	Unauthenticated  Code = "UNAUTHENTICATED"   // who asks has not shown who that is
+	PermissionDenied Code = "PERMISSION_DENIED" // who asks is known, and may not do this
 	Canceled         Code = "CANCELED"
 	DeadlineExceeded Code = "DEADLINE_EXCEEDED"
 	Internal         Code = "INTERNAL" // our own bug
@@ -59,6 +60,7 @@ var kinds = map[Code]struct {
 	Corrupt:          {codes.DataLoss, 11, false},
 	Unavailable:      {codes.Unavailable, 12, true},
 	Unauthenticated:  {codes.Unauthenticated, 13, false},
+	PermissionDenied: {codes.PermissionDenied, 15, false},
 	Canceled:         {codes.Canceled, 130, false},
 	DeadlineExceeded: {codes.DeadlineExceeded, 14, true},
 	Internal:         {codes.Internal, 1, false},
@@ -158,6 +160,8 @@ func codeOf(c codes.Code) Code {
 		return DeadlineExceeded
 	case codes.Unauthenticated:
 		return Unauthenticated
+	case codes.PermissionDenied:
+		return PermissionDenied
 	case codes.DataLoss:
 		return Corrupt
 	}
