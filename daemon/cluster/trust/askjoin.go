@@ -147,7 +147,7 @@ func answerJoin(ctx context.Context, conn net.Conn, refusals *Refusals, admit fu
 		_ = writeFrame(conn, joinReply{Answer: answer}) // a joiner that does not hear asks again
 		return
 	}
-	refusals.note("a join", conn.RemoteAddr().String(), err, "node", clip(request.Facts.Node))
+	refusals.note("a join", conn.RemoteAddr().String(), err, request.Facts.Node)
 	if ctx.Err() != nil {
 		err = wire.Errorf(wire.Unavailable, "the join took too long, or others pushed in").WithHint("ask again with the same token")
 	}

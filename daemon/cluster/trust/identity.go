@@ -107,9 +107,11 @@ func isUUID(text string) bool {
 const maxQuoted = 80
 
 // clip quotes text for a message, and no more than a stranger should be quoted.
-func clip(text string) string {
+func clip(text string) string { return strconv.QuoteToASCII(cut(text)) }
+
+func cut(text string) string {
 	if len(text) <= maxQuoted {
-		return strconv.QuoteToASCII(text)
+		return text
 	}
-	return strconv.QuoteToASCII(text[:maxQuoted]) + "…"
+	return text[:maxQuoted] + "…"
 }

@@ -1,9 +1,12 @@
 package trust
 
 import (
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/tarnlake/tarn/client/wire"
 )
 
 // Refusals logs what was refused. A flood of it cannot fill a disk: after
@@ -37,18 +40,30 @@ func (r *Refusals) Total() uint64 {
 	return r.total
 }
 
-// note logs one refusal: of what, from whom and why. Texts of strangers among
-// them must be clipped.
-func (r *Refusals) note(what, from string, err error, args ...any) {
+// note logs one refusal: of what, from which address, why, and who asked if
+// that is known.
+func (r *Refusals) note(what, from string, err error, who string) {
 	leftOut, ok := r.take()
 	if !ok {
 		return
 	}
-	args = append([]any{"what", what, "from", from, "reason", err}, args...)
+	args := []any{"what", cut(what), "from", from, "reason", reason(err)}
+	if who != "" {
+		args = append(args, "who", cut(who))
+	}
 	if leftOut > 0 {
 		args = append(args, "left_out", leftOut)
 	}
 	r.log.Warn("refused", args...)
+}
+
+// reason is an error without the hint, which is for the one who was refused.
+func reason(err error) string {
+	var e *wire.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
 }
 
 // take counts a refusal and reports whether it may have a line, and for how

@@ -96,7 +96,7 @@ func (s *Splitter) Serve() error {
 			return fmt.Errorf("the port is closed: %w", err)
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second) // out of descriptors, most likely
-		s.refusals.note("connections", s.raw.Addr().String(), err)
+		s.refusals.note("connections", s.raw.Addr().String(), err, "")
 		select {
 		case <-time.After(pause):
 		case <-s.ctx.Done():
@@ -137,7 +137,7 @@ func (s *Splitter) noteRefused(raw net.Conn, err error) {
 	if s.ctx.Err() != nil || errors.Is(err, io.EOF) {
 		return // we stop; or a probe that wanted to know whether the port is open
 	}
-	s.refusals.note("a connection", raw.RemoteAddr().String(), err)
+	s.refusals.note("a connection", raw.RemoteAddr().String(), err, "")
 }
 
 func (s *Splitter) deliver(ctx context.Context, raw net.Conn) error {
