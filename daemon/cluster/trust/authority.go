@@ -90,7 +90,7 @@ func (ca CA) sign(now time.Time, pub *ecdsa.PublicKey, id Identity, life time.Du
 		return nil, wire.Errorf(wire.Unavailable, "the cluster's authority expired at %s: it signs nothing any more", stamp(parent.NotAfter))
 	}
 	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: "Tarn " + string(id.Role) + " " + id.Name},
+		Subject:               pkix.Name{CommonName: commonName(id)},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              earlier(now.Add(life), parent.NotAfter),
 		URIs:                  []*url.URL{id.uri()},
@@ -104,6 +104,12 @@ func (ca CA) sign(now time.Time, pub *ecdsa.PublicKey, id Identity, life time.Du
 		return nil, err
 	}
 	return [][]byte{cert, ca.Certificate}, nil
+}
+
+// commonName is for people who look at certificates; X.509 bounds it to 64 bytes.
+func commonName(id Identity) string {
+	name := "Tarn " + string(id.Role) + " " + id.Name
+	return name[:min(len(name), 64)]
 }
 
 // usesOf lets only nodes serve.

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -244,6 +245,15 @@ func TestNoClientIsIssuedANodesRole(t *testing.T) {
 	wantError(t, err, wire.InvalidArgument, "cannot be the name")
 }
 
+func TestTheLongestNameFits(t *testing.T) {
+	s, name := newState(t), strings.Repeat("n", 64)
+	leaf := issue(t, s, noon, Writer, name, time.Hour).Leaf
+	id, err := identityOf(leaf)
+	if err != nil || id.Name != name || len(leaf.Subject.CommonName) > 64 {
+		t.Errorf("%v, %v, common name of %d bytes", id, err, len(leaf.Subject.CommonName))
+	}
+}
+
 func TestTheAuthorityOutlivesItsCertificates(t *testing.T) {
 	s := newState(t)
 	late := noon.Add(authorityLife - time.Hour)
@@ -362,6 +372,21 @@ func FuzzPeer(f *testing.F) {
 		_, err = r.verify(noon, []*x509.Certificate{cert}, x509.ExtKeyUsageServerAuth)
 		if err == nil && !bytes.Equal(in, good) {
 			t.Errorf("%x is believed", in)
+		}
+	})
+}
+
+func FuzzIdentity(f *testing.F) {
+	f.Add("tarn://" + uuid.NewString() + "/node/" + uuid.NewString())
+	f.Add("tarn://" + uuid.NewString() + "/reader/a.b@c")
+	f.Fuzz(func(t *testing.T, in string) {
+		u, err := url.Parse(in)
+		if err != nil {
+			return
+		}
+		id, err := identityOf(&x509.Certificate{URIs: []*url.URL{u}})
+		if err == nil && (id.check() != nil || id.uri().String() != strings.Replace(in, in[:len(scheme)], scheme, 1)) {
+			t.Errorf("%q was read as %v", in, id)
 		}
 	})
 }

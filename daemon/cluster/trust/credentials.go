@@ -42,7 +42,7 @@ func (shaken) ClientHandshake(context.Context, string, net.Conn) (net.Conn, cred
 }
 
 func (shaken) Info() credentials.ProtocolInfo {
-	return credentials.ProtocolInfo{SecurityProtocol: "tls", SecurityVersion: "1.3"}
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
 }
 
 func (s shaken) Clone() credentials.TransportCredentials { return s }

@@ -12,19 +12,36 @@ import (
 	"google.golang.org/grpc/tap"
 )
 
-// Guard lets calls through to gRPC that their callers may make. A server needs
-// all of it:
-//
-//	grpc.NewServer(grpc.Creds(trust.Credentials()), grpc.InTapHandle(g.Tap),
-//		grpc.ChainUnaryInterceptor(g.Unary, …), grpc.ChainStreamInterceptor(g.Stream, …))
-//
-// Tap checks before anything of a call is kept, the interceptors what Tap
-// cannot see: the name of an action, and whether the caller of a long stream
-// was revoked meanwhile. Without Tap they check everything. Safe for concurrent use.
+// Guard lets calls through to gRPC that their callers may make. Tap checks
+// before anything of a call is kept, the interceptors what Tap cannot see: the
+// name of an action, and whether the caller of a long stream was revoked
+// meanwhile. Without Tap they check everything. Safe for concurrent use.
 type Guard struct {
 	State    func() State
 	Now      func() time.Time
 	Refusals *Refusals
+}
+
+// What one connection may ask of gRPC itself.
+const (
+	maxHeaderBytes = 64 << 10
+	maxStreams     = 1024
+	prefaceTime    = 10 * time.Second
+)
+
+// ServerOptions returns all that makes a gRPC server guarded: it takes
+// connections of a Splitter only. Interceptors of options before these see
+// what the interceptors refuse, but not what Tap does; Refusals counts both.
+func (g *Guard) ServerOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.Creds(Credentials()),
+		grpc.InTapHandle(g.Tap),
+		grpc.ChainUnaryInterceptor(g.Unary),
+		grpc.ChainStreamInterceptor(g.Stream),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.ConnectionTimeout(prefaceTime),
+	}
 }
 
 type principalKey struct{}

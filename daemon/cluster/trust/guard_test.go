@@ -39,7 +39,7 @@ func newLake(t testing.TB, s State, withTap bool) *lake {
 	l.guard = &Guard{State: func() State { return *l.state.Load() }, Now: atNoon, Refusals: l.split.refusals}
 	opts := []grpc.ServerOption{grpc.Creds(Credentials()), grpc.UnaryInterceptor(l.guard.Unary), grpc.StreamInterceptor(l.guard.Stream)}
 	if withTap {
-		opts = append(opts, grpc.InTapHandle(l.guard.Tap))
+		opts = l.guard.ServerOptions()
 	}
 	server := grpc.NewServer(opts...)
 	flight.RegisterFlightServiceServer(server, l)
@@ -283,6 +283,23 @@ func TestARevokedWriterAppendsNothingMore(t *testing.T) {
 		wantError(t, err, wire.Unauthenticated, "revoked")
 		_, err = callSchema(p.ctx, p.client)
 		wantError(t, err, wire.Unauthenticated, "revoked")
+	}
+}
+
+// TestNothingOfAStrangersCallIsKept: a message over the limit is refused for
+// its size when it is read; a stranger's is not read.
+func TestNothingOfAStrangersCallIsKept(t *testing.T) {
+	s, token := withToken(t, newState(t), "etl", Reader, 0)
+	l := newLake(t, s, true)
+	client := l.dial(s, nil)
+	huge := &flight.FlightDescriptor{Cmd: make([]byte, 5<<20)}
+	_, err := client.GetSchema(as(token), huge)
+	wantError(t, err, wire.LimitExceeded)
+	_, err = client.GetSchema(context.Background(), huge)
+	wantError(t, err, wire.Unauthenticated, "neither a certificate nor a token")
+	long := metadata.AppendToOutgoingContext(as(token), "x", strings.Repeat("x", 2*maxHeaderBytes))
+	if _, err = client.GetSchema(long, &flight.FlightDescriptor{}); err == nil {
+		t.Error("a header over the limit was taken")
 	}
 }
 
