@@ -19,12 +19,7 @@ import (
 
 func TestVerifySaysWhatIsWrong(t *testing.T) {
 	s, other := newState(t), newState(t)
-	impostor := newState(t) // has made an authority that says to be s's
-	ca, err := newCA(s.Cluster, noon)
-	if err != nil {
-		t.Fatal(err)
-	}
-	impostor.Cluster, impostor.CAs = s.Cluster, []CA{ca}
+	impostor := impostorOf(t, s)
 	node := uuid.NewString()
 	server, client := x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth
 	for name, c := range map[string]struct {
@@ -243,6 +238,29 @@ func TestNoClientIsIssuedANodesRole(t *testing.T) {
 	wantError(t, err, wire.InvalidArgument, "cannot live")
 	_, _, err = newState(t).SignClient(noon, csr, "../etl", Reader, 0)
 	wantError(t, err, wire.InvalidArgument, "cannot be the name")
+}
+
+// TestAnAdminIsNoNode: even if the authority had signed that it may.
+func TestAnAdminIsNoNode(t *testing.T) {
+	s := newState(t)
+	parent, key, err := s.CAs[0].parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		NotBefore: noon, NotAfter: noon.Add(time.Hour), ExtKeyUsage: usesOf(Node),
+		URIs: []*url.URL{Identity{Cluster: s.Cluster, Role: Admin, Name: "mallory"}.uri()},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, serverOf(rootsOf(t, s), noon, []*x509.Certificate{leaf}, ""), wire.Unauthenticated, "only nodes serve")
+	wantError(t, sideOf(t, s, nil).onlyNodes([]*x509.Certificate{leaf}), wire.Unauthenticated, "only nodes may")
 }
 
 func TestTheLongestNameFits(t *testing.T) {

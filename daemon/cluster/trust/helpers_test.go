@@ -27,6 +27,16 @@ func newState(t testing.TB) State {
 	return s
 }
 
+// impostorOf is somebody's authority that says to be that of s.
+func impostorOf(t testing.TB, s State) State {
+	t.Helper()
+	ca, err := newCA(s.Cluster, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return State{Cluster: s.Cluster, CAs: []CA{ca}, GossipKeys: s.GossipKeys}
+}
+
 func rootsOf(t testing.TB, s State) *Roots {
 	t.Helper()
 	r, err := s.Roots()

@@ -184,7 +184,7 @@ func TestJoinerLooksAtItsToken(t *testing.T) {
 
 func TestAnswersThatAreNotBelieved(t *testing.T) {
 	s, token := withJoinToken(t, newState(t), 2)
-	other := newState(t)
+	other, impostor := newState(t), impostorOf(t, s)
 	j := newJoiner(t, token)
 	s, good := mustAdmit(t, s, j)
 	_, another := mustAdmit(t, s, newJoiner(t, token))
@@ -196,6 +196,11 @@ func TestAnswersThatAreNotBelieved(t *testing.T) {
 		"another's":     {func(a *JoinAnswer) { a.Chain = another.Chain }, "for another key"},
 		"other cluster": {func(a *JoinAnswer) { a.Cluster = other.Cluster }, "not of the join token's"},
 		"other roots":   {func(a *JoinAnswer) { a.CAs = [][]byte{other.CAs[0].Certificate} }, "not of the join token's"},
+		"impostor": {func(a *JoinAnswer) {
+			csr, _ := NewCSR(j.key)
+			a.Chain, _ = impostor.SignNode(noon, csr, j.facts.Node)
+			a.CAs = [][]byte{impostor.CAs[0].Certificate}
+		}, "not of the join token's"},
 		"no roots":      {func(a *JoinAnswer) { a.CAs = nil }, "no certificate of an authority"},
 		"no gossip key": {func(a *JoinAnswer) { a.GossipKeys = nil }, "no usable gossip key"},
 		"short key":     {func(a *JoinAnswer) { a.GossipKeys = [][]byte{{1}} }, "no usable gossip key"},
@@ -236,10 +241,12 @@ func TestJoinerBelievesOnlyItsAuthority(t *testing.T) {
 	bare.Certificate = bare.Certificate[:1]
 	mixed := newNode(t, other) // its own certificate, followed by the right authority
 	mixed.Certificate = slices.Concat(mixed.Certificate[:1], [][]byte{s.CAs[0].Certificate})
+	impostor := impostorOf(t, s)
 	for name, c := range map[string]struct {
 		cert *tls.Certificate
 		want string
 	}{
+		"impostor":      {newNode(t, impostor), "does not show the authority"},
 		"right":         {newNode(t, s), ""},
 		"other cluster": {newNode(t, other), "the join token is of cluster " + s.Cluster},
 		"bare":          {bare, "does not show the authority"},

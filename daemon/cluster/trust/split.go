@@ -86,7 +86,7 @@ func (s *Splitter) Serve() error {
 		raw, err := s.raw.Accept()
 		if err == nil {
 			pause = 0
-			s.work.Go(func() { s.take(raw) })
+			s.receive(raw)
 			continue
 		}
 		if s.ctx.Err() != nil {
@@ -121,11 +121,20 @@ var (
 	errPushed = errors.New("too many shake hands at once; this one was the slowest")
 )
 
-// take brings one connection from the port to its listener.
-func (s *Splitter) take(raw net.Conn) {
+// receive lets a connection in, in the order of arrival, and has it taken to its
+// listener.
+func (s *Splitter) receive(raw net.Conn) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
-	defer cancel(nil)
-	defer s.shaking.enter(func() { cancel(errPushed) })()
+	leave := s.shaking.enter(func() { cancel(errPushed) })
+	s.work.Go(func() {
+		defer cancel(nil)
+		defer leave()
+		s.take(ctx, cancel, raw)
+	})
+}
+
+// take brings a connection to the listener of its protocol, or closes it.
+func (s *Splitter) take(ctx context.Context, cancel context.CancelCauseFunc, raw net.Conn) {
 	defer time.AfterFunc(s.cfg.Handshake, func() { cancel(errSlow) }).Stop()
 	if err := s.deliver(ctx, raw); err != nil {
 		raw.Close()
