@@ -125,10 +125,11 @@ func ServeJoins(ctx context.Context, l net.Listener, refusals *Refusals, admit f
 		if err != nil {
 			return
 		}
+		ctx, cancel := context.WithTimeout(ctx, joinTime)
+		leave := waiting.enter(cancel)
 		work.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, joinTime)
 			defer cancel()
-			defer waiting.enter(cancel)()
+			defer leave()
 			answerJoin(ctx, conn, refusals, admit)
 		})
 	}
