@@ -129,12 +129,26 @@ func TestMessagesOfJoinersAreBounded(t *testing.T) {
 func TestSilentJoinersKeepNobodyOut(t *testing.T) {
 	s, token := withJoinToken(t, newState(t), 1)
 	p := newJoinPort(t, s)
+	var all []net.Conn
 	for range joinsAtOnce + 2 {
 		c, err := tls.Dial("tcp", p.addr, sideOf(t, s, nil).Client(ProtocolJoin, ""))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
+		all = append(all, c)
+	}
+	closed := make(chan error, len(all))
+	for _, c := range all {
+		go func() {
+			_, err := c.Read(make([]byte, 1))
+			closed <- err
+		}()
+	}
+	select {
+	case <-closed:
+	case <-time.After(joinTime / 2):
+		t.Error("all of them are waited for")
 	}
 	if _, err := p.ask(newJoiner(t, token)); err != nil {
 		t.Error(err)
