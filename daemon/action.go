@@ -12,7 +12,6 @@ import (
 	"github.com/tarnlake/tarn/client/sql"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
-	"github.com/tarnlake/tarn/daemon/ingest"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/schema"
 )
@@ -225,7 +224,7 @@ func (s *service) segments(ctx context.Context, req wire.GetTable) (wire.Segment
 		list.Segments = append(list.Segments, wire.Segment{
 			ID: seg.ID.String(), Partition: seg.Partition, Rows: seg.Rows, Bytes: seg.Bytes, Level: seg.Level,
 			SchemaID: seg.SchemaID, Added: int64(seg.Added), Committed: times[seg.Added], Hash: seg.Hash,
-			Path: s.n.medium.Path(ingest.MemberName(seg.ID)),
+			Path: s.n.members.Path(view, seg.ID),
 		})
 	}
 	return list, nil

@@ -20,16 +20,18 @@ import (
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/ingest"
+	"github.com/tarnlake/tarn/daemon/members"
 	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/format/kern"
-	"github.com/tarnlake/tarn/tiering"
 	"google.golang.org/grpc"
 )
 
 // Config says where a node lives and where it listens.
 type Config struct {
 	Dir         string        // the node's directory; made on the first start
+	Disks       []DiskConfig  // disks that it may not have yet; none at all: one in Dir
+	Name        string        // of the node, for people; default: the machine's
 	Listen      string        // host:port of Flight; port 0 picks a free one
 	HTTP        string        // host:port of health and metrics; empty: none
 	MemoryLimit int64         // bytes the process should stay under; default DefaultMemoryLimit
@@ -64,6 +66,9 @@ func (c Config) withDefaults() Config {
 	if c.MemoryLimit <= 0 {
 		c.MemoryLimit = DefaultMemoryLimit
 	}
+	if c.Name == "" {
+		c.Name, _ = os.Hostname() // without one it has its UUID
+	}
 	if c.TrashFor <= 0 {
 		c.TrashFor = 24 * time.Hour
 	}
@@ -85,7 +90,7 @@ type Node struct {
 	cfg     Config
 	id      identity
 	lock    *os.File
-	medium  *tiering.Medium
+	members *members.Store
 	catalog *catalog.Catalog
 	ingest  *ingest.Ingester
 	readers *readers
@@ -134,6 +139,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	background, cancel := context.WithCancel(context.Background())
 	n.stop = cancel
 	n.wg.Go(func() { n.maintain(background) })
+	n.wg.Go(func() { n.keepRepaired(background) })
 	if err = n.serve(); err != nil {
 		return nil, err
 	}
@@ -147,12 +153,11 @@ func (n *Node) openStorage(ctx context.Context) (err error) {
 	if n.id, fresh, err = loadIdentity(n.cfg.Dir); err != nil {
 		return err
 	}
-	if n.medium, err = openMedium(n.cfg.Dir, n.id, fresh); err != nil {
+	media, err := openDisks(n.cfg, &n.id)
+	if err != nil {
 		return err
 	}
-	if err = n.medium.RemoveLeftovers(); err != nil { // of writes that a crash cut off
-		return fmt.Errorf("clearing unfinished writes away: %w", err)
-	}
+	n.members = members.NewStore(media...)
 	n.catalog, err = catalog.Open(catalog.Config{
 		Dir: raftDir(n.cfg.Dir), Node: n.id.Node, Cluster: n.id.Cluster, Bootstrap: fresh,
 		Logger: n.cfg.Logger, Now: time.Now, Fatal: n.cfg.Fatal,
@@ -168,16 +173,43 @@ func (n *Node) openStorage(ctx context.Context) (err error) {
 	if err = n.catalog.KeepBallast(); err != nil {
 		return err
 	}
-	r, err := n.catalog.Propose(ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: n.id.Node}})
+	r, err := n.begin(ctx)
 	if err != nil {
-		return fmt.Errorf("opening an epoch: %w", err)
+		return err
 	}
-	n.readers = newReaders(n.medium, n.parts, func(id catalog.SegmentID) bool { return n.catalog.View().Verdict(id) == catalog.Keep })
+	n.readers = newReaders(n.members, n.catalog.View, n.parts)
 	n.ingest = ingest.New(ingest.Config{
-		Catalog: n.catalog, Medium: n.medium, Epoch: r.Epoch, Cluster: n.id.Cluster,
+		Catalog: n.catalog, Members: n.members, Epoch: r.Epoch, Cluster: n.id.Cluster,
 		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 4,
 	})
-	return n.reconcile()
+	n.reconcile(ctx)
+	return nil
+}
+
+// begin registers the node and its disks, opens an epoch, and sees to it that
+// there is a place for fresh segments.
+func (n *Node) begin(ctx context.Context) (catalog.Result, error) {
+	reg, err := n.registration()
+	if err != nil {
+		return catalog.Result{}, err
+	}
+	if _, err := n.propose(ctx, catalog.Command{RegisterNode: reg}); err != nil {
+		return catalog.Result{}, fmt.Errorf("registering the node: %w", err)
+	}
+	r, err := n.propose(ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: n.id.Node}})
+	if err != nil {
+		return r, fmt.Errorf("opening an epoch: %w", err)
+	}
+	return r, n.place(ctx)
+}
+
+// propose puts a command through the catalog; a rejection is an error.
+func (n *Node) propose(ctx context.Context, cmd catalog.Command) (catalog.Result, error) {
+	r, err := n.catalog.Propose(ctx, cmd)
+	if err == nil && r.Err != nil {
+		err = r.Err
+	}
+	return r, err
 }
 
 // serve opens both ports and answers on them in the background.

@@ -47,13 +47,18 @@ func (m *metrics) watch(n *Node) {
 	counter("tarn_cache_hits_total", "Parts of segments (pages, indexes) that were in memory.", func(s format.CacheStats) int64 { return s.Hits })
 	counter("tarn_cache_misses_total", "Parts of segments that were read from their file.", func(s format.CacheStats) int64 { return s.Misses })
 	gauge("tarn_cache_bytes", "Bytes of segments that are kept in memory.", func() float64 { return float64(cache.Stats().Bytes) })
-	gauge("tarn_medium_free_bytes", "Free bytes of the node's medium.", func() float64 {
-		space, err := n.medium.Space()
-		if err != nil {
-			return -1
-		}
-		return float64(space.Free)
-	})
+	for _, disk := range n.members.Media() {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "tarn_disk_free_bytes", Help: "Free bytes of a disk of this node; -1 if it does not say.",
+			ConstLabels: prometheus.Labels{"disk": disk.ID()},
+		}, func() float64 {
+			space, err := disk.Space()
+			if err != nil {
+				return -1
+			}
+			return float64(space.Free)
+		}))
+	}
 }
 
 // httpHandler serves health, metrics and profiles. It shows no rows.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/tarnlake/tarn/client/wire"
-	"github.com/tarnlake/tarn/tiering"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,16 +19,17 @@ import (
 //	node.json   who this node is and to which cluster it belongs
 //	LOCK        held while the node runs
 //	raft/       the catalog's log and snapshots
-//	media/0/    the node's medium: segments, trash
-func raftDir(dir string) string   { return filepath.Join(dir, "raft") }
-func mediumDir(dir string) string { return filepath.Join(dir, "media", "0") }
+//	media/0/    a disk of its own, unless it was given others: see openDisks
+func raftDir(dir string) string { return filepath.Join(dir, "raft") }
 
 // identity is node.json. A node is its UUID, never its name or address.
 type identity struct {
 	FormatVersion int    `json:"format_version"`
 	Node          string `json:"node"`
 	Cluster       string `json:"cluster"`
-	Medium        string `json:"medium"`
+
+	// Disks are the media of this node and where they are mounted.
+	Disks []diskPlace `json:"disks,omitempty"`
 
 	// Settled is set when the first start has got through: from then on a
 	// missing medium or catalog is a fault, never something to make anew.
@@ -66,9 +66,7 @@ func newIdentity(dir string) (identity, error) {
 	if err := refuseForeign(dir); err != nil {
 		return identity{}, err
 	}
-	id := identity{
-		FormatVersion: identityVersion, Node: uuid.NewString(), Cluster: uuid.NewString(), Medium: uuid.NewString(), fresh: true,
-	}
+	id := identity{FormatVersion: identityVersion, Node: uuid.NewString(), Cluster: uuid.NewString(), fresh: true}
 	return id, id.write(dir)
 }
 
@@ -160,30 +158,4 @@ func lockDir(dir string) (*os.File, error) {
 			WithHint("stop it first, or give this one another --dir")
 	}
 	return f, nil
-}
-
-// openMedium mounts the node's medium. Only a first start may format it: a
-// medium that has gone missing later is a disk that is not there.
-func openMedium(dir string, id identity, fresh bool) (*tiering.Medium, error) {
-	at := mediumDir(dir)
-	m, err := tiering.Mount(tiering.OSFS{}, at, id.Cluster)
-	if err == nil && m.ID() != id.Medium {
-		return nil, wire.Errorf(wire.Conflict, "the medium in %s is %s; this node's is %s", at, m.ID(), id.Medium).
-			WithHint("put back the node's own disk")
-	}
-	if err == nil || !fresh {
-		return m, err
-	}
-	if err := os.MkdirAll(at, 0o755); err != nil {
-		return nil, err
-	}
-	if err := tiering.Format(tiering.OSFS{}, at, id.Cluster, id.Medium); err != nil {
-		return nil, err
-	}
-	for _, d := range []string{filepath.Dir(at), dir} {
-		if err := syncDir(d); err != nil {
-			return nil, err
-		}
-	}
-	return tiering.Mount(tiering.OSFS{}, at, id.Cluster)
 }

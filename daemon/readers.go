@@ -9,7 +9,7 @@ import (
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
-	"github.com/tarnlake/tarn/daemon/ingest"
+	"github.com/tarnlake/tarn/daemon/members"
 	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/tiering"
 	"golang.org/x/sys/unix"
@@ -31,12 +31,12 @@ var maxReaders = func() int {
 // A reader that falls out is not closed but let go: scans may still read from
 // it, and the file closes when the last of them has.
 type readers struct {
-	medium *tiering.Medium
-	cache  *format.Cache                // of all readers
-	lives  func(catalog.SegmentID) bool // whether a version of a table still refers to it
-	mu     sync.Mutex
-	open   map[catalog.SegmentID]*list.Element
-	recent *list.List // of *openReader, newest first
+	members *members.Store
+	view    func() *catalog.State
+	cache   *format.Cache // of all readers
+	mu      sync.Mutex
+	open    map[catalog.SegmentID]*list.Element
+	recent  *list.List // of *openReader, newest first
 }
 
 type openReader struct {
@@ -44,8 +44,8 @@ type openReader struct {
 	reader *format.Reader
 }
 
-func newReaders(m *tiering.Medium, cache *format.Cache, lives func(catalog.SegmentID) bool) *readers {
-	return &readers{medium: m, cache: cache, lives: lives, open: map[catalog.SegmentID]*list.Element{}, recent: list.New()}
+func newReaders(m *members.Store, view func() *catalog.State, cache *format.Cache) *readers {
+	return &readers{members: m, view: view, cache: cache, open: map[catalog.SegmentID]*list.Element{}, recent: list.New()}
 }
 
 // OpenSegment returns the reader of a segment (see scan.Opener).
@@ -61,7 +61,7 @@ func (rs *readers) OpenSegment(_ context.Context, s *catalog.Segment) (*format.R
 	if noFilesLeft(err) {
 		return nil, wire.Errorf(wire.Unavailable, "segment %s: %w", s.ID, err).WithHint("raise the limit of open files (ulimit -n) of the node")
 	}
-	if tiering.IsNotExist(err) && !rs.lives(s.ID) {
+	if tiering.IsNotExist(err) && !rs.view().Lives(s.ID) {
 		return nil, wire.Errorf(wire.VersionNotFound, "segment %s is gone: its table was dropped, or its version was let go, while the scan ran", s.ID).
 			WithHint("scan again; a table keeps its versions for its retain-for time")
 	}
@@ -84,13 +84,9 @@ func (rs *readers) letGo() {
 }
 
 func (rs *readers) openFile(s *catalog.Segment) (*format.Reader, error) {
-	f, err := rs.medium.Open(ingest.MemberName(s.ID))
+	f, err := rs.members.Open(rs.view(), s.ID)
 	if err != nil {
 		return nil, wire.Errorf(wire.Corrupt, "segment %s: %w", s.ID, err).WithHint("tarn segment verify TABLE")
-	}
-	if f.Size() != s.Bytes {
-		return nil, wire.Errorf(wire.Corrupt, "segment %s: the file has %d bytes, the catalog says %d", s.ID, f.Size(), s.Bytes).
-			WithHint("tarn segment verify TABLE")
 	}
 	r, err := rs.cache.Open(uint64(s.ID), f, f.Size())
 	if err != nil {

@@ -3,13 +3,13 @@ package daemon
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
-	"github.com/tarnlake/tarn/daemon/ingest"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/format"
 	"github.com/zeebo/xxh3"
@@ -56,14 +56,31 @@ func chooseSegments(t *catalog.Snapshot, ids []string) ([]*catalog.Segment, erro
 }
 
 func (s *service) verifySegment(ctx context.Context, seg *catalog.Segment) error {
-	f, err := s.n.medium.Open(ingest.MemberName(seg.ID))
+	at, ok := s.n.catalog.View().Locate(seg.ID)
+	if !ok {
+		return nil // its version was let go meanwhile
+	}
+	if !at.Group.Scheme.Copies() {
+		return s.verifyCopy(ctx, seg, at.DisksOf(at.Slot)[0])
+	}
+	var errs []error
+	for slot := range at.Group.Slots {
+		for _, disk := range at.DisksOf(slot) {
+			if err := s.verifyCopy(ctx, seg, disk); err != nil {
+				errs = append(errs, fmt.Errorf("disk %s: %w", disk, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// verifyCopy reads one copy of a segment.
+func (s *service) verifyCopy(ctx context.Context, seg *catalog.Segment, disk string) error {
+	f, err := s.n.members.OpenOn(disk, catalog.SegmentFile(seg.ID), seg.Bytes)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if f.Size() != seg.Bytes {
-		return fmt.Errorf("the file has %d bytes, the catalog says %d", f.Size(), seg.Bytes)
-	}
 	h := xxh3.New()
 	if _, err := io.Copy(h, io.NewSectionReader(f, 0, f.Size())); err != nil {
 		return err

@@ -14,7 +14,6 @@ import (
 	"github.com/tarnlake/tarn/client/sql"
 	"github.com/tarnlake/tarn/daemon"
 	"github.com/tarnlake/tarn/daemon/catalog"
-	"github.com/tarnlake/tarn/daemon/ingest"
 	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/format"
@@ -101,7 +100,7 @@ func (t *tarn) OpenSegment(_ context.Context, s *catalog.Segment) (*format.Reade
 	if r := t.open[s.ID]; r != nil {
 		return r, nil
 	}
-	f, err := t.medium.Open(ingest.MemberName(s.ID))
+	f, err := t.medium.Open(catalog.SegmentFile(s.ID).String())
 	if err != nil {
 		return nil, err
 	}

@@ -55,14 +55,43 @@ func (s *State) apply(cmd Command) (Result, error) {
 	case cmd.ExpireVersions != nil:
 		return s.expireVersions()
 	}
-	return s.forgetSegments(*cmd.ForgetSegments)
+	return s.applyStorage(cmd)
+}
+
+// applyStorage applies what changes where bytes are.
+func (s *State) applyStorage(cmd Command) (Result, error) {
+	switch {
+	case cmd.RegisterNode != nil:
+		return s.registerNode(*cmd.RegisterNode)
+	case cmd.SetNodeState != nil:
+		return s.setNodeState(*cmd.SetNodeState)
+	case cmd.RemoveNode != nil:
+		return s.removeNode(*cmd.RemoveNode)
+	case cmd.SetDiskState != nil:
+		return s.setDiskState(*cmd.SetDiskState)
+	case cmd.RemoveDisk != nil:
+		return s.removeDisk(*cmd.RemoveDisk)
+	case cmd.SetGroup != nil:
+		return s.setGroup(*cmd.SetGroup)
+	case cmd.PlaceMembers != nil:
+		return s.placeMembers(*cmd.PlaceMembers)
+	case cmd.MissMembers != nil:
+		return s.missMembers(*cmd.MissMembers)
+	case cmd.ParkMember != nil:
+		return s.parkMember(*cmd.ParkMember)
+	case cmd.UnparkMembers != nil:
+		return s.unparkMembers()
+	}
+	return s.forgetMembers(*cmd.ForgetMembers)
 }
 
 func (c Command) count() int {
 	n := 0
 	for _, set := range []bool{
 		c.OpenEpoch != nil, c.CreateTable != nil, c.AlterTable != nil, c.DropTable != nil,
-		c.CommitSegments != nil, c.ExpireVersions != nil, c.ForgetSegments != nil,
+		c.CommitSegments != nil, c.ExpireVersions != nil, c.ForgetMembers != nil,
+		c.RegisterNode != nil, c.SetNodeState != nil, c.RemoveNode != nil, c.SetDiskState != nil, c.RemoveDisk != nil,
+		c.SetGroup != nil, c.PlaceMembers != nil, c.MissMembers != nil, c.ParkMember != nil, c.UnparkMembers != nil,
 	} {
 		if set {
 			n++

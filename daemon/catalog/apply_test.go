@@ -163,21 +163,21 @@ func TestCommitIsVisibleAtOnce(t *testing.T) {
 	w, e, table := ready(t)
 	r := w.must(commitOf(e, table, 2, 1))
 	got, err := w.s.Table("t")
-	if err != nil || got != r.Table || r.Version != 2 || r.Index != 3 {
+	if err != nil || got != r.Table || r.Version != 2 || r.Index != 5 {
 		t.Fatalf("got %+v and %+v, %v", r, got, err)
 	}
 	if want := "[00000001-00000001 00000001-00000002]"; fmt.Sprint(idsOf(got)) != want {
 		t.Errorf("segments: got %v; want %v", idsOf(got), want)
 	}
 	want := Commit{
-		Version: 2, Time: testStart.Add(3 * time.Second), Index: 3, Operation: "append",
+		Version: 2, Time: testStart.Add(3 * time.Second), Index: 5, Operation: "append",
 		Rows: 20, Bytes: 200, Segments: 2, TotalRows: 20, SchemaID: 1,
 	}
 	if got.Commit != want {
 		t.Errorf("commit: got %+v; want %+v", got.Commit, want)
 	}
-	if s := got.Segments[0]; s.Added != 2 || s.Removed != 0 || w.s.Verdict(s.ID) != Keep {
-		t.Errorf("segment: got %+v, verdict %v", s, w.s.Verdict(s.ID))
+	if s := got.Segments[0]; s.Added != 2 || s.Removed != 0 || verdict(w.s, s.ID) != Keep {
+		t.Errorf("segment: got %+v, verdict %v", s, verdict(w.s, s.ID))
 	}
 	if len(table.Segments) != 0 {
 		t.Error("the snapshot before the commit changed")
@@ -292,7 +292,7 @@ func TestKeys(t *testing.T) {
 	if v, ok := w.s.CommittedKey(table.ID, "2026-03-01.csv"); !ok || v != first.Version {
 		t.Errorf("committed key: got %d, %v; want %d", v, ok, first.Version)
 	}
-	if got := w.s.Verdict(NewSegmentID(e, 2)); got != Wait {
+	if got := verdict(w.s, NewSegmentID(e, 2)); got != Wait {
 		t.Errorf("segment of the duplicate: got verdict %v; want Wait", got)
 	}
 	second := w.must(createTable("u")).Table
@@ -555,18 +555,18 @@ func TestGarbageNeedsAnExpiredVersion(t *testing.T) {
 	swap.CommitSegments.Remove = []SegmentID{NewSegmentID(e, 1)}
 	w.must(swap)
 	gone := NewSegmentID(e, 1)
-	if w.s.Verdict(gone) != Keep || len(w.s.Garbage()) != 0 {
-		t.Errorf("a segment that version 3 sees: verdict %v, garbage %v", w.s.Verdict(gone), w.s.Garbage())
+	if verdict(w.s, gone) != Keep || len(garbage(w.s)) != 0 {
+		t.Errorf("a segment that version 3 sees: verdict %v, garbage %v", verdict(w.s, gone), garbage(w.s))
 	}
 	w.must(Command{ExpireVersions: &ExpireVersions{}})
-	if got := w.s.Garbage(); len(got) != 1 || got[0] != gone || w.s.Verdict(gone) != Trash {
-		t.Errorf("after its last version: garbage %v, verdict %v; want %v", got, w.s.Verdict(gone), gone)
+	if got := garbage(w.s); len(got) != 1 || got[0] != gone || verdict(w.s, gone) != Trash {
+		t.Errorf("after its last version: garbage %v, verdict %v; want %v", got, verdict(w.s, gone), gone)
 	}
-	if w.s.Verdict(NewSegmentID(e, 2)) != Keep {
+	if verdict(w.s, NewSegmentID(e, 2)) != Keep {
 		t.Error("a live segment is not kept")
 	}
-	w.must(Command{ForgetSegments: &ForgetSegments{IDs: []SegmentID{gone, 4711}}})
-	if got := w.s.Garbage(); len(got) != 0 {
+	w.must(forget(gone, 4711))
+	if got := garbage(w.s); len(got) != 0 {
 		t.Errorf("after forget: garbage %v; want none", got)
 	}
 	w.refuse(replaceSegment(e, table, gone), wire.Conflict)
@@ -584,7 +584,7 @@ func TestDropTable(t *testing.T) {
 	w.must(commitOf(e, table, 2))
 	w.refuse(dropTable("u"), wire.TableNotFound)
 	w.must(dropTable("t"))
-	if got := w.s.Garbage(); len(got) != 2 {
+	if got := garbage(w.s); len(got) != 2 {
 		t.Errorf("garbage: got %v; want both segments", got)
 	}
 	if _, err := w.s.Table("t"); !wire.IsCode(err, wire.TableNotFound) || len(w.s.Tables()) != 0 {
@@ -595,7 +595,7 @@ func TestDropTable(t *testing.T) {
 	if again.ID == table.ID || again.Version != 1 {
 		t.Errorf("the name comes back: got table %d version %d; want a new id and version 1", again.ID, again.Version)
 	}
-	if w.s.Verdict(NewSegmentID(e, 1)) != Trash {
+	if verdict(w.s, NewSegmentID(e, 1)) != Trash {
 		t.Error("a segment of the dropped table is not garbage")
 	}
 }
@@ -613,7 +613,7 @@ func TestVerdictOfUnknownFiles(t *testing.T) {
 		NewSegmentID(0, 1):        Wait, // from nobody
 		NewSegmentID(1<<32-1, 99): Wait,
 	} {
-		if got := w.s.Verdict(id); got != want {
+		if got := verdict(w.s, id); got != want {
 			t.Errorf("%s: got %v; want %v", id, got, want)
 		}
 	}

@@ -26,7 +26,7 @@ func ballastPath(dir string) string { return filepath.Join(dir, "ballast") }
 // makesRoom reports whether a command leads to free space, or is needed by a
 // node that is to free some.
 func (c Command) makesRoom() bool {
-	return c.DropTable != nil || c.ExpireVersions != nil || c.ForgetSegments != nil || c.OpenEpoch != nil
+	return c.DropTable != nil || c.ExpireVersions != nil || c.ForgetMembers != nil || c.OpenEpoch != nil || c.RegisterNode != nil
 }
 
 // checkSpace refuses a command for whose log entry there may be no room.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/schema"
+	"github.com/tarnlake/tarn/tiering"
 	"github.com/zeebo/xxh3"
 )
 
@@ -29,7 +30,18 @@ type Command struct {
 	DropTable      *DropTable        `json:"drop_table,omitempty"`
 	CommitSegments *CommitSegments   `json:"commit_segments,omitempty"`
 	ExpireVersions *ExpireVersions   `json:"expire_versions,omitempty"`
-	ForgetSegments *ForgetSegments   `json:"forget_segments,omitempty"`
+	ForgetMembers  *ForgetMembers    `json:"forget_members,omitempty"`
+
+	RegisterNode  *RegisterNode  `json:"register_node,omitempty"`
+	SetNodeState  *SetNodeState  `json:"set_node_state,omitempty"`
+	RemoveNode    *RemoveNode    `json:"remove_node,omitempty"`
+	SetDiskState  *SetDiskState  `json:"set_disk_state,omitempty"`
+	RemoveDisk    *RemoveDisk    `json:"remove_disk,omitempty"`
+	SetGroup      *SetGroup      `json:"set_group,omitempty"`
+	PlaceMembers  *PlaceMembers  `json:"place_members,omitempty"`
+	MissMembers   *MissMembers   `json:"miss_members,omitempty"`
+	ParkMember    *ParkMember    `json:"park_member,omitempty"`
+	UnparkMembers *UnparkMembers `json:"unpark_members,omitempty"`
 }
 
 // OpenEpoch begins a new life of a node and closes its last one.
@@ -61,6 +73,10 @@ type CommitSegments struct {
 	SchemaID int       `json:"schema"` // under which the segments were written; any that the table ever had
 	Segments []Segment `json:"segments,omitempty"`
 
+	// Stripes hold the segments, each exactly once, and say where they are
+	// durable. A commit that too few disks have is rejected.
+	Stripes []NewStripe `json:"stripes,omitempty"`
+
 	// Remove names live segments that this version replaces.
 	Remove []SegmentID `json:"remove,omitempty"`
 
@@ -79,11 +95,105 @@ type CommitSegments struct {
 // retention, by the time of the command.
 type ExpireVersions struct{}
 
-// ForgetSegments takes segments off the list of garbage, once their files are
-// in the trash.
-type ForgetSegments struct {
-	IDs []SegmentID `json:"ids"`
+// NewStripe is a stripe of a commit. Placed says by slot on which disk its
+// member is durable; an empty text, or a slot beyond the end: on none.
+type NewStripe struct {
+	Stripe
+	Placed []string `json:"placed"`
 }
+
+// ForgetMembers takes members of garbage off the list, once their files are
+// in the trash.
+type ForgetMembers struct {
+	Members []DeadMembers `json:"members"`
+}
+
+// DeadMembers are members of a stripe that no version refers to.
+type DeadMembers struct {
+	Stripe SegmentID `json:"stripe"`
+	Slots  Slots     `json:"slots"`
+}
+
+// RegisterNode makes a node known, or says what has changed about it.
+type RegisterNode struct {
+	Node    string      `json:"node"` // UUID
+	Name    string      `json:"name"`
+	Address string      `json:"address,omitempty"` // host:port
+	Zone    string      `json:"zone,omitempty"`
+	Version string      `json:"version,omitempty"`
+	Disks   []DiskFacts `json:"disks,omitempty"` // all that it has
+}
+
+// DiskFacts is what a node says of a disk of its own.
+type DiskFacts struct {
+	ID    string `json:"id"` // of the medium's header
+	Tier  string `json:"tier"`
+	Bytes int64  `json:"bytes"`
+}
+
+// SetNodeState says what the cluster thinks of a node from now on. With Epoch
+// it does so only while that is the node's life.
+type SetNodeState struct {
+	Node   string    `json:"node"`
+	State  NodeState `json:"state"`
+	Epoch  Epoch     `json:"epoch,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// RemoveNode forgets a node without disks.
+type RemoveNode struct {
+	Node string `json:"node"`
+}
+
+// SetDiskState says what the cluster thinks of a disk from now on.
+type SetDiskState struct {
+	Disk   string    `json:"disk"`
+	State  DiskState `json:"state"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// RemoveDisk forgets a disk that is in no group.
+type RemoveDisk struct {
+	Disk string `json:"disk"`
+}
+
+// SetGroup makes a placement group (IfIndex 0) or gives the one that was last
+// changed at IfIndex other disks. A group of copies may also get more slots.
+type SetGroup struct {
+	ID      GroupID        `json:"id"`
+	IfIndex uint64         `json:"if_index,omitempty"`
+	Tier    string         `json:"tier"`
+	Scheme  tiering.Scheme `json:"scheme"`
+	Disks   []string       `json:"disks"` // by slot
+}
+
+// MemberAt is a member of a stripe on a disk.
+type MemberAt struct {
+	Stripe SegmentID `json:"stripe"`
+	Slot   int       `json:"slot"`
+	Disk   string    `json:"disk"`
+}
+
+// PlaceMembers says that members are durable, and were read back, on the disk
+// of their slot.
+type PlaceMembers struct {
+	Members []MemberAt `json:"members"`
+}
+
+// MissMembers says that members are damaged, or not there, on a disk.
+type MissMembers struct {
+	Members []MemberAt `json:"members"`
+}
+
+// ParkMember sets a member aside that could not be rebuilt.
+type ParkMember struct {
+	Stripe SegmentID `json:"stripe"`
+	Slot   int       `json:"slot"`
+	Reason string    `json:"reason"`
+}
+
+// UnparkMembers lets every parked member be tried again.
+type UnparkMembers struct{}
 
 // Result is what became of a command.
 type Result struct {

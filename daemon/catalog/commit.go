@@ -70,7 +70,7 @@ func (c CommitSegments) check() error {
 		}
 		ids[seg.ID] = true
 	}
-	return nil
+	return c.checkStripes()
 }
 
 // committed finds the outcome of an earlier try of the same commit, by its
@@ -122,11 +122,11 @@ func (s *State) admit(c CommitSegments) (*table, error) {
 		if _, known := s.segments.Get(seg.ID); known {
 			return nil, wire.Errorf(wire.Conflict, "segment %s was committed by another commit", seg.ID)
 		}
-		if _, gone := s.garbage.Get(seg.ID); gone {
+		if _, gone := s.members.Get(seg.ID); gone {
 			return nil, wire.Errorf(wire.Conflict, "segment %s was committed and let go", seg.ID)
 		}
 	}
-	return t, nil
+	return t, s.admitStripes(c)
 }
 
 func (s *State) duplicates(c CommitSegments) []Duplicate {
@@ -146,6 +146,7 @@ func (s *State) commit(t table, c CommitSegments) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	s.addStripes(c)
 	added := s.add(&t, c.Segments, version)
 	entry := Commit{
 		Operation: cmp.Or(c.Operation, "append"), Detail: c.Detail, Key: c.Key,

@@ -96,10 +96,10 @@ func (d *decoder) take(r record) error {
 		return d.takeTxn(*r.Txn)
 	case r.Table != nil:
 		return d.takeTable(*r.Table)
-	case r.Garbage != nil:
-		return d.takeGarbage(*r.Garbage)
 	case r.End != nil:
 		return d.takeEnd(*r.End)
+	case r.Node != nil, r.Disk != nil, r.Group != nil, r.Stripe != nil, r.Garbage != nil:
+		return d.takeStorage(r)
 	case d.table == nil:
 		return errors.New("no table before what belongs to one")
 	}
@@ -258,20 +258,10 @@ func checkFields(t *table) error {
 	return nil
 }
 
-func (d *decoder) takeGarbage(id SegmentID) error {
-	if _, referenced := d.s.segments.Get(id); referenced {
-		return fmt.Errorf("segment %s is garbage and is not", id)
-	}
-	if _, twice := d.s.garbage.Set(id, struct{}{}); twice {
-		return fmt.Errorf("garbage %s is there twice", id)
-	}
-	return nil
-}
-
 func (d *decoder) takeEnd(r endRecord) error {
 	if r.Records != d.records || r.Hash != hashText(d.hash) {
 		return errors.New("number or hash of the records does not match: the snapshot is damaged")
 	}
 	d.ended = true
-	return d.finishTable()
+	return errors.Join(d.finishTable(), d.checkMembers())
 }

@@ -21,8 +21,9 @@ import (
 //
 //	meta
 //	{epoch {txn}}
+//	{node} {disk} {group}
 //	{table {commit} {segment} {producer} {key}}
-//	{garbage}
+//	{stripe} {garbage}
 //	end
 //
 // Windows go from the oldest entry to the newest; all else in order of ids.
@@ -47,7 +48,11 @@ type record struct {
 	Segment  *Segment        `json:"segment,omitempty"`
 	Producer *producerRecord `json:"producer,omitempty"`
 	Key      *keyRecord      `json:"key,omitempty"`
-	Garbage  *SegmentID      `json:"garbage,omitempty"`
+	Node     *Node           `json:"node,omitempty"`
+	Disk     *Disk           `json:"disk,omitempty"`
+	Group    *Group          `json:"group,omitempty"`
+	Stripe   *stripeRecord   `json:"stripe,omitempty"`
+	Garbage  *garbageRecord  `json:"garbage,omitempty"`
 	End      *endRecord      `json:"end,omitempty"`
 }
 
@@ -89,6 +94,18 @@ type producerRecord struct {
 type keyRecord struct {
 	Key     string  `json:"key"`
 	Version Version `json:"version"`
+}
+
+type stripeRecord struct {
+	Stripe
+	Missing Slots    `json:"missing,omitempty"`
+	Gone    Slots    `json:"gone,omitempty"`
+	Parked  []Parked `json:"parked,omitempty"`
+}
+
+type garbageRecord struct {
+	Stripe
+	Slots Slots `json:"slots"`
 }
 
 type endRecord struct {
@@ -156,14 +173,31 @@ func (e *encoder) state(s *State) {
 		})
 		return e.err == nil
 	})
+	e.storage(s)
 	s.tables.Scan(func(_ TableID, t *table) bool {
 		e.table(t)
 		return e.err == nil
 	})
-	s.garbage.Scan(func(id SegmentID, _ struct{}) bool {
-		e.put(record{Garbage: &id})
+	s.stripes.Scan(func(_ SegmentID, st *stripe) bool {
+		e.put(record{Stripe: &stripeRecord{st.Stripe, st.missing, st.gone, st.parked}})
 		return e.err == nil
 	})
+	s.garbage.Scan(func(_ SegmentID, d *dead) bool {
+		e.put(record{Garbage: &garbageRecord{d.Stripe, d.slots}})
+		return e.err == nil
+	})
+}
+
+func (e *encoder) storage(s *State) {
+	for _, n := range s.Nodes() {
+		e.put(record{Node: n})
+	}
+	for _, d := range s.Disks() {
+		e.put(record{Disk: d})
+	}
+	for _, g := range s.Groups() {
+		e.put(record{Group: &g})
+	}
 }
 
 func (e *encoder) table(t *table) {

@@ -56,7 +56,7 @@ func storyCommands() []Command {
 
 func story(t testing.TB) *State {
 	t.Helper()
-	s := NewState()
+	s := withDisk()
 	for i, cmd := range storyCommands() {
 		cmd.Time = testStart.Add(time.Duration(i) * time.Second).In(time.FixedZone("elsewhere", 3600))
 		s, _ = s.Apply(cmd, uint64(i+10))
@@ -66,7 +66,7 @@ func story(t testing.TB) *State {
 
 func TestTheStoryHoldsEverything(t *testing.T) {
 	text := plainRecords(t, encoded(t, story(t)))
-	for _, kind := range []string{"meta", "epoch", "txn", "table", "commit", "segment", "producer", "key", "garbage", "end"} {
+	for _, kind := range []string{"meta", "epoch", "txn", "table", "commit", "segment", "producer", "key", "node", "disk", "group", "stripe", "garbage", "end"} {
 		if !strings.Contains(text, `{"`+kind+`":`) {
 			t.Errorf("no %s record in the story: the tests with it do not cover that", kind)
 		}
@@ -79,7 +79,7 @@ func TestTheStoryHoldsEverything(t *testing.T) {
 // TestSameCommandsSameBytes: two replicas that apply the same commands, one
 // of them from decoded log entries, are equal byte for byte.
 func TestSameCommandsSameBytes(t *testing.T) {
-	replica := NewState()
+	replica := withDisk()
 	for i, cmd := range storyCommands() {
 		cmd.Time = testStart.Add(time.Duration(i) * time.Second)
 		entry, err := cmd.encode()
@@ -295,7 +295,7 @@ func TestCommandsThatCannotBeWritten(t *testing.T) {
 
 // tooLarge is a command of 20 bytes for each of its ids.
 func tooLarge() Command {
-	return Command{ForgetSegments: &ForgetSegments{IDs: slices.Repeat([]SegmentID{1<<64 - 1}, MaxCommandBytes/20)}}
+	return forget(slices.Repeat([]SegmentID{1<<64 - 1}, MaxCommandBytes/20)...)
 }
 
 func FuzzDecodeCommand(f *testing.F) {

@@ -76,7 +76,7 @@ const retainVersions, retainFor = 2, 5 * time.Second
 
 func newMachine() *machine {
 	return &machine{
-		s: NewState(), now: testStart, epochs: map[string]Epoch{}, tables: map[string]*modelTable{},
+		s: withDisk(), now: testStart, epochs: map[string]Epoch{}, tables: map[string]*modelTable{},
 		ids: map[SegmentID]Epoch{}, gone: map[SegmentID]bool{},
 	}
 }
@@ -187,6 +187,7 @@ func (m *machine) Commit(t *rapid.T) {
 		seg := segmentOf(epoch, snap, m.lastN)
 		seg.SchemaID = c.SchemaID
 		c.Segments = append(c.Segments, seg)
+		c.Stripes = append(c.Stripes, stripeOf(seg))
 		m.ids[seg.ID] = epoch
 	}
 	if len(snap.Segments) > 0 && rapid.IntRange(0, 2).Draw(t, "merge") == 0 {
@@ -294,8 +295,8 @@ func (m *machine) Retry(t *rapid.T) {
 		if r := m.apply(x.cmd); outcomeOf(r) != "committed" || r.Version != x.version {
 			t.Fatalf("retry of a commit: got %+v; want version %d again", r, x.version)
 		}
-	case len(c.Segments) > 0 && m.s.Verdict(c.Segments[0].ID) == Keep:
-		all := !slices.ContainsFunc(c.Segments, func(s Segment) bool { return m.s.Verdict(s.ID) != Keep })
+	case len(c.Segments) > 0 && verdict(m.s, c.Segments[0].ID) == Keep:
+		all := !slices.ContainsFunc(c.Segments, func(s Segment) bool { return verdict(m.s, s.ID) != Keep })
 		if r := m.apply(x.cmd); all && (outcomeOf(r) != "committed" || r.Version != x.version) {
 			t.Fatalf("late retry of a commit: got %+v; want version %d again", r, x.version)
 		}
@@ -327,7 +328,7 @@ func (m *machine) Expire(t *rapid.T) {
 func (m *machine) Forget(t *rapid.T) {
 	gone := slices.Sorted(maps.Keys(m.gone))
 	some := gone[:rapid.IntRange(0, len(gone)).Draw(t, "n")]
-	if r := m.apply(Command{ForgetSegments: &ForgetSegments{IDs: some}}); r.Err != nil {
+	if r := m.apply(forget(some...)); r.Err != nil {
 		t.Fatal(r.Err)
 	}
 	for _, id := range some {
@@ -368,7 +369,7 @@ func (m *machine) Check(t *rapid.T) {
 		m.checkTable(t, name, table)
 		maps.Copy(referenced, table.referenced())
 	}
-	if got, want := m.s.Garbage(), slices.Sorted(maps.Keys(m.gone)); !slices.Equal(got, want) {
+	if got, want := garbage(m.s), slices.Sorted(maps.Keys(m.gone)); !slices.Equal(got, want) {
 		t.Fatalf("garbage: got %v; want %v", got, want)
 	}
 	for id, epoch := range m.ids {
@@ -379,7 +380,7 @@ func (m *machine) Check(t *rapid.T) {
 		case !m.gone[id] && (m.isOpen(epoch) || epoch > m.lastE):
 			want = Wait
 		}
-		if got := m.s.Verdict(id); got != want {
+		if got := verdict(m.s, id); got != want {
 			t.Fatalf("verdict of %s: got %v; want %v", id, got, want)
 		}
 	}

@@ -61,7 +61,6 @@ type Segment struct {
 	Bytes     int64                   `json:"bytes"`
 	Hash      string                  `json:"hash"` // xxh3-128 of the file, hexadecimal, as its receiver computed it
 	Level     int                     `json:"level"`
-	Medium    string                  `json:"medium"`          // id of the medium that holds the file
 	Zones     map[int32]index.Zone    `json:"zones,omitempty"` // by field id; absent means unknown
 	Added     Version                 `json:"added"`
 	Removed   Version                 `json:"removed,omitempty"` // 0: live

@@ -34,7 +34,21 @@ func openCatalog(t *testing.T, cfg Config) *Catalog {
 	if err != nil {
 		t.Fatal(err)
 	}
+	addDisk(t, c)
 	return c
+}
+
+// addDisk gives a new catalog the disk of oneDisk.
+func addDisk(t testing.TB, c *Catalog) {
+	t.Helper()
+	for _, cmd := range oneDisk() {
+		if len(c.View().Groups()) > 0 {
+			return
+		}
+		if r, err := c.Propose(t.Context(), cmd); err != nil || r.Err != nil {
+			t.Fatal(err, r.Err)
+		}
+	}
 }
 
 func closeCatalog(t *testing.T, c *Catalog) {
@@ -323,6 +337,10 @@ func commitForEver(dir string) {
 		}
 	}
 	check(err)
+	for _, cmd := range oneDisk() { // refused from the second start on
+		_, err := c.Propose(context.Background(), cmd)
+		check(err)
+	}
 	opened, err := c.Propose(context.Background(), openEpoch("n1"))
 	check(err)
 	create := createTable("t")
@@ -470,13 +488,13 @@ func TestRaftErrorsAreLogged(t *testing.T) {
 }
 
 func BenchmarkCommit(b *testing.B) {
-	s := NewState()
-	s, _ = s.Apply(openEpoch("n1"), 1)
-	s, r := s.Apply(createTable("t"), 2)
+	s := withDisk()
+	s, _ = s.Apply(openEpoch("n1"), 3)
+	s, r := s.Apply(createTable("t"), 4)
 	for i := range b.N {
 		cmd := commitOf(1, r.Table, uint32(i+1))
 		cmd.CommitSegments.Producers = []wire.BatchID{{Producer: fmt.Sprint(i % 100), Seq: int64(i)}}
-		s, _ = s.Apply(cmd, uint64(i+3))
+		s, _ = s.Apply(cmd, uint64(i+5))
 	}
 }
 
@@ -487,6 +505,7 @@ func BenchmarkPropose(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer c.Close()
+	addDisk(b, c)
 	if _, err := c.Propose(b.Context(), openEpoch("n1")); err != nil {
 		b.Fatal(err)
 	}

@@ -66,12 +66,12 @@ func (s *State) letGo(t *table) {
 	}
 }
 
-// discard moves segments from the referenced ones to the garbage.
+// discard takes note that no version refers to segments any more.
 func (s *State) discard(ids []SegmentID) {
-	refs, garbage := edit(&s.segments), edit(&s.garbage)
+	refs := edit(&s.segments)
 	for _, id := range ids {
 		refs.Delete(id)
-		garbage.Set(id, struct{}{})
+		s.release(id)
 	}
 }
 
@@ -91,14 +91,4 @@ func (s *State) dropTable(c DropTable) (Result, error) {
 	}
 	s.discard(ids)
 	return Result{Version: t.newest.Version}, nil
-}
-
-// forgetSegments passes over ids that are not garbage: a sweep that was cut
-// off is repeated.
-func (s *State) forgetSegments(c ForgetSegments) (Result, error) {
-	garbage := edit(&s.garbage)
-	for _, id := range c.IDs {
-		garbage.Delete(id)
-	}
-	return Result{}, nil
 }

@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"slices"
 	"sort"
 	"time"
 
@@ -25,7 +24,14 @@ type State struct {
 	tables    *btree.Map[TableID, *table]
 	names     *btree.Map[string, TableID]
 	segments  *btree.Map[SegmentID, segmentRef] // of all versions of all tables
-	garbage   *btree.Map[SegmentID, struct{}]   // referred to no more, files perhaps still there
+
+	nodes      *btree.Map[string, *Node]
+	disks      *btree.Map[string, *Disk]
+	groups     *btree.Map[GroupID, *group]
+	stripes    *btree.Map[SegmentID, *stripe]   // with a member that is referred to
+	incomplete *btree.Set[SegmentID]            // those of them that miss members
+	garbage    *btree.Map[SegmentID, *dead]     // stripes without: files perhaps still there
+	members    *btree.Map[SegmentID, SegmentID] // the stripe of each data member, of both
 }
 
 // segmentRef says which commit brought a segment in.
@@ -41,7 +47,14 @@ func NewState() *State {
 		tables:   new(btree.Map[TableID, *table]),
 		names:    new(btree.Map[string, TableID]),
 		segments: new(btree.Map[SegmentID, segmentRef]),
-		garbage:  new(btree.Map[SegmentID, struct{}]),
+
+		nodes:      new(btree.Map[string, *Node]),
+		disks:      new(btree.Map[string, *Disk]),
+		groups:     new(btree.Map[GroupID, *group]),
+		stripes:    new(btree.Map[SegmentID, *stripe]),
+		incomplete: new(btree.Set[SegmentID]),
+		garbage:    new(btree.Map[SegmentID, *dead]),
+		members:    new(btree.Map[SegmentID, SegmentID]),
 	}
 }
 
@@ -222,34 +235,4 @@ func (s *State) CommittedKey(id TableID, key string) (Version, bool) {
 		return 0, false
 	}
 	return t.keys.get(key)
-}
-
-// Garbage returns the segments that no version refers to any more and whose
-// files may still be there, in order of their ids.
-func (s *State) Garbage() []SegmentID { return slices.Clone(s.garbage.Keys()) }
-
-// Verdict is what the catalog says about a segment's file on a medium.
-type Verdict int
-
-// Verdicts.
-const (
-	Keep  Verdict = iota // a version refers to it
-	Trash                // no version does, and none ever will
-	Wait                 // it may still be committed, or is not ours to judge
-)
-
-// Verdict says what may be done with the file of a segment. Only the catalog
-// decides: neither the age of the file nor a clock.
-func (s *State) Verdict(id SegmentID) Verdict {
-	if _, referenced := s.segments.Get(id); referenced {
-		return Keep
-	}
-	if _, gone := s.garbage.Get(id); gone {
-		return Trash
-	}
-	_, open := s.open.Get(id.Epoch())
-	if open || id.Epoch() == 0 || id.Epoch() > s.lastEpoch {
-		return Wait
-	}
-	return Trash
 }

@@ -40,7 +40,7 @@ const (
 type filling struct {
 	g       *Ingester
 	table   *catalog.Snapshot
-	written func(*catalog.Segment) error // is called by tasks
+	written func(*newSegment) error // is called by tasks
 
 	parts map[string]*partFilling
 	open  int     // parts with a segment
@@ -84,7 +84,7 @@ type task struct {
 	after   progress
 }
 
-func newFilling(ctx context.Context, g *Ingester, t *catalog.Snapshot, written func(*catalog.Segment) error) filling {
+func newFilling(ctx context.Context, g *Ingester, t *catalog.Snapshot, written func(*newSegment) error) filling {
 	f := filling{g: g, table: t, written: written, most: segmentsOpen, parts: map[string]*partFilling{}}
 	f.group, f.ctx = errgroup.WithContext(ctx)
 	return f

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/members"
 	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/schema"
 	"github.com/tarnlake/tarn/tiering"
@@ -37,9 +38,28 @@ func newIngester(t *testing.T, memory int64) *Ingester {
 		t.Fatal(err)
 	}
 	m.SetReserve(0)
-	g := New(Config{Medium: m, Epoch: 1, Logger: slog.New(slog.DiscardHandler), Memory: memory})
+	g := New(Config{Catalog: openCatalog(t, "m"), Members: members.NewStore(m), Epoch: 1, Logger: slog.New(slog.DiscardHandler), Memory: memory})
 	g.loads.Add(1)
 	return g
+}
+
+// openCatalog makes a catalog that knows one disk.
+func openCatalog(t *testing.T, disk string) *catalog.Catalog {
+	t.Helper()
+	c, err := catalog.Open(catalog.Config{Dir: filepath.Join(t.TempDir(), "raft"), Node: "n", Cluster: "c", Bootstrap: true, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	for _, cmd := range []catalog.Command{
+		{RegisterNode: &catalog.RegisterNode{Node: "n", Name: "n", Disks: []catalog.DiskFacts{{ID: disk, Tier: "hot", Bytes: 1 << 40}}}},
+		{SetGroup: &catalog.SetGroup{ID: 1, Tier: "hot", Scheme: tiering.Scheme{Data: 1}, Disks: []string{disk}}},
+	} {
+		if r, err := c.Propose(t.Context(), cmd); err != nil || r.Err != nil {
+			t.Fatal(err, r.Err)
+		}
+	}
+	return c
 }
 
 // TestFillingIsBounded fills more partitions than segments may be open, with
@@ -57,7 +77,7 @@ func TestFillingIsBounded(t *testing.T) {
 			g := newIngester(t, c.memory)
 			var mu sync.Mutex
 			var all []int64
-			f := newFilling(t.Context(), g, table, func(s *catalog.Segment) error {
+			f := newFilling(t.Context(), g, table, func(s *newSegment) error {
 				mu.Lock()
 				defer mu.Unlock()
 				all = append(all, s.Rows)

@@ -256,11 +256,11 @@ func (gr *group) cut(t *catalog.Snapshot, batch arrow.RecordBatch) (_ []part, er
 	return split(gr.g.ctx, t.Schema, t.PartitionBy, cols, int(batch.NumRows()))
 }
 
-func (gr *group) write(t *catalog.Snapshot, parts map[string]*buffered) ([]catalog.Segment, error) {
+func (gr *group) write(t *catalog.Snapshot, parts map[string]*buffered) ([]newSegment, error) {
 	var writers errgroup.Group
 	writers.SetLimit(8)
 	var mu sync.Mutex
-	var segments []catalog.Segment
+	var segments []newSegment
 	for _, b := range parts {
 		writers.Go(func() error {
 			s, err := gr.g.writeSegment(gr.g.ctx, t, b.values, b.batches)
@@ -280,7 +280,7 @@ func (gr *group) write(t *catalog.Snapshot, parts map[string]*buffered) ([]catal
 	return segments, nil
 }
 
-func (gr *group) commit(t *catalog.Snapshot, fresh []*request, segments []catalog.Segment) {
+func (gr *group) commit(t *catalog.Snapshot, fresh []*request, segments []newSegment) {
 	ids := make([]wire.BatchID, 0, len(fresh))
 	for _, r := range fresh {
 		if r.id.Producer != "" {
@@ -289,8 +289,8 @@ func (gr *group) commit(t *catalog.Snapshot, fresh []*request, segments []catalo
 	}
 	res, err := gr.g.commit(catalog.CommitSegments{
 		Txn: gr.g.newTxn(), Epoch: gr.g.Epoch, Table: t.ID, SchemaID: t.Schema.ID,
-		Segments: segments, Producers: ids, Operation: "append",
-	})
+		Producers: ids, Operation: "append",
+	}, segments)
 	if err == nil && res.Err != nil {
 		err = res.Err
 	}

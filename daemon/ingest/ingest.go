@@ -19,13 +19,13 @@ import (
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
-	"github.com/tarnlake/tarn/tiering"
+	"github.com/tarnlake/tarn/daemon/members"
 )
 
 // Config is what an Ingester works with. All fields are needed but Memory.
 type Config struct {
 	Catalog *catalog.Catalog
-	Medium  *tiering.Medium
+	Members *members.Store
 	Epoch   catalog.Epoch // this life of the node: ids are given out under it
 	Cluster string
 	Logger  *slog.Logger

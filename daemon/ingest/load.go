@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
 
@@ -24,7 +25,7 @@ type Load struct {
 	fill  filling
 
 	mu      sync.Mutex
-	written []catalog.Segment
+	written []newSegment
 	command int // bytes that the segments will take in the commit
 }
 
@@ -93,7 +94,7 @@ func (l *Load) take(ctx context.Context, batch arrow.RecordBatch) error {
 }
 
 // add notes a segment that has been written.
-func (l *Load) add(s *catalog.Segment) error {
+func (l *Load) add(s *newSegment) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.written = append(l.written, *s)
@@ -102,9 +103,11 @@ func (l *Load) add(s *catalog.Segment) error {
 
 // checkCommand ends a load whose commit would not fit one command, before all
 // of its segments are written.
-func (l *Load) checkCommand(s *catalog.Segment) error {
-	b, err := json.Marshal(s)
-	if l.command += len(b) + 1; err == nil && l.command > catalog.MaxCommandBytes-commandRoom {
+func (l *Load) checkCommand(s *newSegment) error {
+	segment, err1 := json.Marshal(s.Segment)
+	stripe, err2 := json.Marshal(s.stripe)
+	err := errors.Join(err1, err2)
+	if l.command += len(segment) + len(stripe) + 2; err == nil && l.command > catalog.MaxCommandBytes-commandRoom {
 		err = wire.Errorf(wire.LimitExceeded, "the load has %d segments, more than one commit can name", len(l.written)).
 			WithHint("load fewer partitions at a time, or partition more coarsely")
 	}
@@ -125,14 +128,14 @@ func (l *Load) Commit() (wire.Receipt, error) {
 		l.g.discard(l.written, l.g.Catalog.View().Index())
 		return wire.Receipt{}, err
 	}
-	slices.SortFunc(l.written, func(a, b catalog.Segment) int { return cmp.Compare(a.ID, b.ID) }) // as they were begun
+	slices.SortFunc(l.written, func(a, b newSegment) int { return cmp.Compare(a.ID, b.ID) }) // as they were begun
 	if l.rows == 0 {
 		return wire.Receipt{Version: int64(l.table.Version)}, nil
 	}
 	r, err := l.g.commit(catalog.CommitSegments{
 		Txn: l.g.newTxn(), Epoch: l.g.Epoch, Table: l.table.ID, SchemaID: l.table.Schema.ID,
-		Segments: l.written, Key: l.key, Operation: "append",
-	})
+		Key: l.key, Operation: "append",
+	}, l.written)
 	if err == nil && r.Err != nil {
 		err = r.Err
 	}
@@ -145,7 +148,7 @@ func (l *Load) Commit() (wire.Receipt, error) {
 	return receipt(r, l.written), nil
 }
 
-func receipt(r catalog.Result, segments []catalog.Segment) wire.Receipt {
+func receipt(r catalog.Result, segments []newSegment) wire.Receipt {
 	out := wire.Receipt{Version: int64(r.Version), Segments: len(segments)}
 	for _, s := range segments {
 		out.Rows += s.Rows

@@ -7,26 +7,23 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
-	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/compute"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/members"
 	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/index"
 	"github.com/tarnlake/tarn/schema"
 	"github.com/tarnlake/tarn/tiering"
 )
 
-// MemberName is the name of a segment's file on its medium.
-func MemberName(id catalog.SegmentID) string { return id.String() + ".seg" }
-
 // writeSegment writes the rows of batches, all of one partition, as one
 // durable segment, sorted by the table's sort key. The segment is not part of
 // the table until it is committed.
-func (g *Ingester) writeSegment(ctx context.Context, t *catalog.Snapshot, values []schema.PartitionValue, batches []arrow.RecordBatch) (*catalog.Segment, error) {
+func (g *Ingester) writeSegment(ctx context.Context, t *catalog.Snapshot, values []schema.PartitionValue, batches []arrow.RecordBatch) (*newSegment, error) {
 	s, err := g.openSegment(t, values)
 	if err != nil {
 		return nil, err
@@ -46,7 +43,7 @@ type openSegment struct {
 	table  *catalog.Snapshot
 	values []schema.PartitionValue
 	id     catalog.SegmentID
-	file   *tiering.Writer
+	file   *members.Writer
 	rows   *format.Writer
 }
 
@@ -55,7 +52,7 @@ func (g *Ingester) openSegment(t *catalog.Snapshot, values []schema.PartitionVal
 	if err != nil {
 		return nil, err
 	}
-	file, err := g.Medium.Create(MemberName(id))
+	file, err := g.Members.Create(g.Catalog.View(), id)
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -102,21 +99,20 @@ func (s *openSegment) progress() progress {
 }
 
 // commit makes the segment durable.
-func (s *openSegment) commit() (_ *catalog.Segment, err error) {
+func (s *openSegment) commit() (_ *newSegment, err error) {
 	defer s.recover(&err)
 	summary, err := s.rows.Close()
 	if err != nil {
 		return nil, storeError(err)
 	}
-	receipt, err := s.file.Commit()
+	stripe, err := s.file.Commit()
 	if err != nil {
 		return nil, storeError(err)
 	}
-	return &catalog.Segment{
+	return &newSegment{catalog.Segment{
 		ID: s.id, SchemaID: s.table.Schema.ID, Partition: s.values,
-		Rows: summary.Rows, Bytes: receipt.Size, Hash: receipt.Hash,
-		Medium: s.g.Medium.ID(), Zones: zonesOf(summary),
-	}, nil
+		Rows: summary.Rows, Bytes: stripe.Data[0].Bytes, Hash: stripe.Data[0].Hash, Zones: zonesOf(summary),
+	}, stripe}, nil
 }
 
 // recover makes an error of a panic.
@@ -221,13 +217,4 @@ func storeError(err error) error {
 		return wire.Errorf(wire.Unavailable, "no rows were taken: %w", err).WithHint("check the disk (kernel log), then restart the node")
 	}
 	return err
-}
-
-// ParseMemberName is the inverse of MemberName.
-func ParseMemberName(name string) (catalog.SegmentID, error) {
-	id, ok := strings.CutSuffix(name, ".seg")
-	if !ok {
-		return 0, fmt.Errorf("%q is not the name of a segment file", name)
-	}
-	return catalog.ParseSegmentID(id)
 }

@@ -1,0 +1,175 @@
+package daemon
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/tiering"
+)
+
+// DiskConfig is a directory on a disk of its own that the node may use.
+type DiskConfig struct {
+	Path string
+	Tier string // hot, warm, cold or archive; default hot
+}
+
+// Tiers are the classes that a disk may belong to, the fastest first.
+var Tiers = []string{"hot", "warm", "cold", "archive"}
+
+// ParseDisk reads "PATH" or "PATH,tier=warm".
+func ParseDisk(text string) (DiskConfig, error) {
+	path, options, given := strings.Cut(text, ",")
+	d := DiskConfig{Path: path, Tier: Tiers[0]}
+	if given {
+		tier, ok := strings.CutPrefix(options, "tier=")
+		if !ok || !slices.Contains(Tiers, tier) {
+			return d, wire.Errorf(wire.InvalidArgument, "disk %q: want PATH,tier=%s", text, strings.Join(Tiers, "|"))
+		}
+		d.Tier = tier
+	}
+	if path == "" {
+		return d, wire.Errorf(wire.InvalidArgument, "disk %q has no path", text)
+	}
+	return d, nil
+}
+
+// diskPlace is a disk as node.json has it. The header on the disk says the
+// same of it: a path where another disk is mounted, or none, is noticed.
+type diskPlace struct {
+	ID   string `json:"id"` // of the medium
+	Path string `json:"path"`
+	Tier string `json:"tier"`
+}
+
+// openDisks mounts the disks that the node has, and makes its own of those
+// that it is given for the first time: what is empty is formatted, and a disk
+// that comes from another node of the cluster is taken as it is. A disk that
+// has gone missing is never made anew: the node goes on without it, unless it
+// was the last one.
+func openDisks(cfg Config, id *identity) ([]*tiering.Medium, error) {
+	given := cfg.Disks
+	if len(given) == 0 && len(id.Disks) == 0 {
+		given = []DiskConfig{{Path: filepath.Join(cfg.Dir, "media", "0"), Tier: Tiers[0]}}
+	}
+	media, missing := mountKnown(cfg, id)
+	for _, d := range given {
+		m, err := addDisk(cfg.Dir, id, d)
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			media = append(media, m)
+		}
+	}
+	if len(media) == 0 {
+		return nil, missing
+	}
+	if missing != nil {
+		cfg.Logger.Error("the node starts without some of its disks", "error", missing)
+	}
+	for _, m := range media {
+		if err := m.RemoveLeftovers(); err != nil { // of writes that a crash cut off
+			return nil, wire.Errorf(wire.Unavailable, "clearing unfinished writes away: %w", err)
+		}
+	}
+	return media, nil
+}
+
+// mountKnown mounts the disks of node.json, and says which are not there.
+func mountKnown(cfg Config, id *identity) (media []*tiering.Medium, missing error) {
+	for _, d := range id.Disks {
+		m, err := tiering.Mount(tiering.OSFS{}, absolute(cfg.Dir, d.Path), id.Cluster)
+		if err == nil && m.ID() != d.ID {
+			err = wire.Errorf(wire.Conflict, "the medium in %s is %s; this node's is %s", d.Path, m.ID(), d.ID).
+				WithHint("put back the node's own disk")
+		}
+		if err != nil {
+			missing = errors.Join(missing, err)
+			continue
+		}
+		media = append(media, m)
+	}
+	return media, missing
+}
+
+// addDisk takes a disk that the node has not had; nil if it has it already.
+func addDisk(dir string, id *identity, d DiskConfig) (*tiering.Medium, error) {
+	at, err := filepath.Abs(d.Path)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(id.Disks, func(have diskPlace) bool { return absolute(dir, have.Path) == absolute(dir, at) }) {
+		return nil, nil
+	}
+	m, err := mountOrFormat(at, id.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(id.Disks, func(have diskPlace) bool { return have.ID == m.ID() }) {
+		return nil, wire.Errorf(wire.Conflict, "the medium in %s is one that this node has elsewhere: it was copied or moved", at).
+			WithHint("mount it where it was, or take the copy away")
+	}
+	id.Disks = append(id.Disks, diskPlace{ID: m.ID(), Path: relative(dir, at), Tier: d.Tier})
+	return m, id.write(dir)
+}
+
+func mountOrFormat(at, cluster string) (*tiering.Medium, error) {
+	m, err := tiering.Mount(tiering.OSFS{}, at, cluster)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return m, err
+	}
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		return nil, unusableDir(at, err)
+	}
+	if err := tiering.Format(tiering.OSFS{}, at, cluster, uuid.NewString()); err != nil {
+		return nil, wire.Errorf(wire.InvalidArgument, "%s cannot be a disk of the node: %w", at, err)
+	}
+	for _, d := range []string{filepath.Dir(at), filepath.Dir(filepath.Dir(at))} {
+		if err := syncDir(d); err != nil {
+			return nil, err
+		}
+	}
+	return tiering.Mount(tiering.OSFS{}, at, cluster)
+}
+
+// relative shortens a path below the node's directory, which may be moved.
+func relative(dir, path string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		if rel, err := filepath.Rel(abs, path); err == nil && filepath.IsLocal(rel) {
+			return rel
+		}
+	}
+	return path
+}
+
+func absolute(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	abs, err := filepath.Abs(filepath.Join(dir, path))
+	if err != nil {
+		return path
+	}
+	return abs
+}
+
+// registration is what the node says of itself when it starts.
+func (n *Node) registration() (*catalog.RegisterNode, error) {
+	reg := &catalog.RegisterNode{Node: n.id.Node, Name: n.cfg.Name, Version: n.cfg.Version}
+	for _, m := range n.members.Media() {
+		space, err := m.Space()
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(n.id.Disks, func(d diskPlace) bool { return d.ID == m.ID() })
+		reg.Disks = append(reg.Disks, catalog.DiskFacts{ID: m.ID(), Tier: n.id.Disks[i].Tier, Bytes: space.Total})
+	}
+	return reg, nil
+}

@@ -1,0 +1,66 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/repair"
+)
+
+// movesAtOnce is how many slots of placement groups may be on their way to
+// another disk at a time.
+const movesAtOnce = 16
+
+// repairEvery is how often the node looks for what it should place or
+// rebuild.
+const repairEvery = 2 * time.Second
+
+// place gives the placement groups the disks that they should have.
+func (n *Node) place(ctx context.Context) error {
+	plan, err := repair.Placement(n.catalog.View(), movesAtOnce)
+	if err != nil {
+		return err
+	}
+	for _, cmd := range plan {
+		if _, err := n.propose(ctx, catalog.Command{SetGroup: &cmd}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepRepaired places and rebuilds for as long as the node runs.
+func (n *Node) keepRepaired(ctx context.Context) {
+	rebuilder := &repair.Rebuilder{Members: n.members, Logger: n.cfg.Logger, Propose: func(ctx context.Context, cmd catalog.Command) error {
+		_, err := n.propose(ctx, cmd)
+		return err
+	}}
+	tick := time.NewTicker(repairEvery)
+	defer tick.Stop()
+	for {
+		placed, err := n.repair(ctx, rebuilder)
+		if err != nil && ctx.Err() == nil {
+			n.cfg.Logger.Warn("repair", "error", err)
+		}
+		if placed > 0 && err == nil {
+			continue // there may be more
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (n *Node) repair(ctx context.Context, r *repair.Rebuilder) (placed int, err error) {
+	if err := n.place(ctx); err != nil {
+		return 0, err
+	}
+	view, err := n.catalog.Read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return r.Pass(ctx, view)
+}

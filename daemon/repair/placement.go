@@ -1,0 +1,177 @@
+// Package repair brings bytes to where the catalog says they belong: it plans
+// which disks placement groups should have, rebuilds members that are missing,
+// and clears away what is garbage. Plans are pure functions of a state; a
+// plan that is carried out twice, or half, does no harm.
+package repair
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/tiering"
+)
+
+// Placement returns the commands that bring the placement groups nearer to
+// what the disks call for: groups for tiers that have too few, more copies
+// where the cluster has grown, and other disks for slots whose disk is lost,
+// drained or fuller than others. No more than most slots move at a time. A
+// state that needs nothing gives none.
+func Placement(view *catalog.State, most int) ([]catalog.SetGroup, error) {
+	var all []catalog.SetGroup
+	for _, tier := range tiers(view) {
+		p, err := newPlacing(view, tier)
+		if err != nil {
+			return nil, fmt.Errorf("tier %s: %w", tier, err)
+		}
+		p.add()
+		p.widen()
+		p.move(most - p.moving())
+		all = append(all, p.out...)
+	}
+	return all, nil
+}
+
+func tiers(view *catalog.State) []string {
+	var all []string
+	for _, d := range view.Disks() {
+		if !slices.Contains(all, d.Tier) {
+			all = append(all, d.Tier)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// placing is one Placement under way, of one tier.
+type placing struct {
+	view   *catalog.State
+	tier   string
+	disks  *tiering.Topology
+	want   tiering.Scheme // of copies
+	groups []catalog.Group
+	last   catalog.GroupID // of all tiers
+	out    []catalog.SetGroup
+}
+
+func newPlacing(view *catalog.State, tier string) (*placing, error) {
+	p := &placing{view: view, tier: tier}
+	disks := disksOf(view, tier)
+	p.want = tiering.DefaultSchemes(tiering.ShapeOf(disks)).L0
+	for _, g := range view.Groups() {
+		p.last = max(p.last, g.ID)
+		if g.Tier == tier {
+			p.groups = append(p.groups, g)
+		}
+	}
+	var err error
+	p.disks, err = tiering.NewTopology(disks, tier)
+	return p, err
+}
+
+// disksOf returns the disks of a tier that are not lost, as placement sees
+// them. One that is suspect or away keeps what it has.
+func disksOf(view *catalog.State, tier string) []tiering.Disk {
+	var all []tiering.Disk
+	for _, d := range view.Disks() {
+		if d.Tier != tier || d.State == catalog.DiskLost {
+			continue
+		}
+		n, _ := view.Node(d.Node)
+		state := tiering.DiskFull
+		switch {
+		case d.State == catalog.DiskDraining:
+			state = tiering.DiskLeaving
+		case d.State == catalog.DiskUp && n.State == catalog.NodeUp:
+			state = tiering.DiskOpen
+		}
+		all = append(all, tiering.Disk{ID: d.ID, Node: d.Node, Zone: n.Zone, Tier: d.Tier, Weight: max(d.Bytes, 1), State: state})
+	}
+	return all
+}
+
+// add makes groups of copies, as many as the disks should have.
+func (p *placing) add() {
+	there := 0
+	for _, g := range p.groups {
+		if g.Scheme.Copies() {
+			there++
+		}
+	}
+	for ; there < p.disks.Groups(p.want); there++ {
+		g := tiering.Group{ID: uint64(p.last) + 1, Scheme: p.want}
+		slots, err := p.disks.Place(g)
+		if err != nil {
+			return // too few disks: there is nothing better than waiting for more
+		}
+		p.last++
+		p.out = append(p.out, catalog.SetGroup{ID: p.last, Tier: p.tier, Scheme: p.want, Disks: slots})
+	}
+}
+
+// widen gives groups of copies as many as the cluster can have by now.
+func (p *placing) widen() {
+	for i, g := range p.groups {
+		if !g.Scheme.Copies() || g.Scheme.Parity >= p.want.Parity || movingSlots(g) > 0 {
+			continue
+		}
+		slots, err := p.disks.Place(tiering.Group{ID: uint64(g.ID), Scheme: p.want, Slots: slotsOf(g)})
+		if err != nil || !slices.Equal(slots[:len(g.Slots)], slotsOf(g)) {
+			continue // a slot has to move first
+		}
+		p.out = append(p.out, catalog.SetGroup{ID: g.ID, IfIndex: g.Index, Tier: g.Tier, Scheme: p.want, Disks: slots})
+		p.groups[i].Slots = nil // done for now
+	}
+}
+
+// moving counts the slots that are on their way.
+func (p *placing) moving() int {
+	n := 0
+	for _, g := range p.groups {
+		n += movingSlots(g)
+	}
+	return n
+}
+
+func movingSlots(g catalog.Group) int {
+	n := 0
+	for _, s := range g.Slots {
+		if s.From != "" {
+			n++
+		}
+	}
+	return n
+}
+
+func slotsOf(g catalog.Group) []string {
+	disks := make([]string, len(g.Slots))
+	for i, s := range g.Slots {
+		disks[i] = s.Disk
+	}
+	return disks
+}
+
+// move gives slots other disks, at most so many.
+func (p *placing) move(most int) {
+	var groups []tiering.Group
+	at := map[uint64]catalog.Group{}
+	for _, g := range p.groups {
+		if g.Slots == nil || movingSlots(g) > 0 {
+			continue
+		}
+		_, bytes, _ := p.view.GroupLoad(g.ID)
+		groups = append(groups, tiering.Group{ID: uint64(g.ID), Scheme: g.Scheme, Slots: slotsOf(g), Bytes: bytes})
+		at[uint64(g.ID)] = g
+	}
+	changed := map[uint64]int{} // index in out
+	for _, m := range p.disks.Rebalance(groups, max(most, 0)) {
+		g := at[m.Group]
+		i, ok := changed[m.Group]
+		if !ok {
+			i = len(p.out)
+			p.out = append(p.out, catalog.SetGroup{ID: g.ID, IfIndex: g.Index, Tier: g.Tier, Scheme: g.Scheme, Disks: slotsOf(g)})
+			changed[m.Group] = i
+		}
+		p.out[i].Disks[m.Slot] = m.To
+	}
+}
