@@ -181,6 +181,19 @@ func (c *Client) Explain(ctx context.Context, q *expr.Query) (wire.Explanation, 
 	return call[wire.Explanation](ctx, c, wire.ActionExplain, q)
 }
 
+// Disks lists the disks of the cluster.
+func (c *Client) Disks(ctx context.Context) ([]wire.Disk, error) {
+	list, err := call[wire.DiskList](ctx, c, wire.ActionDisks, struct{}{})
+	return list.Disks, err
+}
+
+// SetDisk changes what becomes of a disk, named by its id or enough of its
+// beginning; change is one of wire.DiskUse, DiskDrain, DiskLose and DiskRemove.
+func (c *Client) SetDisk(ctx context.Context, id, change string) error {
+	_, err := call[struct{}](ctx, c, wire.ActionSetDisk, wire.SetDisk{ID: id, Change: change})
+	return err
+}
+
 // Status returns the node's own word on how it is.
 func (c *Client) Status(ctx context.Context) (wire.Status, error) {
 	return call[wire.Status](ctx, c, wire.ActionStatus, struct{}{})

@@ -12,6 +12,7 @@ import (
 	"github.com/tarnlake/tarn/client/sql"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/repair"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/schema"
 )
@@ -35,6 +36,8 @@ func (s *service) actions() []action {
 		{wire.ActionSegment, "read segments back and check every byte", handler(s.verify)},
 		{wire.ActionExplain, "tell what a query would read", handler(s.explain)},
 		{wire.ActionStatus, "tell how the node is", handler(s.status)},
+		{wire.ActionDisks, "list disks", handler(s.disks)},
+		{wire.ActionSetDisk, "change what becomes of a disk", handler(s.setDisk)},
 	}
 }
 
@@ -244,6 +247,6 @@ func (s *service) status(context.Context, struct{}) (wire.Status, error) {
 	return wire.Status{
 		Version: s.n.cfg.Version, Node: s.n.id.Node, Cluster: s.n.id.Cluster,
 		Started: s.n.started, Ready: true, Tables: len(s.n.catalog.View().Tables()),
-		Redundancy: "not redundant: one node with one disk; losing the disk loses the data",
+		Redundancy: repair.HealthOf(s.n.catalog.View()).String(),
 	}, nil
 }

@@ -97,6 +97,8 @@ type Node struct {
 	metrics *metrics
 	started time.Time
 
+	repairNow chan struct{} // of capacity 1: see wakeRepair
+
 	scanMemory *scan.Pool    // what all queries together may hold
 	parts      *format.Cache // of segments
 	puts       *putMemory
@@ -121,7 +123,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := kern.TierError(); err != nil {
 		return nil, wire.Errorf(wire.InvalidArgument, "%w", err).WithHint("leave TARN_KERN out to take the best tier of this CPU")
 	}
-	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), metrics: newMetrics(), puts: newPutMemory(cfg.MemoryLimit / 4)}
+	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), repairNow: make(chan struct{}, 1), metrics: newMetrics(), puts: newPutMemory(cfg.MemoryLimit / 4)}
 	n.scanMemory, n.parts = ReadMemory(cfg.MemoryLimit, runtime.GOMAXPROCS(0))
 	defer func() {
 		if err != nil {

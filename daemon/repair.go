@@ -49,8 +49,17 @@ func (n *Node) keepRepaired(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-n.repairNow:
 		case <-tick.C:
 		}
+	}
+}
+
+// wakeRepair has repair look at once.
+func (n *Node) wakeRepair() {
+	select {
+	case n.repairNow <- struct{}{}:
+	default: // it will look anyway
 	}
 }
 

@@ -20,6 +20,8 @@ const (
 	ActionSegment     = "tarn.segment.verify" // VerifySegments → SegmentReport
 	ActionExplain     = "tarn.query.explain"  // expr.Query → Explanation
 	ActionStatus      = "tarn.status"         // {} → Status
+	ActionDisks       = "tarn.disk.list"      // {} → DiskList
+	ActionSetDisk     = "tarn.disk.set"       // SetDisk → {}
 )
 
 // CreateTable asks for a new table. Field ids are given by the node.
@@ -198,3 +200,38 @@ type Status struct {
 	Tables     int       `json:"tables"`
 	Redundancy string    `json:"redundancy"` // in words: what may be lost right now
 }
+
+// DiskList lists the disks of the cluster.
+type DiskList struct {
+	Disks []Disk `json:"disks"`
+}
+
+// Disk is a disk of the cluster and what it holds.
+type Disk struct {
+	ID      string    `json:"id"`
+	Node    string    `json:"node"` // its name
+	Path    string    `json:"path,omitempty"`
+	Tier    string    `json:"tier"`
+	State   string    `json:"state"`
+	Reason  string    `json:"reason,omitempty"` // of the state
+	Since   time.Time `json:"since,omitzero"`
+	Bytes   int64     `json:"bytes"`          // size of its filesystem
+	Free    int64     `json:"free,omitempty"` // of a disk of the node that answers
+	Used    int64     `json:"used"`           // by members that belong there
+	Slots   int       `json:"slots"`          // of placement groups
+	Missing int       `json:"missing"`        // members that belong there and are not there yet
+}
+
+// SetDisk changes what becomes of a disk.
+type SetDisk struct {
+	ID     string `json:"id"`     // or enough of its beginning
+	Change string `json:"change"` // one of the changes below
+}
+
+// What may become of a disk.
+const (
+	DiskUse    = "use"    // it takes members again
+	DiskDrain  = "drain"  // what it holds goes to others
+	DiskLose   = "lose"   // it is given up: what it held is rebuilt from others
+	DiskRemove = "remove" // it is forgotten, once it holds nothing
+)

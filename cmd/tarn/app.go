@@ -88,7 +88,7 @@ Commands talk to the node at --addr, else TARN_ADDR, else ` + client.DefaultAddr
 	root.SetFlagErrorFunc(usageError)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
-		a.serverCommand(), a.tableCommand(), a.segmentCommand(), a.ingestCommand(),
+		a.serverCommand(), a.tableCommand(), a.segmentCommand(), a.diskCommand(), a.ingestCommand(),
 		a.scanCommand(), a.queryCommand(), a.mountCommand(), a.umountCommand(),
 		a.statusCommand(), a.generateCommand(), a.versionCommand(),
 	)

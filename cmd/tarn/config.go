@@ -16,22 +16,24 @@ import (
 // (memory_limit is --memory-limit) and an environment variable
 // (TARN_MEMORY_LIMIT): a flag beats the environment, which beats the file.
 type serverFile struct {
-	Dir         string `toml:"dir"`
-	Listen      string `toml:"listen"`
-	HTTP        string `toml:"http"`
-	MemoryLimit any    `toml:"memory_limit"` // text, or a number of bytes
-	TrashFor    string `toml:"trash_for"`
-	SendTimeout string `toml:"send_timeout"`
-	LogLevel    string `toml:"log_level"`
+	Dir         string   `toml:"dir"`
+	Name        string   `toml:"name"`
+	Disk        []string `toml:"disk"`
+	Listen      string   `toml:"listen"`
+	HTTP        string   `toml:"http"`
+	MemoryLimit any      `toml:"memory_limit"` // text, or a number of bytes
+	TrashFor    string   `toml:"trash_for"`
+	SendTimeout string   `toml:"send_timeout"`
+	LogLevel    string   `toml:"log_level"`
 }
 
 // serverKeys are the keys of serverFile.
-var serverKeys = []string{"dir", "listen", "http", "memory_limit", "trash_for", "send_timeout", "log_level"}
+var serverKeys = []string{"dir", "name", "disk", "listen", "http", "memory_limit", "trash_for", "send_timeout", "log_level"}
 
 // value returns the value of a key.
 func (f *serverFile) value(key string) string {
 	return map[string]string{
-		"dir": f.Dir, "listen": f.Listen, "http": f.HTTP,
+		"dir": f.Dir, "name": f.Name, "listen": f.Listen, "http": f.HTTP,
 		"memory_limit": sizeText(f.MemoryLimit), "trash_for": f.TrashFor, "send_timeout": f.SendTimeout, "log_level": f.LogLevel,
 	}[key]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,8 @@ beats the file.`,
 	}
 	flags := c.Flags()
 	flags.String("dir", "", "`DIR` of the node, made on the first start")
+	flags.StringArray("disk", nil, "`PATH[,tier=TIER]` of a disk for the node to use, hot, warm, cold or archive; may be repeated. Without any it uses DIR (TARN_DISK, separated by colons)")
+	flags.String("name", "", "`NAME` of the node, for people; the machine's if left out")
 	flags.String("listen", client.DefaultAddr, "`HOST:PORT` of Arrow Flight; port 0 picks a free one")
 	flags.String("http", "127.0.0.1:7461", "`HOST:PORT` of health and metrics, or none")
 	flags.String("memory-limit", "512MiB", "`SIZE` of memory that the process should stay under")
@@ -59,6 +62,10 @@ func (a *app) serverConfig(c *cobra.Command) (cfg daemon.Config, err error) {
 	if cfg.Dir = get("dir"); cfg.Dir == "" {
 		return cfg, wire.Errorf(wire.InvalidArgument, "the node has no directory").WithHint("tarn server --dir DIR")
 	}
+	if cfg.Disks, err = a.diskSettings(c, file); err != nil {
+		return cfg, err
+	}
+	cfg.Name = get("name")
 	cfg.Listen, cfg.HTTP, cfg.Version = get("listen"), get("http"), buildVersion()
 	if err = checkAddr("--listen", cfg.Listen); err != nil {
 		return cfg, err
@@ -79,6 +86,27 @@ func (a *app) serverConfig(c *cobra.Command) (cfg daemon.Config, err error) {
 	}
 	cfg.Logger, err = a.logger(get("log_level"))
 	return cfg, err
+}
+
+// diskSettings returns the disks of the flags, else of the environment, else
+// of the file.
+func (a *app) diskSettings(c *cobra.Command, file *serverFile) ([]daemon.DiskConfig, error) {
+	given, _ := c.Flags().GetStringArray("disk")
+	if v := a.getenv("TARN_DISK"); len(given) == 0 && v != "" {
+		given = filepath.SplitList(v)
+	}
+	if len(given) == 0 {
+		given = file.Disk
+	}
+	var disks []daemon.DiskConfig
+	for _, text := range given {
+		d, err := daemon.ParseDisk(text)
+		if err != nil {
+			return nil, err
+		}
+		disks = append(disks, d)
+	}
+	return disks, nil
 }
 
 // minMemoryLimit is the least that a node can load and scan with.

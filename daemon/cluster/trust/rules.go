@@ -34,6 +34,8 @@ var actions = map[string]Role{
 	wire.ActionSegment:     Reader, // reads what a scan reads
 	wire.ActionExplain:     Reader,
 	wire.ActionStatus:      Reader,
+	wire.ActionDisks:       Reader,
+	wire.ActionSetDisk:     Admin,
 }
 
 // allow refuses p what only others may do, by the table rules.

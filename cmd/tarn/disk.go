@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/tarnlake/tarn/client"
+	"github.com/tarnlake/tarn/client/wire"
+)
+
+func (a *app) diskCommand() *cobra.Command {
+	c := a.talks(&cobra.Command{Use: "disk", Short: "List disks, and take them out of use"})
+	c.AddCommand(a.diskList(),
+		a.diskChange("drain", wire.DiskDrain, "Move what a disk holds to other disks",
+			"The disk takes nothing new, and is read until everything has moved.\n\"tarn disk list\" shows how far it is; then: tarn disk remove ID"),
+		a.diskChange("use", wire.DiskUse, "Let a disk take members again", "It ends a drain, and takes back a disk that was lost or suspect."),
+		a.diskChange("lose", wire.DiskLose, "Give a disk up", "What it held is rebuilt from other disks. Where there are no others that have it, it is\nout of reach until the disk is back in use."),
+		a.diskChange("remove", wire.DiskRemove, "Forget a disk that holds nothing", "A disk that was drained or given up is forgotten once nothing belongs on it any more."))
+	return group(c)
+}
+
+func (a *app) diskList() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "list",
+		Short:   "List the disks and what they hold",
+		Example: "  tarn disk list\n  tarn disk list --output json",
+		Args:    args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.withClient(c.Context(), func(n *client.Client) error { return a.listDisks(c.Context(), n) })
+		},
+	}
+	return a.prints(c)
+}
+
+func (a *app) listDisks(ctx context.Context, n *client.Client) error {
+	s, err := n.Disks(ctx)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(s, func(a, b wire.Disk) int {
+		return cmpTexts([2]string{a.Node, b.Node}, [2]string{a.Path, b.Path}, [2]string{a.ID, b.ID})
+	})
+	type row = wire.Disk
+	return a.printList(
+		texts("disk", s, func(r row) string { return r.ID }),
+		texts("node", s, func(r row) string { return r.Node }),
+		texts("tier", s, func(r row) string { return r.Tier }),
+		texts("state", s, func(r row) string { return r.State }),
+		times("since", s, func(r row) time.Time { return r.Since }),
+		numbers("slots", s, func(r row) int64 { return int64(r.Slots) }),
+		numbers("missing", s, func(r row) int64 { return int64(r.Missing) }),
+		numbers("used", s, func(r row) int64 { return r.Used }),
+		numbers("free", s, func(r row) int64 { return r.Free }),
+		numbers("bytes", s, func(r row) int64 { return r.Bytes }),
+		texts("path", s, func(r row) string { return r.Path }),
+		texts("reason", s, func(r row) string { return r.Reason }),
+	)
+}
+
+// cmpTexts compares pairs of texts until two differ.
+func cmpTexts(pairs ...[2]string) int {
+	for _, p := range pairs {
+		switch {
+		case p[0] < p[1]:
+			return -1
+		case p[0] > p[1]:
+			return 1
+		}
+	}
+	return 0
+}
+
+func (a *app) diskChange(name, change, short, long string) *cobra.Command {
+	return &cobra.Command{
+		Use:     name + " ID",
+		Short:   short,
+		Long:    long,
+		Example: "  tarn disk " + name + " 7f3c",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withClient(c.Context(), func(n *client.Client) error { return n.SetDisk(c.Context(), args[0], change) })
+		},
+	}
+}

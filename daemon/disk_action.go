@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"context"
+	"strings"
+
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+)
+
+// disks lists the disks of the cluster and what they hold.
+func (s *service) disks(ctx context.Context, _ struct{}) (wire.DiskList, error) {
+	view, err := s.n.catalog.Read(ctx)
+	if err != nil {
+		return wire.DiskList{}, err
+	}
+	var list wire.DiskList
+	at := map[string]*wire.Disk{}
+	for _, d := range view.Disks() {
+		list.Disks = append(list.Disks, s.disk(view, d))
+	}
+	for i := range list.Disks {
+		at[list.Disks[i].ID] = &list.Disks[i]
+	}
+	for _, g := range view.Groups() {
+		_, bytes, missing := view.GroupLoad(g.ID)
+		for i, slot := range g.Slots {
+			d := at[slot.Disk]
+			d.Slots++
+			d.Used += bytes
+			d.Missing += missing[i]
+		}
+	}
+	return list, nil
+}
+
+func (s *service) disk(view *catalog.State, d *catalog.Disk) wire.Disk {
+	out := wire.Disk{ID: d.ID, Node: d.Node, Tier: d.Tier, State: string(d.State), Reason: d.Reason, Since: d.Since, Bytes: d.Bytes}
+	if n, ok := view.Node(d.Node); ok {
+		out.Node = n.Name
+	}
+	if m, here := s.n.members.Medium(d.ID); here {
+		out.Path = m.Dir()
+		if space, err := m.Space(); err == nil {
+			out.Free = space.Free
+		}
+		if err := m.Suspect(); err != nil && out.Reason == "" {
+			out.Reason = err.Error()
+		}
+	}
+	return out
+}
+
+// setDisk does what an operator has decided about a disk.
+func (s *service) setDisk(ctx context.Context, req wire.SetDisk) (struct{}, error) {
+	view, err := s.n.catalog.Read(ctx)
+	if err != nil {
+		return struct{}{}, err
+	}
+	d, err := findDisk(view, req.ID)
+	if err != nil {
+		return struct{}{}, err
+	}
+	set := &catalog.SetDiskState{Disk: d.ID, Reason: "an operator said so"}
+	cmd := catalog.Command{SetDiskState: set}
+	switch req.Change {
+	case wire.DiskUse:
+		set.State, set.Reason = catalog.DiskUp, ""
+	case wire.DiskDrain:
+		set.State = catalog.DiskDraining
+	case wire.DiskLose:
+		set.State = catalog.DiskLost
+	case wire.DiskRemove:
+		cmd = catalog.Command{RemoveDisk: &catalog.RemoveDisk{Disk: d.ID}}
+	default:
+		return struct{}{}, wire.Errorf(wire.InvalidArgument, "a disk cannot be changed by %q", req.Change)
+	}
+	if _, err := s.n.propose(ctx, cmd); err != nil {
+		return struct{}{}, err
+	}
+	s.n.wakeRepair()
+	return struct{}{}, nil
+}
+
+// findDisk finds a disk by its id or the beginning of it.
+func findDisk(view *catalog.State, id string) (*catalog.Disk, error) {
+	var found []*catalog.Disk
+	for _, d := range view.Disks() {
+		if d.ID == id {
+			return d, nil
+		}
+		if id != "" && strings.HasPrefix(d.ID, id) {
+			found = append(found, d)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, wire.Errorf(wire.InvalidArgument, "there is no disk %q", id).WithHint("tarn disk list")
+	}
+	return nil, wire.Errorf(wire.InvalidArgument, "%d disks begin with %q", len(found), id).WithHint("give more of the id: tarn disk list")
+}
