@@ -21,7 +21,7 @@ func TestWithinMeans(t *testing.T) {
 		src := randomVector[uint16](rng, 9)
 		packed := make([]uint16, Words[uint16](9))
 		Pack(packed, &src, 0, 9)
-		for _, r := range [][2]uint16{{100, 50}, {0, 0}, {511, 0}, {65530, 20}, {600, 65535 - 500}, {0, 65535}, {512, 9}} {
+		for _, r := range [][2]uint16{{100, 50}, {0, 0}, {511, 0}, {65530, 20}, {600, 65535 - 500}, {0, 65535}, {512, 9}, {500, 65535 - 300}, {31744, 58483}} {
 			var m Mask
 			Within(&m, packed, 9, r[0], r[1])
 			for i, v := range src {

@@ -7,14 +7,14 @@ package kern
 // have at least Words[T](width) words; 0 <= width <= Bits[T](). Values that
 // are not packed are packed at full width: give them as src.
 func Within[T Uint](m *Mask, src []T, width int, lo, span T) {
-	lo, span, verdict := clip(lo, span, width)
+	first, most, verdict := clip(lo, span, width)
 	if verdict != some {
 		m.Fill(verdict == all)
 		return
 	}
 	src = src[:Words[T](width)]
-	if !withinFast(m, src, width, lo, span) {
-		withinScalar(m, src, width, lo, span)
+	if !withinFast(m, src, width, first, most) {
+		withinScalar(m, src, width, lo, span) // whose arithmetic is that of T
 	}
 }
 
