@@ -97,7 +97,8 @@ type Node struct {
 	metrics *metrics
 	started time.Time
 
-	repairNow chan struct{} // of capacity 1: see wakeRepair
+	repairNow chan struct{}         // of capacity 1: see wakeRepair
+	damaged   chan catalog.MemberAt // what scans have found: see reportDamage
 
 	scanMemory *scan.Pool    // what all queries together may hold
 	parts      *format.Cache // of segments
@@ -123,7 +124,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := kern.TierError(); err != nil {
 		return nil, wire.Errorf(wire.InvalidArgument, "%w", err).WithHint("leave TARN_KERN out to take the best tier of this CPU")
 	}
-	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), repairNow: make(chan struct{}, 1), metrics: newMetrics(), puts: newPutMemory(cfg.MemoryLimit / 4)}
+	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), repairNow: make(chan struct{}, 1), damaged: make(chan catalog.MemberAt, 64), metrics: newMetrics(), puts: newPutMemory(cfg.MemoryLimit / 4)}
 	n.scanMemory, n.parts = ReadMemory(cfg.MemoryLimit, runtime.GOMAXPROCS(0))
 	defer func() {
 		if err != nil {
@@ -179,7 +180,7 @@ func (n *Node) openStorage(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	n.readers = newReaders(n.members, n.catalog.View, n.parts)
+	n.readers = newReaders(n.members, n.catalog.View, n.reportDamage, n.parts)
 	n.ingest = ingest.New(ingest.Config{
 		Catalog: n.catalog, Members: n.members, Epoch: r.Epoch, Cluster: n.id.Cluster,
 		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 4,

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -288,5 +289,51 @@ func TestDamagedCopy(t *testing.T) {
 	r.checkRows(50)
 	if n := membersIn(t, r.disks[0].Path); n != 5 {
 		t.Errorf("%d members; want 5", n)
+	}
+}
+
+// TestBitRot flips a byte in every copy on one disk. Rows are right, and the
+// copies that were read are made again.
+func TestBitRot(t *testing.T) {
+	r := newRackNode(t, 2)
+	makeTable(t, r.c)
+	r.append(0, 50)
+	r.stop()
+	for _, disk := range r.disks {
+		rot(t, disk.Path)
+		r.start()
+		if got, want := r.count("SELECT count(*), sum(x) FROM t WHERE x >= 0"), "[50 1225]"; got != want {
+			t.Errorf("got %s; want %s", got, want)
+		}
+		r.until("copies made again", func(view *catalog.State) bool { return complete(view) && len(r.problems()) == 0 })
+		r.stop()
+	}
+}
+
+func (r *rackNode) problems() []wire.SegmentProblem {
+	r.t.Helper()
+	report, err := r.c.VerifySegments(r.t.Context(), wire.VerifySegments{Table: "t"})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return report.Problems
+}
+
+// rot flips a byte in the first page of every member of a disk.
+func rot(t *testing.T, disk string) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(disk, "data"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		b[70] ^= 1
+		return errors.Join(os.Chmod(path, 0o644), os.WriteFile(path, b, 0o444))
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -33,6 +33,7 @@ var maxReaders = func() int {
 type readers struct {
 	members *members.Store
 	view    func() *catalog.State
+	report  members.Report
 	cache   *format.Cache // of all readers
 	mu      sync.Mutex
 	open    map[catalog.SegmentID]*list.Element
@@ -44,8 +45,8 @@ type openReader struct {
 	reader *format.Reader
 }
 
-func newReaders(m *members.Store, view func() *catalog.State, cache *format.Cache) *readers {
-	return &readers{members: m, view: view, cache: cache, open: map[catalog.SegmentID]*list.Element{}, recent: list.New()}
+func newReaders(m *members.Store, view func() *catalog.State, report members.Report, cache *format.Cache) *readers {
+	return &readers{members: m, view: view, report: report, cache: cache, open: map[catalog.SegmentID]*list.Element{}, recent: list.New()}
 }
 
 // OpenSegment returns the reader of a segment (see scan.Opener).
@@ -54,11 +55,11 @@ func (rs *readers) OpenSegment(_ context.Context, s *catalog.Segment) (*format.R
 		return r, nil
 	}
 	r, err := rs.openFile(s)
-	for try := 0; noFilesLeft(err) && try < 5; try++ {
+	for try := 0; members.NoFilesLeft(err) && try < 5; try++ {
 		rs.letGo()
 		r, err = rs.openFile(s)
 	}
-	if noFilesLeft(err) {
+	if members.NoFilesLeft(err) {
 		return nil, wire.Errorf(wire.Unavailable, "segment %s: %w", s.ID, err).WithHint("raise the limit of open files (ulimit -n) of the node")
 	}
 	if tiering.IsNotExist(err) && !rs.view().Lives(s.ID) {
@@ -72,8 +73,6 @@ func (rs *readers) OpenSegment(_ context.Context, s *catalog.Segment) (*format.R
 	return r, nil
 }
 
-func noFilesLeft(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
-
 // letGo closes the files of all readers that no scan holds.
 func (rs *readers) letGo() {
 	rs.mu.Lock()
@@ -84,7 +83,7 @@ func (rs *readers) letGo() {
 }
 
 func (rs *readers) openFile(s *catalog.Segment) (*format.Reader, error) {
-	f, err := rs.members.Open(rs.view(), s.ID)
+	f, err := rs.members.Open(rs.view(), s.ID, rs.report)
 	if err != nil {
 		return nil, wire.Errorf(wire.Corrupt, "segment %s: %w", s.ID, err).WithHint("tarn segment verify TABLE")
 	}

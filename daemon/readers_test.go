@@ -24,7 +24,7 @@ func TestGoneOrDamaged(t *testing.T) {
 	}
 	seg := catalog.Segment{ID: catalog.NewSegmentID(1, 7), SchemaID: 1, Rows: 1, Bytes: 1, Hash: "00"}
 	for want, view := range map[wire.Code]*catalog.State{wire.Corrupt: stateWith(t, "m", seg), wire.VersionNotFound: stateWith(t, "m")} {
-		rs := newReaders(members.NewStore(m), func() *catalog.State { return view }, nil)
+		rs := newReaders(members.NewStore(m), func() *catalog.State { return view }, nil, nil)
 		if _, err := rs.OpenSegment(t.Context(), &seg); !wire.IsCode(err, want) {
 			t.Errorf("%v; want %s", err, want)
 		}

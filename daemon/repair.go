@@ -50,8 +50,33 @@ func (n *Node) keepRepaired(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-n.repairNow:
+		case at := <-n.damaged:
+			n.missDamaged(ctx, rebuilder, at)
 		case <-tick.C:
 		}
+	}
+}
+
+// reportDamage is told of a member whose bytes are wrong. It never waits: what
+// finds no room is found again.
+func (n *Node) reportDamage(at catalog.MemberAt, err error) {
+	n.cfg.Logger.Error("a member is damaged", "stripe", at.Stripe, "slot", at.Slot, "disk", at.Disk, "error", err)
+	select {
+	case n.damaged <- at:
+	default:
+	}
+}
+
+// missDamaged has a damaged member rebuilt, if there is something to rebuild
+// it from: otherwise what is left of it is all there is. It looks for itself:
+// the member may have been rebuilt since it was reported.
+func (n *Node) missDamaged(ctx context.Context, r *repair.Rebuilder, at catalog.MemberAt) {
+	l, ok := n.catalog.View().Locate(at.Stripe)
+	if !ok || l.Spare() < 1 || r.Whole(ctx, l, at.Slot, at.Disk) {
+		return
+	}
+	if _, err := n.propose(ctx, catalog.Command{MissMembers: &catalog.MissMembers{Members: []catalog.MemberAt{at}}}); err != nil {
+		n.cfg.Logger.Warn("reporting a damaged member", "error", err)
 	}
 }
 

@@ -55,19 +55,23 @@ func chooseSegments(t *catalog.Snapshot, ids []string) ([]*catalog.Segment, erro
 	return chosen, nil
 }
 
+// verifySegment reads every copy of a segment. What is wrong with one is
+// repair's to put right.
 func (s *service) verifySegment(ctx context.Context, seg *catalog.Segment) error {
 	at, ok := s.n.catalog.View().Locate(seg.ID)
 	if !ok {
 		return nil // its version was let go meanwhile
 	}
-	if !at.Group.Scheme.Copies() {
-		return s.verifyCopy(ctx, seg, at.DisksOf(at.Slot)[0])
+	copies := at.DataCopies()
+	if len(copies) == 0 {
+		return errors.New("it is lost: no disk that is left has it")
 	}
 	var errs []error
-	for slot := range at.Group.Slots {
-		for _, disk := range at.DisksOf(slot) {
-			if err := s.verifyCopy(ctx, seg, disk); err != nil {
-				errs = append(errs, fmt.Errorf("disk %s: %w", disk, err))
+	for _, c := range copies {
+		if err := s.verifyCopy(ctx, seg, c.Disk); err != nil {
+			errs = append(errs, fmt.Errorf("disk %s: %w", c.Disk, err))
+			if ctx.Err() == nil {
+				s.n.reportDamage(c, err)
 			}
 		}
 	}

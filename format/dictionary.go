@@ -101,7 +101,7 @@ func (r *Reader) knownDictionary(place int, s span) *codec.SharedTexts {
 
 // openDictionary checks the bytes of a dictionary, and leaves it in the cache.
 func (r *Reader) openDictionary(place int, s span, b []byte) (*codec.SharedTexts, error) {
-	err := s.check(sectionDictionary.String(), b)
+	err := s.check(r.file, sectionDictionary.String(), b)
 	if err != nil {
 		return nil, err
 	}

@@ -253,7 +253,7 @@ func (b indexBytes) all() ([]byte, error) {
 	if err := readFull(b.r.file, out, int64(b.off)); err != nil {
 		return nil, &readError{err}
 	}
-	return out, b.check(b.id.String(), out)
+	return out, b.check(b.r.file, b.id.String(), out)
 }
 
 // read returns n bytes of the section for which check returns nil. They stay
@@ -273,7 +273,8 @@ func (b indexBytes) read(off, n uint64, check func([]byte) error) ([]byte, error
 		return nil, &readError{err}
 	}
 	if check != nil {
-		if err := check(out); err != nil {
+		right := func(out []byte) bool { return check(out) == nil }
+		if err := check(out); err != nil && !reread(b.r.file, out, int64(at), err, right) {
 			return nil, err
 		}
 		b.r.cache.put(at, out, len(out))

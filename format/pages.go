@@ -70,7 +70,7 @@ func (c *Column) Dictionary(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return read[0], at.check(sectionDictionary.String(), read[0])
+	return read[0], at.check(c.r.file, sectionDictionary.String(), read[0])
 }
 
 // Dictionary is what pages of a column share. It is safe for concurrent use.

@@ -14,7 +14,6 @@ import (
 	"github.com/tarnlake/tarn/format/codec"
 	"github.com/tarnlake/tarn/index"
 	"github.com/tarnlake/tarn/schema"
-	"github.com/zeebo/xxh3"
 )
 
 // Reader gives back what a Writer wrote. It reads the metas of a column when
@@ -45,6 +44,13 @@ const tailSize = 64 << 10
 func Open(r io.ReaderAt, size int64) (*Reader, error) { return openIn(cachedSegment{}, r, size) }
 
 func openIn(cache cachedSegment, r io.ReaderAt, size int64) (*Reader, error) {
+	if m, ok := r.(Mirrored); ok {
+		return openCopies(cache, m, size)
+	}
+	return openFrom(cache, r, size)
+}
+
+func openFrom(cache cachedSegment, r io.ReaderAt, size int64) (*Reader, error) {
 	if size < headSize+trailerSize {
 		return nil, corrupt("file", 0, "%d bytes are too few for a segment", size)
 	}
@@ -103,14 +109,7 @@ func (t tail) read(part string, s span) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return b, s.check(part, b)
-}
-
-func (s span) check(part string, b []byte) error {
-	if xxh3.Hash(b) != s.sum {
-		return corrupt(part, int64(s.off), "checksum does not match")
-	}
-	return nil
+	return b, s.check(t.file, part, b)
 }
 
 func (r *Reader) openSections(t tail) error {
@@ -251,7 +250,7 @@ func (r *Reader) load(ctx context.Context, places []int) ([]*meta, error) {
 func (r *Reader) parseMeta(at int, b []byte) (*meta, error) {
 	c := r.columns.at(at)
 	part := fmt.Sprintf("meta of column %q", r.field(at).Name)
-	if err := c.meta.check(part, b); err != nil {
+	if err := c.meta.check(r.file, part, b); err != nil {
 		return nil, err
 	}
 	b = bytes.Clone(b) // zones point into it; let go of the joint read
@@ -324,10 +323,14 @@ func (r *Reader) corruptPage(p pageAt, format string, args ...any) error {
 
 // checkPage checks the bytes of a page.
 func (r *Reader) checkPage(p pageAt, b []byte) error {
-	if xxh3.Hash(b) != p.sum {
-		return r.corruptPage(p, "checksum does not match")
+	if p.right(b) {
+		return nil
 	}
-	return nil
+	err := r.corruptPage(p, "checksum does not match")
+	if reread(r.file, b, int64(p.off), err, p.right) {
+		return nil
+	}
+	return err
 }
 
 // decode checks the bytes of a page and turns them into an array.

@@ -121,7 +121,7 @@ func (r *Reader) verifyPart(ctx context.Context, p part, checks []*indexCheck) e
 		return err
 	}
 	if p.page == nil {
-		return p.check(p.name, bufs[0])
+		return p.check(r.file, p.name, bufs[0])
 	}
 	a, err := r.decode(memory.DefaultAllocator, pageAt{p.place, p.block, *p.page}, bufs[0])
 	if err != nil {

@@ -98,6 +98,25 @@ func (l *Location) DataIndex() int {
 	return l.Slot
 }
 
+// DataCopies returns where the data member that was asked for is; of copies
+// that is every slot.
+func (l *Location) DataCopies() []MemberAt {
+	slots := []int{l.Slot}
+	if l.Group.Scheme.Copies() {
+		slots = nil
+		for i := range l.Group.Slots {
+			slots = append(slots, i)
+		}
+	}
+	var all []MemberAt
+	for _, slot := range slots {
+		for _, disk := range l.DisksOf(slot) {
+			all = append(all, MemberAt{Stripe: l.ID, Slot: slot, Disk: disk})
+		}
+	}
+	return all
+}
+
 // Spare returns how many more members the stripe can lose; negative: it has
 // lost too many.
 func (l *Location) Spare() int { return l.Group.Scheme.Parity - l.Lost().Len() }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"slices"
@@ -103,8 +104,8 @@ func (r *Rebuilder) rebuild(ctx context.Context, view *catalog.State, i item) er
 	case err == nil:
 		return nil // it was there all the time: the disk was away
 	case !tiering.IsNotExist(err):
-		if err := medium.Trash(name, view.Index()); err != nil {
-			return fmt.Errorf("a damaged %s is in the way: %w", name, err)
+		if err := replaceable(ctx, medium, decoder, name, inner, view.Index()); err != nil {
+			return err
 		}
 	}
 	if err := write(ctx, medium, decoder, name, tiering.Output{Slot: inner, Hash: i.hash()}); err != nil {
@@ -113,9 +114,34 @@ func (r *Rebuilder) rebuild(ctx context.Context, view *catalog.State, i item) er
 	return verify(ctx, medium, described, inner, name)
 }
 
+// replaceable moves a damaged member out of the way, once it is sure that it
+// can be rebuilt: what is left of it may be all there is.
+func replaceable(ctx context.Context, medium *tiering.Medium, d *tiering.Decoder, name string, slot int, index uint64) error {
+	if _, err := d.Rebuild(ctx, []tiering.Output{{Slot: slot, To: io.Discard}}); err != nil {
+		return err
+	}
+	if err := medium.Trash(name, index); err != nil {
+		return fmt.Errorf("a damaged %s is in the way: %w", name, err)
+	}
+	return nil
+}
+
 func (i item) hash() string {
 	m, _ := i.at.Member(i.at.Group.Scheme, i.slot)
 	return m.Hash
+}
+
+// Whole reads a member on a disk of this node, all of it, and reports whether
+// it is what the catalog says.
+func (r *Rebuilder) Whole(ctx context.Context, at catalog.Location, slot int, disk string) bool {
+	medium, here := r.Members.Medium(disk)
+	if !here {
+		return false
+	}
+	stripe := r.Members.OpenStripe(at)
+	defer stripe.Close()
+	_, described, err := stripe.Decoder(nil)
+	return err == nil && verify(ctx, medium, described, stripe.Inner(slot), at.FileOf(at.Group.Scheme, slot).String()) == nil
 }
 
 // verify reads a member from a medium, all of it.
