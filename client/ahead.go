@@ -3,10 +3,8 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -40,8 +38,7 @@ type ahead struct {
 	limit int64 // bytes of a block
 	rows  *wire.RowReader
 
-	line    chan *waiting        // in the order of the rows
-	shared  []*format.Dictionary // of each column, those that came last; replaced, not changed
+	line    chan *waiting // in the order of the rows
 	room    *semaphore.Weighted
 	largest atomic.Int64 // block so far, or guessedBytes, which the next one is given room for
 	group   sync.WaitGroup
@@ -148,50 +145,17 @@ func (a *ahead) start(ctx context.Context, w *waiting, next wire.Rows) error {
 		return status.FromContextError(err).Err()
 	}
 	w.room = room
-	if err := a.share(next.Block.Dictionaries); err != nil {
-		return damaged(err)
-	}
-	shared := a.shared
-	a.group.Go(func() { w.done <- a.decode(next.Block, shared) })
+	a.group.Go(func() { w.done <- a.decode(next.Block) })
 	return nil
 }
 
-// share opens dictionaries for the blocks from here on.
-func (a *ahead) share(dictionaries [][]byte) (err error) {
-	if len(dictionaries) > a.rows.Schema().NumFields() {
-		return fmt.Errorf("%w: %d dictionaries for %d columns", format.ErrCorrupt, len(dictionaries), a.rows.Schema().NumFields())
-	}
-	shared := slices.Grow(slices.Clone(a.shared), len(dictionaries))
-	total := int64(0)
-	for i, b := range dictionaries {
-		if i == len(shared) {
-			shared = append(shared, nil)
-		}
-		if len(b) > 0 {
-			if shared[i], err = format.OpenDictionary(b); err != nil {
-				return err
-			}
-		}
-		if total += shared[i].Bytes(); total > maxBlockBytes {
-			return fmt.Errorf("dictionaries: %w", format.ErrTooLarge)
-		}
-	}
-	a.shared = shared
-	return nil
-}
-
-// damaged gives a damaged block its place in the table of errors.
-func damaged(err error) error {
+func (a *ahead) decode(b *wire.Block) decoded {
+	batch, err := format.DecodePages(a.mem, a.rows.Schema(), b.Rows, b.Pages, a.limit)
 	if errors.Is(err, format.ErrCorrupt) {
-		return wire.Errorf(wire.Corrupt, "a block that the node sent: %w", err).WithHint("tarn segment verify")
+		err = wire.Errorf(wire.Corrupt, "a block that the node sent: %w", err).WithHint("tarn segment verify")
 	}
-	return err
-}
-
-func (a *ahead) decode(b *wire.Block, shared []*format.Dictionary) decoded {
-	batch, err := format.DecodePages(a.mem, a.rows.Schema(), b.Rows, b.Pages, shared, a.limit)
 	if err != nil {
-		return decoded{err: damaged(err)}
+		return decoded{err: err}
 	}
 	if n := schema.BatchBytes(batch); n > a.largest.Load() {
 		a.largest.Store(n) // of two at once either will do: it is a guess

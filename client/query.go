@@ -75,7 +75,7 @@ func (r *Result) Version() int64 { return r.version }
 func (r *Result) Batches() iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		out := &delivery{yield: yield}
-		err := r.read(out, format.SharedPages)
+		err := r.read(out, format.AlonePages)
 		if errors.Is(err, format.ErrTooLarge) { // the node has to cut the rows, then
 			out.skip, out.rows = out.rows, 0
 			err = r.read(out, 0)

@@ -201,12 +201,11 @@ func (s *service) DoGet(t *flight.Ticket, stream flight.FlightService_DoGetServe
 	s.n.metrics.scans.Inc()
 	return watched(ctx, s.n.cfg.SendTimeout, func(ctx context.Context, out *sender) error {
 		w := wire.NewBatchWriter(stream, p.Schema(), true)
-		blocks := &blockSender{w: w}
 		for part, err := range p.RunStored(ctx, s.n.readers, acceptedPages(ctx)) {
 			if err != nil {
 				return scanError(ctx, err)
 			}
-			if err := out.send(func() error { return blocks.send(ctx, part) }); err != nil {
+			if err := out.send(func() error { return sendPart(w, part) }); err != nil {
 				return err
 			}
 			s.n.metrics.rowsOut.Add(float64(part.Rows))
@@ -233,33 +232,11 @@ func acceptedPages(ctx context.Context) format.Features {
 	return format.Features(wire.ParsePagesAccepted(md.Get(wire.PagesHeader)))
 }
 
-// blockSender sends a result, each dictionary with the first block that needs
-// it after one of another segment.
-type blockSender struct {
-	w    *wire.BatchWriter
-	last []*format.Column // of each column of the result, with a dictionary
-}
-
-func (s *blockSender) send(ctx context.Context, part scan.Part) (err error) {
-	if part.Batch != nil {
-		return sendBatch(s.w, part.Batch)
+func sendPart(w *wire.BatchWriter, part scan.Part) error {
+	if part.Batch == nil {
+		return w.WriteBlock(wire.Block{Rows: part.Rows, Pages: part.Pages})
 	}
-	if s.last == nil {
-		s.last = make([]*format.Column, len(part.Columns))
-	}
-	b := wire.Block{Rows: part.Rows, Dictionaries: make([][]byte, len(part.Columns))}
-	for i, c := range part.Columns {
-		b.Pages = append(b.Pages, c.Page())
-		if !c.SharesWith(s.last[i]) {
-			if b.Dictionaries[i], err = c.Dictionary(ctx); err != nil {
-				return err
-			}
-		}
-		if b.Dictionaries[i] != nil {
-			s.last[i] = c
-		}
-	}
-	return s.w.WriteBlock(b)
+	return sendBatch(w, part.Batch)
 }
 
 func sendBatch(w *wire.BatchWriter, batch arrow.RecordBatch) error {

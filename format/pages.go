@@ -20,9 +20,6 @@ var ErrTooLarge = codec.ErrTooLarge
 // is in it once somebody has made sure of that.
 const AlonePages = known & (1<<(codec.Fields+1) - 1 | 1<<codec.Prefixed)
 
-// SharedPages is what it takes to decode pages with their dictionaries, too.
-const SharedPages = AlonePages | 1<<codec.Shared
-
 // Stored is what the metas tell of a page.
 type Stored struct {
 	Type  arrow.DataType // of the values
@@ -50,56 +47,11 @@ func (r *Reader) Stored(ctx context.Context, fieldID int32, block int) (Stored, 
 // checksum was right. It is shared and not to be changed.
 func (c *Column) Page() []byte { return c.bytes }
 
-// SharesWith reports whether pages of c and o need the same dictionary.
-func (c *Column) SharesWith(o *Column) bool {
-	return o != nil && c.shared != nil && c.r == o.r && c.at.place == o.at.place
-}
-
-// Dictionary returns the dictionary that the page of the column needs, as it is
-// stored, for OpenDictionary somewhere else; nil if it needs none. It is read
-// anew, and its checksum was right.
-func (c *Column) Dictionary(ctx context.Context) ([]byte, error) {
-	if c.shared == nil {
-		return nil, nil
-	}
-	at, ok := c.r.metas[c.at.place].Load().dictionarySpan()
-	if !ok {
-		panic("BUG: format: a dictionary that its meta does not know")
-	}
-	read, err := fetch(ctx, c.r.file, []span{at})
-	if err != nil {
-		return nil, err
-	}
-	return read[0], at.check(c.r.file, sectionDictionary.String(), read[0])
-}
-
-// Dictionary is what pages of a column share. It is safe for concurrent use.
-type Dictionary struct{ texts *codec.SharedTexts }
-
-// OpenDictionary checks the bytes of a dictionary, which may come from
-// anywhere, and does not keep them. Its error wraps ErrCorrupt.
-func OpenDictionary(b []byte) (*Dictionary, error) {
-	texts, _, err := codec.OpenSharedTexts(b)
-	if err != nil {
-		return nil, fmt.Errorf("%w: dictionary: %w", ErrCorrupt, err)
-	}
-	return &Dictionary{texts}, nil
-}
-
-// Bytes returns the memory that the dictionary takes, about.
-func (d *Dictionary) Bytes() int64 {
-	if d == nil {
-		return 0
-	}
-	return int64(d.texts.Bytes())
-}
-
 // DecodePages returns a batch of the rows that pages hold, one page for each
-// column of s, some with the dictionary at the same place (there may be fewer, or
-// none), with memory of mem alone. The pages may come from anywhere:
+// column of s, with memory of mem alone. The pages may come from anywhere:
 // unless they decode to rows values of the schema's types each, the error wraps
 // ErrCorrupt, or ErrTooLarge if that takes more than budget bytes.
-func DecodePages(mem memory.Allocator, s *arrow.Schema, rows int, pages [][]byte, shared []*Dictionary, budget int64) (arrow.RecordBatch, error) {
+func DecodePages(mem memory.Allocator, s *arrow.Schema, rows int, pages [][]byte, budget int64) (arrow.RecordBatch, error) {
 	if rows < 0 || rows > BlockRows || len(pages) != s.NumFields() {
 		return nil, fmt.Errorf("%w: %d pages of %d rows for %d columns", ErrCorrupt, len(pages), rows, s.NumFields())
 	}
@@ -110,11 +62,7 @@ func DecodePages(mem memory.Allocator, s *arrow.Schema, rows int, pages [][]byte
 		}
 	}()
 	for i, f := range s.Fields() {
-		var texts *codec.SharedTexts
-		if i < len(shared) && shared[i] != nil {
-			texts = shared[i].texts
-		}
-		a, d, err := decodePage(mem, pages[i], texts, f.Type, rows, budget)
+		a, d, err := decodePage(mem, pages[i], nil, f.Type, rows, budget)
 		switch {
 		case errors.Is(err, ErrTooLarge):
 			return nil, fmt.Errorf("page of column %s: %w", f.Name, err)

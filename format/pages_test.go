@@ -11,7 +11,7 @@ import (
 )
 
 // storedPages returns the pages of a block as a scan gets them.
-func storedPages(t testing.TB, r *Reader, block int) (pages [][]byte, shared []*Dictionary, needs Features) {
+func storedPages(t testing.TB, r *Reader, block int) (pages [][]byte, needs Features) {
 	t.Helper()
 	ids := fieldIDs(r.Schema())
 	columns, err := r.ReadColumns(t.Context(), block, ids)
@@ -26,26 +26,9 @@ func storedPages(t testing.TB, r *Reader, block int) (pages [][]byte, shared []*
 		if told.Bytes != int64(len(c.Page())) || !arrow.TypeEqual(told.Type, c.Type()) || told.Needs == 0 {
 			t.Errorf("field %d: told %+v of a page of %d bytes of %s", ids[i], told, len(c.Page()), c.Type())
 		}
-		pages, shared, needs = append(pages, c.Page()), append(shared, dictionary(t, c)), needs|told.Needs
+		pages, needs = append(pages, c.Page()), needs|told.Needs
 	}
-	return pages, shared, needs
-}
-
-// dictionary sends the dictionary of a column elsewhere.
-func dictionary(t testing.TB, c *Column) *Dictionary {
-	t.Helper()
-	b, err := c.Dictionary(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b == nil {
-		return nil
-	}
-	d, err := OpenDictionary(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
+	return pages, needs
 }
 
 // dirty is an allocator whose memory was used before.
@@ -69,11 +52,11 @@ func TestDecodePages(t *testing.T) {
 				batch := batchOf(s, uint64(rows), rows, nulls)
 				file, _ := write(t, s, Options{Profile: profile}, batch)
 				r := open(t, file)
-				pages, shared, needs := storedPages(t, r, 0)
-				if needs&^SharedPages != 0 {
-					t.Errorf("pages need %#x; SharedPages is %#x", needs, SharedPages)
+				pages, needs := storedPages(t, r, 0)
+				if needs&^AlonePages != 0 {
+					t.Errorf("pages need %#x; AlonePages is %#x", needs, AlonePages)
 				}
-				got, err := DecodePages(dirty{memory.NewGoAllocator()}, s.Arrow(), rows, pages, shared, 1<<30)
+				got, err := DecodePages(dirty{memory.NewGoAllocator()}, s.Arrow(), rows, pages, 1<<30)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -95,7 +78,7 @@ func TestDecodePages(t *testing.T) {
 func TestDecodePagesRefuses(t *testing.T) {
 	s := smallSchema(t)
 	file, _ := write(t, s, Options{}, batchOf(s, 2, 300, true))
-	whole, _, _ := storedPages(t, open(t, file), 0)
+	whole, _ := storedPages(t, open(t, file), 0)
 	narrow := arrow.NewSchema(s.Arrow().Fields()[1:], nil)
 	strict := arrow.NewSchema(notNull(s.Arrow().Fields()), nil)
 	cut := append([][]byte{}, whole...)
@@ -118,7 +101,7 @@ func TestDecodePagesRefuses(t *testing.T) {
 		{"a small budget", s.Arrow(), 300, whole, 1 << 10, ErrTooLarge},
 	}
 	for _, test := range tests {
-		_, err := DecodePages(memory.DefaultAllocator, test.schema, test.rows, test.pages, nil, test.budget)
+		_, err := DecodePages(memory.DefaultAllocator, test.schema, test.rows, test.pages, test.budget)
 		if !errors.Is(err, test.want) || errors.Is(err, ErrCorrupt) && errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s: got %v; want %v", test.name, err, test.want)
 		}
@@ -157,14 +140,14 @@ func FuzzDecodePages(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		pages, _, _ := storedPages(f, r, 0)
+		pages, _ := storedPages(f, r, 0)
 		for i, p := range pages {
 			f.Add(p, uint16(300), uint8(i))
 		}
 	}
 	f.Fuzz(func(t *testing.T, page []byte, rows uint16, column uint8) {
 		field := s.Arrow().Field(int(column) % len(s.Fields))
-		batch, err := DecodePages(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{field}, nil), int(rows), [][]byte{page}, nil, fuzzBudget)
+		batch, err := DecodePages(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{field}, nil), int(rows), [][]byte{page}, fuzzBudget)
 		if err == nil && batch.NumRows() != int64(rows) {
 			t.Errorf("%d rows; want %d", batch.NumRows(), rows)
 		}

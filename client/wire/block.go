@@ -37,9 +37,8 @@ func ParsePagesAccepted(values []string) uint64 {
 // A Block is a run of rows of a result as they are stored: a page of each
 // column (see format.DecodePages).
 type Block struct {
-	Rows         int
-	Pages        [][]byte
-	Dictionaries [][]byte // of each column, or none: those of which blocks so far had none, or another one; else empty
+	Rows  int
+	Pages [][]byte
 }
 
 // blockHeader is the application metadata of a message without an Arrow
@@ -48,8 +47,6 @@ type blockHeader struct {
 	Block struct {
 		Rows  int   `json:"rows"`
 		Bytes []int `json:"bytes"` // of each page
-
-		Dictionaries []int `json:"dictionaries,omitempty"` // bytes of each, before the pages
 	} `json:"block"`
 }
 
@@ -67,27 +64,19 @@ func (w *BatchWriter) WriteBlock(b Block) error {
 	var h blockHeader
 	h.Block.Rows = b.Rows
 	var body slices
-	h.Block.Dictionaries = body.writeAligned(b.Dictionaries)
-	h.Block.Bytes = body.writeAligned(b.Pages)
+	for _, page := range b.Pages {
+		h.Block.Bytes = append(h.Block.Bytes, len(page))
+		body.Write(page)
+		if pad := -len(page) & (blockAlign - 1); pad > 0 {
+			body.Write(blockPadding[:pad])
+		}
+	}
 	metadata, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
 	head := appendLength(appendField(nil, fieldMetadata, metadata), fieldBody, body.Len())
 	return w.out.stream.SendMsg(encoded(append(mem.BufferSlice{mem.SliceBuffer(head)}, body.buffers...)))
-}
-
-// writeAligned writes parts, each at a multiple of blockAlign, and returns
-// their lengths.
-func (s *slices) writeAligned(parts [][]byte) (lengths []int) {
-	for _, p := range parts {
-		lengths = append(lengths, len(p))
-		s.Write(p)
-		if pad := -len(p) & (blockAlign - 1); pad > 0 {
-			s.Write(blockPadding[:pad])
-		}
-	}
-	return lengths
 }
 
 // begin sends the schema, if nothing was sent yet.
@@ -113,29 +102,18 @@ func blockOf(m *flight.FlightData) (*Block, error) {
 		return nil, Errorf(Internal, "the header of a block does not parse: %w", err)
 	}
 	b := &Block{Rows: h.Block.Rows}
-	body, err := m.DataBody, error(nil)
-	if b.Dictionaries, body, err = cutAligned(body, h.Block.Dictionaries); err != nil {
-		return nil, err
-	}
-	if b.Pages, body, err = cutAligned(body, h.Block.Bytes); err != nil {
-		return nil, err
+	body := m.DataBody
+	for _, n := range h.Block.Bytes {
+		if n < 0 || n > len(body) {
+			return nil, Errorf(Internal, "a block's page of %d bytes; %d are left", n, len(body))
+		}
+		b.Pages = append(b.Pages, body[:n:n])
+		body = body[min(len(body), n+(-n&(blockAlign-1))):]
 	}
 	if len(body) > 0 {
 		return nil, Errorf(Internal, "a block has %d bytes beyond its pages", len(body))
 	}
 	return b, nil
-}
-
-// cutAligned cuts what writeAligned wrote, and returns what is behind it.
-func cutAligned(body []byte, lengths []int) (parts [][]byte, rest []byte, err error) {
-	for _, n := range lengths {
-		if n < 0 || n > len(body) {
-			return nil, nil, Errorf(Internal, "a block's part of %d bytes; %d are left", n, len(body))
-		}
-		parts = append(parts, body[:n:n])
-		body = body[min(len(body), n+(-n&(blockAlign-1))):]
-	}
-	return parts, body, nil
 }
 
 // Rows is what comes next of a result: either of the two.

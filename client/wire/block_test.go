@@ -11,8 +11,7 @@ import (
 )
 
 // pages are a block of pages of awkward lengths.
-var pages = Block{Rows: 7, Pages: [][]byte{[]byte("a page"), {}, bytes.Repeat([]byte("64 bytes"), 8), bytes.Repeat([]byte("x"), 65)},
-	Dictionaries: [][]byte{{}, []byte("a dictionary"), {}, {}}}
+var pages = Block{Rows: 7, Pages: [][]byte{[]byte("a page"), {}, bytes.Repeat([]byte("64 bytes"), 8), bytes.Repeat([]byte("x"), 65)}}
 
 // TestBlocks: blocks and batches come in the order in which they were sent,
 // after one schema, whichever is first.
@@ -66,8 +65,8 @@ func checkBlock(t *testing.T, got *Block) {
 		t.Fatalf("got %v; want %v", got, pages)
 	}
 	for i, p := range pages.Pages {
-		if !bytes.Equal(got.Pages[i], p) || !bytes.Equal(got.Dictionaries[i], pages.Dictionaries[i]) {
-			t.Errorf("page %d is %q with %q; want %q with %q", i, got.Pages[i], got.Dictionaries[i], p, pages.Dictionaries[i])
+		if !bytes.Equal(got.Pages[i], p) {
+			t.Errorf("page %d is %q; want %q", i, got.Pages[i], p)
 		}
 	}
 }
@@ -112,7 +111,6 @@ func TestBlocksRefused(t *testing.T) {
 		{`{"block":{"rows":1,"bytes":[1,1]}}`, `xy`},
 		{`{"block":{"rows":"many"}}`, ``},
 		{`{}`, `x`},
-		{`{"block":{"rows":1,"bytes":[],"dictionaries":[2]}}`, `x`},
 	} {
 		r := oneMessage(t, &flight.FlightData{AppMetadata: []byte(test.metadata), DataBody: []byte(test.body)})
 		if got, err := r.Next(); err == nil || err == io.EOF {

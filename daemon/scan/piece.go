@@ -5,19 +5,18 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/daemon/catalog"
-	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/index"
 )
 
 // piece is what a task leaves: output columns and, under ORDER BY, a sort key
 // for each row; or, in a grouped query, the groups of the block.
 type piece struct {
-	n       int
-	arrays  []arrow.Array
-	columns []*format.Column // instead of arrays: those of a whole block, as they are stored
-	keys    [][]byte
-	part    *partial
-	bytes   int64
+	n      int
+	arrays []arrow.Array
+	pages  [][]byte // instead of arrays: the columns of a whole block, as they are stored
+	keys   [][]byte
+	part   *partial
+	bytes  int64
 }
 
 func (p *piece) size() int64 {

@@ -203,13 +203,13 @@ type writer struct {
 
 // writePiece takes the rows of a piece, in whichever shape they are.
 func (w *writer) writePiece(out *piece) error {
-	if out.columns == nil {
+	if out.pages == nil {
 		return w.write(out.arrays, out.n)
 	}
 	if err := w.flush(); err != nil {
 		return err
 	}
-	if !w.yield(Part{Rows: out.n, Columns: out.columns}, nil) {
+	if !w.yield(Part{Rows: out.n, Pages: out.pages}, nil) {
 		return errEnough
 	}
 	return nil

@@ -13,9 +13,9 @@ import (
 // Part is some rows of a result: a batch, or, where the caller can decode
 // them, a whole block as it is stored.
 type Part struct {
-	Batch   arrow.RecordBatch // nil: a block
-	Rows    int
-	Columns []*format.Column // of the block, one for each column of the result
+	Batch arrow.RecordBatch // nil: a block
+	Rows  int
+	Pages [][]byte // of the block, one for each column of the result; not to be changed
 }
 
 // Limits of a block that leaves as it is stored. Small ones are better joined
@@ -77,8 +77,9 @@ func (p *Plan) stored(ctx context.Context, t task, accept format.Features) (*pie
 	if err != nil {
 		return nil, readError(t, err)
 	}
-	out := &piece{n: t.rows, columns: columns}
+	out := &piece{n: t.rows}
 	for _, c := range columns {
+		out.pages = append(out.pages, c.Page())
 		out.bytes += int64(len(c.Page()))
 	}
 	return out, nil

@@ -42,7 +42,7 @@ func storedBatches(p *Plan, o Opener, accept format.Features) (batches []arrow.R
 		batch := part.Batch
 		if batch == nil {
 			blocks++
-			if batch, err = decodedBlock(p, part); err != nil {
+			if batch, err = format.DecodePages(mem, p.Schema(), part.Rows, part.Pages, 1<<30); err != nil {
 				return nil, 0, 0, err
 			}
 		}
@@ -53,25 +53,6 @@ func storedBatches(p *Plan, o Opener, accept format.Features) (batches []arrow.R
 		batches, rows = append(batches, batch), rows+batch.NumRows()
 	}
 	return batches, rows, blocks, nil
-}
-
-// decodedBlock decodes a block as if it came from elsewhere.
-func decodedBlock(p *Plan, part Part) (arrow.RecordBatch, error) {
-	pages, shared := make([][]byte, len(part.Columns)), make([]*format.Dictionary, len(part.Columns))
-	for i, c := range part.Columns {
-		pages[i] = c.Page()
-		b, err := c.Dictionary(context.Background())
-		if err != nil {
-			return nil, err
-		}
-		if b == nil {
-			continue
-		}
-		if shared[i], err = format.OpenDictionary(b); err != nil {
-			return nil, err
-		}
-	}
-	return format.DecodePages(mem, p.Schema(), part.Rows, pages, shared, 1<<30)
 }
 
 // sameRows reports whether two results have the same rows, wherever their
@@ -116,7 +97,7 @@ func TestRunStored(t *testing.T) {
 		if err != nil || none != 0 {
 			t.Fatalf("%s: %d blocks, %v; want batches alone", test.query, none, err)
 		}
-		got, gotRows, blocks, err := storedBatches(p, l, format.SharedPages)
+		got, gotRows, blocks, err := storedBatches(p, l, format.AlonePages)
 		if err != nil || blocks != test.blocks || gotRows != rows || !sameRows(t, p.Schema(), got, want) {
 			t.Errorf("%s: %d rows, %d blocks, %v; want the %d rows of the plain way, %d blocks", test.query, gotRows, blocks, err, rows, test.blocks)
 		}
@@ -134,12 +115,12 @@ func TestRunStoredAccept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for bit := format.Features(1); bit <= format.SharedPages; bit <<= 1 {
+		for bit := format.Features(1); bit <= format.AlonePages; bit <<= 1 {
 			want := 1
 			if c.Needs&bit != 0 {
 				want = 0
 			}
-			_, rows, blocks, err := storedBatches(p, l, format.SharedPages&^bit)
+			_, rows, blocks, err := storedBatches(p, l, format.AlonePages&^bit)
 			if err != nil || blocks != want || rows != 20_000 {
 				t.Errorf("%s without %#x: %d rows, %d blocks, %v; want 20000 in %d", query, bit, rows, blocks, err, want)
 			}
@@ -162,7 +143,7 @@ func TestRunStoredEvolution(t *testing.T) {
 		`SELECT id, note FROM t`:                              0,
 		`SELECT id` + strings.Repeat(", id", 900) + ` FROM t`: 0,
 	} {
-		_, rows, blocks, err := storedBatches(mustPlan(t, l, query, Options{}), l, format.SharedPages)
+		_, rows, blocks, err := storedBatches(mustPlan(t, l, query, Options{}), l, format.AlonePages)
 		if err != nil || blocks != want || rows != 10_000 {
 			t.Errorf("%.40s: %d rows, %d blocks, %v; want 10000 in %d", query, rows, blocks, err, want)
 		}
@@ -176,7 +157,7 @@ func TestRunStoredStops(t *testing.T) {
 	for range 30 {
 		l.addPlain(t, rec)
 	}
-	for range mustPlan(t, l, `SELECT * FROM t`, Options{}).RunStored(t.Context(), l, format.SharedPages) {
+	for range mustPlan(t, l, `SELECT * FROM t`, Options{}).RunStored(t.Context(), l, format.AlonePages) {
 		break
 	}
 	if n := len(l.opened); n == 30 {
