@@ -20,7 +20,7 @@ import (
 // What blocks may take once they are decoded.
 const (
 	maxBlockBytes = 256 << 20 // one of them; rows that take more come in batches
-	maxAheadBytes = 64 << 20  // all that wait, or one if that is larger
+	maxAheadBytes = 64 << 20  // all that wait, or one if that is larger; and the dictionaries of a segment
 	guessedBytes  = 16 << 20  // one of them, while none is known
 )
 
@@ -37,6 +37,8 @@ type ahead struct {
 	mem   memory.Allocator
 	limit int64 // bytes of a block
 	rows  *wire.RowReader
+
+	shared *format.Dictionaries // that blocks refer to from now on
 
 	line    chan *waiting // in the order of the rows
 	room    *semaphore.Weighted
@@ -133,29 +135,51 @@ func (a *ahead) feed(ctx context.Context, next wire.Rows) {
 	}
 }
 
-// start has a block decoded once there is room. A batch is ready as it is.
+// start has a block decoded once there is room, for the dictionaries that it
+// holds on to as well. A batch is ready as it is.
 func (a *ahead) start(ctx context.Context, w *waiting, next wire.Rows) error {
 	if next.Block == nil {
 		next.Batch.Retain()
 		w.done <- decoded{batch: next.Batch}
 		return nil
 	}
-	room := min(a.largest.Load(), maxAheadBytes)
+	if err := a.share(next.Block.Dictionaries); err != nil {
+		return err
+	}
+	room := min(a.largest.Load()+a.shared.Bytes(), maxAheadBytes)
 	if err := a.room.Acquire(ctx, room); err != nil {
 		return status.FromContextError(err).Err()
 	}
 	w.room = room
-	a.group.Go(func() { w.done <- a.decode(next.Block) })
+	shared := a.shared
+	a.group.Go(func() { w.done <- a.decode(next.Block, shared) })
 	return nil
 }
 
-func (a *ahead) decode(b *wire.Block) decoded {
-	batch, err := format.DecodePages(a.mem, a.rows.Schema(), b.Rows, b.Pages, a.limit)
-	if errors.Is(err, format.ErrCorrupt) {
-		err = wire.Errorf(wire.Corrupt, "a block that the node sent: %w", err).WithHint("tarn segment verify")
+// share opens the dictionaries that come with a block, if any do, in place of
+// those before.
+func (a *ahead) share(stored [][]byte) error {
+	if len(stored) == 0 {
+		return nil
 	}
+	a.shared = nil // only blocks that refer to them hold on to the old ones
+	shared, err := format.OpenDictionaries(a.rows.Schema(), stored, min(a.limit, maxAheadBytes))
+	a.shared = shared
+	return blockError(err)
+}
+
+// blockError gives a damaged block its place in the table of errors.
+func blockError(err error) error {
+	if errors.Is(err, format.ErrCorrupt) {
+		return wire.Errorf(wire.Corrupt, "a block that the node sent: %w", err).WithHint("tarn segment verify")
+	}
+	return err
+}
+
+func (a *ahead) decode(b *wire.Block, shared *format.Dictionaries) decoded {
+	batch, err := format.DecodePages(a.mem, a.rows.Schema(), b.Rows, b.Pages, shared, a.limit)
 	if err != nil {
-		return decoded{err: err}
+		return decoded{err: blockError(err)}
 	}
 	if n := schema.BatchBytes(batch); n > a.largest.Load() {
 		a.largest.Store(n) // of two at once either will do: it is a guess

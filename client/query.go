@@ -39,7 +39,7 @@ type Result struct {
 // garbage, or the node's patience with clients that do not read is over.
 func (c *Client) Query(ctx context.Context, q *expr.Query) (*Result, error) {
 	r := &Result{c: c, ctx: ctx, query: *q}
-	first, err := r.run(format.SharedPages)
+	first, err := r.run(format.PageAbilities)
 	if err != nil {
 		return nil, wire.FromError(err)
 	}
@@ -75,7 +75,7 @@ func (r *Result) Version() int64 { return r.version }
 func (r *Result) Batches() iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		out := &delivery{yield: yield}
-		err := r.read(out, format.AlonePages)
+		err := r.read(out, format.PageAbilities)
 		if errors.Is(err, format.ErrTooLarge) { // the node has to cut the rows, then
 			out.skip, out.rows = out.rows, 0
 			err = r.read(out, 0)

@@ -234,7 +234,7 @@ func acceptedPages(ctx context.Context) format.Features {
 
 func sendPart(w *wire.BatchWriter, part scan.Part) error {
 	if part.Batch == nil {
-		return w.WriteBlock(wire.Block{Rows: part.Rows, Pages: part.Pages})
+		return w.WriteBlock(wire.Block{Rows: part.Rows, Pages: part.Pages, Dictionaries: part.Dictionaries})
 	}
 	return sendBatch(w, part.Batch)
 }

@@ -131,6 +131,15 @@ func (c *Column) Array(mem memory.Allocator) (arrow.Array, error) {
 // Pages that are not in the reader's cache are read, those that lie close
 // together at once, and put there.
 func (r *Reader) ReadColumns(ctx context.Context, block int, fieldIDs []int32) ([]*Column, error) {
+	columns, err := r.readColumns(ctx, block, fieldIDs)
+	if err != nil {
+		return nil, err
+	}
+	return columns, r.shareDictionaries(ctx, columns)
+}
+
+// readColumns is ReadColumns without the dictionaries.
+func (r *Reader) readColumns(ctx context.Context, block int, fieldIDs []int32) ([]*Column, error) {
 	places, err := r.find(fieldIDs, block)
 	if err != nil {
 		return nil, err
@@ -147,9 +156,6 @@ func (r *Reader) ReadColumns(ctx context.Context, block int, fieldIDs []int32) (
 		if out[i].kept == nil {
 			missing = append(missing, i)
 		}
-	}
-	if err := r.shareDictionaries(ctx, out); err != nil {
-		return nil, err
 	}
 	if len(missing) == 0 {
 		return out, nil

@@ -3,32 +3,45 @@ package format
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/tarnlake/tarn/format/codec"
+	"github.com/tarnlake/tarn/schema"
 )
 
 // storedPages returns the pages of a block as a scan gets them.
-func storedPages(t testing.TB, r *Reader, block int) (pages [][]byte, needs Features) {
+func storedPages(t testing.TB, r *Reader, block int) (_ [][]byte, needs Features) {
 	t.Helper()
 	ids := fieldIDs(r.Schema())
-	columns, err := r.ReadColumns(t.Context(), block, ids)
+	pages, err := r.Pages(t.Context(), block, ids)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, c := range columns {
+	dictionaries := storedDictionaries(t, r)
+	for i, page := range pages {
 		told, err := r.Stored(t.Context(), ids[i], block)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if told.Bytes != int64(len(c.Page())) || !arrow.TypeEqual(told.Type, c.Type()) || told.Needs == 0 {
-			t.Errorf("field %d: told %+v of a page of %d bytes of %s", ids[i], told, len(c.Page()), c.Type())
+		if told.Bytes != int64(len(page)) || told.Dictionary != int64(len(dictionaries[i])) || !arrow.TypeEqual(told.Type, r.Schema().Fields[i].Type) || told.Needs == 0 {
+			t.Errorf("field %d: told %+v of a page of %d bytes of %s, dictionary of %d", ids[i], told, len(page), r.Schema().Fields[i].Type, len(dictionaries[i]))
 		}
-		pages, needs = append(pages, c.Page()), needs|told.Needs
+		needs |= told.Needs
 	}
 	return pages, needs
+}
+
+// storedDictionaries returns the dictionaries of all columns as they are stored.
+func storedDictionaries(t testing.TB, r *Reader) [][]byte {
+	t.Helper()
+	stored, err := r.Dictionaries(t.Context(), fieldIDs(r.Schema()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
 }
 
 // dirty is an allocator whose memory was used before.
@@ -53,10 +66,10 @@ func TestDecodePages(t *testing.T) {
 				file, _ := write(t, s, Options{Profile: profile}, batch)
 				r := open(t, file)
 				pages, needs := storedPages(t, r, 0)
-				if needs&^AlonePages != 0 {
-					t.Errorf("pages need %#x; AlonePages is %#x", needs, AlonePages)
+				if needs&^PageAbilities != 0 {
+					t.Errorf("pages need %#x; PageAbilities is %#x", needs, PageAbilities)
 				}
-				got, err := DecodePages(dirty{memory.NewGoAllocator()}, s.Arrow(), rows, pages, 1<<30)
+				got, err := DecodePages(dirty{memory.NewGoAllocator()}, s.Arrow(), rows, pages, nil, 1<<30)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -101,7 +114,7 @@ func TestDecodePagesRefuses(t *testing.T) {
 		{"a small budget", s.Arrow(), 300, whole, 1 << 10, ErrTooLarge},
 	}
 	for _, test := range tests {
-		_, err := DecodePages(memory.DefaultAllocator, test.schema, test.rows, test.pages, test.budget)
+		_, err := DecodePages(memory.DefaultAllocator, test.schema, test.rows, test.pages, nil, test.budget)
 		if !errors.Is(err, test.want) || errors.Is(err, ErrCorrupt) && errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s: got %v; want %v", test.name, err, test.want)
 		}
@@ -113,6 +126,109 @@ func notNull(fields []arrow.Field) []arrow.Field {
 		fields[i].Nullable = false
 	}
 	return fields
+}
+
+// TestDecodePagesOfDictionaries holds pages that share dictionaries, and are
+// decoded elsewhere, against the reader's own word.
+func TestDecodePagesOfDictionaries(t *testing.T) {
+	for _, c := range dictionaryCases {
+		s := textSchema(arrow.BinaryTypes.String)
+		file, _ := write(t, s, Options{}, c.column.batch(s, c.rows))
+		r := open(t, file)
+		stored := storedDictionaries(t, r)
+		if (len(stored[0]) > 0) != (c.values > 0) {
+			t.Errorf("%s: a dictionary of %d bytes; want %d values", c.name, len(stored[0]), c.values)
+		}
+		shared, err := OpenDictionaries(s.Arrow(), stored, 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for block := range r.Blocks() {
+			pages, needs := storedPages(t, r, block)
+			if needs&^PageAbilities != 0 {
+				t.Errorf("%s: pages need %#x; PageAbilities is %#x", c.name, needs, PageAbilities)
+			}
+			got, err := DecodePages(memory.DefaultAllocator, s.Arrow(), r.BlockRows(block), pages, shared, 1<<30)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := r.ReadBlock(t.Context(), memory.DefaultAllocator, block, fieldIDs(s))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !identical(got.Column(0), want[0]) {
+				t.Errorf("%s, block %d: other rows than the reader's", c.name, block)
+			}
+		}
+	}
+}
+
+// TestDictionariesRefused: so may dictionaries, or they may never have come.
+func TestDictionariesRefused(t *testing.T) {
+	r := open(t, dictionaryFile(t))
+	stored := storedDictionaries(t, r)
+	s := r.Schema().Arrow()
+	words := arrow.NewSchema([]arrow.Field{{Name: "t", Type: arrow.PrimitiveTypes.Int64}}, nil)
+	for _, test := range []struct {
+		name   string
+		schema *arrow.Schema
+		stored [][]byte
+		budget int64
+		want   error
+	}{
+		{"too many", s, append(stored, nil), 1 << 20, ErrCorrupt},
+		{"of numbers", words, stored, 1 << 20, ErrCorrupt},
+		{"cut", s, [][]byte{stored[0][:len(stored[0])-1]}, 1 << 20, ErrCorrupt},
+		{"no page", s, [][]byte{stored[0][:8]}, 1 << 20, ErrCorrupt},
+		{"a small budget", s, stored, 1 << 10, ErrTooLarge},
+	} {
+		d, err := OpenDictionaries(test.schema, test.stored, test.budget)
+		if d != nil || !errors.Is(err, test.want) || errors.Is(err, ErrCorrupt) && errors.Is(err, ErrTooLarge) {
+			t.Errorf("%s: got %v, %v; want %v", test.name, d, err, test.want)
+		}
+	}
+	pages, _ := storedPages(t, r, 0)
+	whole, err := OpenDictionaries(s, stored, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none, err := OpenDictionaries(s, [][]byte{nil}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	least := int64(BlockRows * (4 + len("value 0 of the column's dictionary")))
+	for _, test := range []struct {
+		name   string
+		shared *Dictionaries
+		budget int64
+		want   error
+	}{
+		{"dictionaries never came", nil, 1 << 30, ErrCorrupt},
+		{"the column has none", none, 1 << 30, ErrCorrupt},
+		{"values beyond the budget", whole, least, ErrTooLarge},
+	} {
+		if _, err := DecodePages(memory.DefaultAllocator, s, BlockRows, pages, test.shared, test.budget); !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v; want %v", test.name, err, test.want)
+		}
+	}
+}
+
+// TestDictionariesDamaged: no damaged dictionary leaves.
+func TestDictionariesDamaged(t *testing.T) {
+	file := dictionaryFile(t)
+	r := open(t, file)
+	metas, err := r.load(t.Context(), []int{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := metas[0].dictionarySpan()
+	file[s.off+20] ^= 1
+	if got, err := r.Dictionaries(t.Context(), []int32{1}); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("got %d, %v; want ErrCorrupt", len(got), err)
+	}
+	if got, err := r.Dictionaries(t.Context(), []int32{9}); err == nil {
+		t.Errorf("a field that is not there: got %d dictionaries", len(got))
+	}
 }
 
 // TestStoredUnknown: fields and blocks that are not there are errors.
@@ -142,12 +258,23 @@ func FuzzDecodePages(f *testing.F) {
 		}
 		pages, _ := storedPages(f, r, 0)
 		for i, p := range pages {
-			f.Add(p, uint16(300), uint8(i))
+			f.Add(p, []byte{}, uint16(300), uint8(i))
 		}
 	}
-	f.Fuzz(func(t *testing.T, page []byte, rows uint16, column uint8) {
-		field := s.Arrow().Field(int(column) % len(s.Fields))
-		batch, err := DecodePages(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{field}, nil), int(rows), [][]byte{page}, fuzzBudget)
+	shared := open(f, dictionaryFile(f))
+	pages, _ := storedPages(f, shared, 1)
+	dictionary := storedDictionaries(f, shared)[0]
+	text := slices.IndexFunc(s.Fields, func(f schema.Field) bool { return isText(f.Type) })
+	f.Add(pages[0], dictionary, uint16(500), uint8(text))
+	f.Add(pages[0], []byte{}, uint16(500), uint8(text))
+	f.Add(pages[0], dictionary[:len(dictionary)-1], uint16(500), uint8(text))
+	f.Fuzz(func(t *testing.T, page, dictionary []byte, rows uint16, column uint8) {
+		one := arrow.NewSchema([]arrow.Field{s.Arrow().Field(int(column) % len(s.Fields))}, nil)
+		shared, err := OpenDictionaries(one, [][]byte{dictionary}, fuzzBudget)
+		if err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTooLarge) {
+			t.Errorf("error %v of the dictionary is of neither kind", err)
+		}
+		batch, err := DecodePages(memory.DefaultAllocator, one, int(rows), [][]byte{page}, shared, fuzzBudget)
 		if err == nil && batch.NumRows() != int64(rows) {
 			t.Errorf("%d rows; want %d", batch.NumRows(), rows)
 		}

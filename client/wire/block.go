@@ -35,18 +35,23 @@ func ParsePagesAccepted(values []string) uint64 {
 }
 
 // A Block is a run of rows of a result as they are stored: a page of each
-// column (see format.DecodePages).
+// column (see format.DecodePages). Dictionaries are those that pages of this
+// block and of the next ones refer to, one for each column, empty where there
+// is none, in place of all that came before; without any those are still good.
 type Block struct {
-	Rows  int
-	Pages [][]byte
+	Rows         int
+	Pages        [][]byte
+	Dictionaries [][]byte
 }
 
 // blockHeader is the application metadata of a message without an Arrow
-// header, whose body is the pages, each at a multiple of blockAlign.
+// header, whose body is the pages and then the dictionaries, each at a multiple
+// of blockAlign.
 type blockHeader struct {
 	Block struct {
-		Rows  int   `json:"rows"`
-		Bytes []int `json:"bytes"` // of each page
+		Rows         int   `json:"rows"`
+		Bytes        []int `json:"bytes"`                  // of each page
+		Dictionaries []int `json:"dictionaries,omitempty"` // bytes of each
 	} `json:"block"`
 }
 
@@ -64,19 +69,30 @@ func (w *BatchWriter) WriteBlock(b Block) error {
 	var h blockHeader
 	h.Block.Rows = b.Rows
 	var body slices
-	for _, page := range b.Pages {
-		h.Block.Bytes = append(h.Block.Bytes, len(page))
-		body.Write(page)
-		if pad := -len(page) & (blockAlign - 1); pad > 0 {
-			body.Write(blockPadding[:pad])
-		}
-	}
+	h.Block.Bytes = body.writeAligned(b.Pages)
+	h.Block.Dictionaries = body.writeAligned(b.Dictionaries)
 	metadata, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
 	head := appendLength(appendField(nil, fieldMetadata, metadata), fieldBody, body.Len())
 	return w.out.stream.SendMsg(encoded(append(mem.BufferSlice{mem.SliceBuffer(head)}, body.buffers...)))
+}
+
+// writeAligned writes parts, each at a multiple of blockAlign, and returns the
+// bytes of each.
+func (s *slices) writeAligned(parts [][]byte) (sizes []int) {
+	for _, b := range parts {
+		sizes = append(sizes, len(b))
+		if len(b) == 0 {
+			continue
+		}
+		s.Write(b)
+		if pad := -len(b) & (blockAlign - 1); pad > 0 {
+			s.Write(blockPadding[:pad])
+		}
+	}
+	return sizes
 }
 
 // begin sends the schema, if nothing was sent yet.
@@ -92,8 +108,8 @@ func (w *BatchWriter) begin() error {
 }
 
 // blockOf returns the block that a message holds; nil if it is one of Arrow's.
-// The pages are memory of the message.
-func blockOf(m *flight.FlightData) (*Block, error) {
+// Pages and dictionaries are memory of the message.
+func blockOf(m *flight.FlightData) (_ *Block, err error) {
 	if len(m.DataHeader) > 0 || len(m.AppMetadata) == 0 {
 		return nil, nil
 	}
@@ -103,17 +119,28 @@ func blockOf(m *flight.FlightData) (*Block, error) {
 	}
 	b := &Block{Rows: h.Block.Rows}
 	body := m.DataBody
-	for _, n := range h.Block.Bytes {
-		if n < 0 || n > len(body) {
-			return nil, Errorf(Internal, "a block's page of %d bytes; %d are left", n, len(body))
-		}
-		b.Pages = append(b.Pages, body[:n:n])
-		body = body[min(len(body), n+(-n&(blockAlign-1))):]
+	if b.Pages, body, err = takeAligned(body, h.Block.Bytes); err != nil {
+		return nil, err
+	}
+	if b.Dictionaries, body, err = takeAligned(body, h.Block.Dictionaries); err != nil {
+		return nil, err
 	}
 	if len(body) > 0 {
 		return nil, Errorf(Internal, "a block has %d bytes beyond its pages", len(body))
 	}
 	return b, nil
+}
+
+// takeAligned takes what writeAligned has written off a body.
+func takeAligned(body []byte, sizes []int) (parts [][]byte, rest []byte, err error) {
+	for _, n := range sizes {
+		if n < 0 || n > len(body) {
+			return nil, nil, Errorf(Internal, "a part of a block of %d bytes; %d are left", n, len(body))
+		}
+		parts = append(parts, body[:n:n])
+		body = body[min(len(body), n+(-n&(blockAlign-1))):]
+	}
+	return parts, body, nil
 }
 
 // Rows is what comes next of a result: either of the two.

@@ -13,7 +13,7 @@ import (
 type piece struct {
 	n      int
 	arrays []arrow.Array
-	pages  [][]byte // instead of arrays: the columns of a whole block, as they are stored
+	stored *storedBlock // instead of arrays
 	keys   [][]byte
 	part   *partial
 	bytes  int64

@@ -193,26 +193,22 @@ func (p *Plan) groupRows(total *partial) (*batch, error) {
 // writer cuts rows into batches, past OFFSET and up to LIMIT. Small pieces
 // wait until there are enough of them for a batch.
 type writer struct {
+	ctx     context.Context
 	p       *Plan
 	yield   func(Part, error) bool
 	skip    int64
 	left    int64
 	waiting []*piece
 	rows    int
+	shared  *format.Reader // of the segment whose dictionaries were yielded last
 }
 
 // writePiece takes the rows of a piece, in whichever shape they are.
 func (w *writer) writePiece(out *piece) error {
-	if out.pages == nil {
-		return w.write(out.arrays, out.n)
+	if out.stored != nil {
+		return w.writeStored(out.stored)
 	}
-	if err := w.flush(); err != nil {
-		return err
-	}
-	if !w.yield(Part{Rows: out.n, Pages: out.pages}, nil) {
-		return errEnough
-	}
-	return nil
+	return w.write(out.arrays, out.n)
 }
 
 // write takes rows. It returns errEnough when no more are wanted.

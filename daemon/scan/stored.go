@@ -16,14 +16,19 @@ type Part struct {
 	Batch arrow.RecordBatch // nil: a block
 	Rows  int
 	Pages [][]byte // of the block, one for each column of the result; not to be changed
+
+	// Dictionaries come with the first block of a segment that needs any: those
+	// of all columns of the result in that segment, nil where there is none.
+	Dictionaries [][]byte
 }
 
 // Limits of a block that leaves as it is stored. Small ones are better joined
 // into batches; and who decodes a block holds all of it, while batches may be
-// as small as they need to be.
+// as small as they need to be. Any block may be the one that the dictionaries
+// of its segment go with.
 const (
 	minStoredRows   = 8 << 10
-	maxStoredBytes  = 8 << 20
+	maxStoredBytes  = 8 << 20  // of pages, and of dictionaries
 	maxDecodedBytes = 64 << 20 // as far as types alone tell
 )
 
@@ -35,7 +40,7 @@ func (p *Plan) RunStored(ctx context.Context, o Opener, accept format.Features) 
 		accept = 0
 	}
 	return func(yield func(Part, error) bool) {
-		w := &writer{p: p, yield: yield, skip: p.offset, left: p.limit}
+		w := &writer{ctx: ctx, p: p, yield: yield, skip: p.offset, left: p.limit}
 		err := p.run(ctx, o, accept, w)
 		if err == nil {
 			err = w.flush()
@@ -60,50 +65,81 @@ func (p *Plan) passesThrough() bool {
 	return true
 }
 
-// stored returns the pages of a task's block, if it may leave as it is stored;
-// else nil.
+// storedBlock is a block that leaves as it is stored.
+type storedBlock struct {
+	task
+	fields []int32 // of the result
+	pages  [][]byte
+	shares bool // some page refers to a dictionary
+}
+
+// stored returns a task's block as it is stored, if it may leave so; else nil.
 func (p *Plan) stored(ctx context.Context, t task, accept format.Features) (*piece, error) {
 	if accept == 0 || !t.all || t.rows < minStoredRows {
 		return nil, nil
 	}
-	ids := make([]int32, len(p.items))
+	b := &storedBlock{task: t, fields: make([]int32, len(p.items))}
 	for i, n := range p.items {
-		ids[i] = p.inputs[n.(*colNode).slot].field.ID
+		b.fields[i] = p.inputs[n.(*colNode).slot].field.ID
 	}
-	if ok, err := p.mayLeave(ctx, t, ids, accept); !ok || err != nil {
+	if ok, err := p.mayLeave(ctx, b, accept); !ok || err != nil {
 		return nil, err
 	}
-	columns, err := t.r.ReadColumns(ctx, t.block, ids)
-	if err != nil {
+	var err error
+	if b.pages, err = t.r.Pages(ctx, t.block, b.fields); err != nil {
 		return nil, readError(t, err)
 	}
-	out := &piece{n: t.rows}
-	for _, c := range columns {
-		out.pages = append(out.pages, c.Page())
-		out.bytes += int64(len(c.Page()))
+	out := &piece{n: t.rows, stored: b}
+	for _, page := range b.pages {
+		out.bytes += int64(len(page))
 	}
 	return out, nil
 }
 
 // mayLeave reports whether the columns of a block are there, of the types that
-// they have in the result, and within the limits.
-func (p *Plan) mayLeave(ctx context.Context, t task, ids []int32, accept format.Features) (bool, error) {
-	var stored, decoded int64
-	for i, id := range ids {
-		if !t.r.Has(id) { // the column is younger than the segment
+// they have in the result, and within the limits; and it finds out whether
+// they share dictionaries.
+func (p *Plan) mayLeave(ctx context.Context, b *storedBlock, accept format.Features) (bool, error) {
+	var stored, dictionaries, decoded int64
+	for i, id := range b.fields {
+		if !b.r.Has(id) { // the column is younger than the segment
 			return false, nil
 		}
-		c, err := t.r.Stored(ctx, id, t.block)
+		c, err := b.r.Stored(ctx, id, b.block)
 		if err != nil {
-			return false, readError(t, err)
+			return false, readError(b.task, err)
 		}
 		if c.Needs&^accept != 0 || !arrow.TypeEqual(c.Type, p.items[i].typ()) {
 			return false, nil
 		}
+		b.shares = b.shares || c.Shares
 		stored += c.Bytes
-		decoded += int64(t.rows) * leastBytes(c.Type)
+		dictionaries += c.Dictionary
+		decoded += int64(b.rows) * leastBytes(c.Type)
 	}
-	return stored <= maxStoredBytes && decoded <= maxDecodedBytes, nil
+	fit := !b.shares || dictionaries <= maxStoredBytes
+	return fit && stored <= maxStoredBytes && decoded <= maxDecodedBytes, nil
+}
+
+// writeStored yields a block, with the dictionaries of its segment if it is the
+// first that needs them. They are read here, where that is known; expect has
+// announced them to the disk.
+func (w *writer) writeStored(b *storedBlock) error {
+	if err := w.flush(); err != nil {
+		return err
+	}
+	part := Part{Rows: b.rows, Pages: b.pages}
+	if b.shares && w.shared != b.r {
+		var err error
+		if part.Dictionaries, err = b.r.Dictionaries(w.ctx, b.fields); err != nil {
+			return readError(b.task, err)
+		}
+		w.shared = b.r
+	}
+	if !w.yield(part, nil) {
+		return errEnough
+	}
+	return nil
 }
 
 // leastBytes is what a value takes at least, decoded.

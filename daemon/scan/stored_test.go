@@ -35,6 +35,7 @@ func wideRows(first, n int) arrow.RecordBatch {
 // storedBatches returns the rows of a plan in their order, and how many blocks
 // came as they are stored.
 func storedBatches(p *Plan, o Opener, accept format.Features) (batches []arrow.RecordBatch, rows int64, blocks int, err error) {
+	var shared *format.Dictionaries
 	for part, err := range p.RunStored(context.Background(), o, accept) {
 		if err != nil {
 			return nil, 0, 0, err
@@ -42,7 +43,12 @@ func storedBatches(p *Plan, o Opener, accept format.Features) (batches []arrow.R
 		batch := part.Batch
 		if batch == nil {
 			blocks++
-			if batch, err = format.DecodePages(mem, p.Schema(), part.Rows, part.Pages, 1<<30); err != nil {
+			if part.Dictionaries != nil {
+				if shared, err = format.OpenDictionaries(p.Schema(), part.Dictionaries, 1<<30); err != nil {
+					return nil, 0, 0, err
+				}
+			}
+			if batch, err = format.DecodePages(mem, p.Schema(), part.Rows, part.Pages, shared, 1<<30); err != nil {
 				return nil, 0, 0, err
 			}
 		}
@@ -97,7 +103,7 @@ func TestRunStored(t *testing.T) {
 		if err != nil || none != 0 {
 			t.Fatalf("%s: %d blocks, %v; want batches alone", test.query, none, err)
 		}
-		got, gotRows, blocks, err := storedBatches(p, l, format.AlonePages)
+		got, gotRows, blocks, err := storedBatches(p, l, format.PageAbilities)
 		if err != nil || blocks != test.blocks || gotRows != rows || !sameRows(t, p.Schema(), got, want) {
 			t.Errorf("%s: %d rows, %d blocks, %v; want the %d rows of the plain way, %d blocks", test.query, gotRows, blocks, err, rows, test.blocks)
 		}
@@ -115,12 +121,12 @@ func TestRunStoredAccept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for bit := format.Features(1); bit <= format.AlonePages; bit <<= 1 {
+		for bit := format.Features(1); bit <= format.PageAbilities; bit <<= 1 {
 			want := 1
 			if c.Needs&bit != 0 {
 				want = 0
 			}
-			_, rows, blocks, err := storedBatches(p, l, format.AlonePages&^bit)
+			_, rows, blocks, err := storedBatches(p, l, format.PageAbilities&^bit)
 			if err != nil || blocks != want || rows != 20_000 {
 				t.Errorf("%s without %#x: %d rows, %d blocks, %v; want 20000 in %d", query, bit, rows, blocks, err, want)
 			}
@@ -143,7 +149,7 @@ func TestRunStoredEvolution(t *testing.T) {
 		`SELECT id, note FROM t`:                              0,
 		`SELECT id` + strings.Repeat(", id", 900) + ` FROM t`: 0,
 	} {
-		_, rows, blocks, err := storedBatches(mustPlan(t, l, query, Options{}), l, format.AlonePages)
+		_, rows, blocks, err := storedBatches(mustPlan(t, l, query, Options{}), l, format.PageAbilities)
 		if err != nil || blocks != want || rows != 10_000 {
 			t.Errorf("%.40s: %d rows, %d blocks, %v; want 10000 in %d", query, rows, blocks, err, want)
 		}
@@ -157,7 +163,7 @@ func TestRunStoredStops(t *testing.T) {
 	for range 30 {
 		l.addPlain(t, rec)
 	}
-	for range mustPlan(t, l, `SELECT * FROM t`, Options{}).RunStored(t.Context(), l, format.AlonePages) {
+	for range mustPlan(t, l, `SELECT * FROM t`, Options{}).RunStored(t.Context(), l, format.PageAbilities) {
 		break
 	}
 	if n := len(l.opened); n == 30 {
