@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -54,24 +55,52 @@ func mixed(first, n int) arrow.RecordBatch {
 }
 
 // loadMixed makes a table of mixed rows: blocks large and small.
-func loadMixed(t *testing.T, c *client.Client) {
+func loadMixed(t *testing.T, c *client.Client) { load(t, c, "mixed", mixed, 20_000, 100, 9_000) }
+
+// load makes a table of a segment for each number of rows.
+func load(t *testing.T, c *client.Client, table string, rows func(first, n int) arrow.RecordBatch, segments ...int) {
 	t.Helper()
 	var fields []schema.Field
-	for _, f := range mixed(0, 0).Schema().Fields() {
+	for _, f := range rows(0, 0).Schema().Fields() {
 		fields = append(fields, schema.Field{Name: f.Name, Type: f.Type, Nullable: true})
 	}
-	if _, err := c.CreateTable(t.Context(), wire.CreateTable{Name: "mixed", Fields: fields}); err != nil {
+	if _, err := c.CreateTable(t.Context(), wire.CreateTable{Name: table, Fields: fields}); err != nil {
 		t.Fatal(err)
 	}
 	first := 0
-	for _, n := range []int{20_000, 100, 9_000} {
-		batch := mixed(first, n)
-		_, err := c.Load(t.Context(), "mixed", "", func(yield func(arrow.RecordBatch, error) bool) { yield(batch, nil) })
+	for _, n := range segments {
+		batch := rows(first, n)
+		_, err := c.Load(t.Context(), table, "", func(yield func(arrow.RecordBatch, error) bool) { yield(batch, nil) })
 		if err != nil {
 			t.Fatal(err)
 		}
 		first += n
 	}
+}
+
+// repeated returns rows of texts that come again in other blocks of a segment,
+// each in another order; some are null.
+func repeated(first, n int) arrow.RecordBatch {
+	s := arrow.NewSchema([]arrow.Field{
+		{Name: "id", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+		{Name: "city", Type: arrow.BinaryTypes.String, Nullable: true},
+		{Name: "key", Type: arrow.BinaryTypes.String, Nullable: true},
+		{Name: "code", Type: arrow.BinaryTypes.Binary, Nullable: true},
+	}, nil)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, s)
+	random := rand.New(rand.NewPCG(uint64(first), 3))
+	for i := first; i < first+n; i++ {
+		b.Field(0).(*array.Int64Builder).Append(int64(i))
+		b.Field(2).(*array.StringBuilder).Append(fmt.Sprintf("key of row %d", i))
+		if city := random.IntN(700); city%7 == 0 {
+			b.Field(1).AppendNull()
+			b.Field(3).AppendNull()
+		} else {
+			b.Field(1).(*array.StringBuilder).Append(fmt.Sprintf("city number %d in segment of row %d", city, first))
+			b.Field(3).(*array.BinaryBuilder).Append(fmt.Appendf(nil, "code %d", (city*city+first)%4000))
+		}
+	}
+	return b.NewRecordBatch()
 }
 
 // collect returns all rows of a query as the client gives them.
@@ -137,6 +166,36 @@ func TestBlocksAreRows(t *testing.T) {
 	} {
 		want := collectPlain(t, n.Addr(), sql)
 		for _, limit := range []int64{0, 4 << 20, 1 << 30} {
+			mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+			c, err := client.Dial(t.Context(), n.Addr(), client.WithAllocator(mem))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.LimitBlocks(limit)
+			if got := collect(t, c, sql); !array.TableEqual(got, want) {
+				t.Errorf("%s, blocks of up to %d bytes: %d rows that differ from the %d of a plain client", sql, limit, got.NumRows(), want.NumRows())
+			}
+			c.Close()
+		}
+	}
+}
+
+// TestDictionariesAreRows is TestBlocksAreRows for segments with dictionaries,
+// which follow each other and one without, and for limits that blocks fit and
+// others do not.
+func TestDictionariesAreRows(t *testing.T) {
+	n := startNode(t, t.TempDir(), "127.0.0.1:0")
+	load(t, dial(t, n.Addr()), "repeated", repeated, 150_000, 20_000, 140_000)
+	for _, sql := range []string{
+		`SELECT * FROM repeated`,
+		`SELECT city FROM repeated`,
+		`SELECT code, id, code AS again FROM repeated`,
+		`SELECT id, key FROM repeated`,
+		`SELECT city, id FROM repeated WHERE id >= 65536`,
+		`SELECT code FROM repeated WHERE id < 10 OR id >= 131072`,
+	} {
+		want := collectPlain(t, n.Addr(), sql)
+		for _, limit := range []int64{0, 64 << 10, 3 << 20, 1 << 30} {
 			mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 			c, err := client.Dial(t.Context(), n.Addr(), client.WithAllocator(mem))
 			if err != nil {

@@ -13,18 +13,24 @@ import (
 // pages are a block of pages of awkward lengths.
 var pages = Block{Rows: 7, Pages: [][]byte{[]byte("a page"), {}, bytes.Repeat([]byte("64 bytes"), 8), bytes.Repeat([]byte("x"), 65)}}
 
+// shared are a block that comes with the dictionaries of two of its columns.
+var shared = Block{Rows: 3, Pages: pages.Pages, Dictionaries: [][]byte{nil, bytes.Repeat([]byte("d"), 64), {}, []byte("text")}}
+
 // TestBlocks: blocks and batches come in the order in which they were sent,
 // after one schema, whichever is first.
 func TestBlocks(t *testing.T) {
 	batch := someBatch()
-	for _, order := range []string{"", "p", "b", "pp", "pb", "bp", "pbpbb"} {
+	for _, order := range []string{"", "p", "b", "pp", "pb", "bp", "pbpbb", "d", "dpbd"} {
 		w := &wired{t: t}
 		out := NewBatchWriter(w, batch.Schema(), true)
 		for _, kind := range order {
 			var err error
-			if kind == 'p' {
+			switch kind {
+			case 'p':
 				err = out.WriteBlock(pages)
-			} else {
+			case 'd':
+				err = out.WriteBlock(shared)
+			default:
 				err = out.Write(batch, nil)
 			}
 			if err != nil {
@@ -46,9 +52,12 @@ func TestBlocks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if kind == 'p' {
-				checkBlock(t, got.Block)
-			} else if !array.RecordEqual(got.Batch, batch) {
+			switch {
+			case kind == 'p':
+				checkBlock(t, got.Block, pages)
+			case kind == 'd':
+				checkBlock(t, got.Block, shared)
+			case !array.RecordEqual(got.Batch, batch):
 				t.Errorf("%q: %d is %v; want %v", order, i, got.Batch, batch)
 			}
 		}
@@ -59,16 +68,20 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
-func checkBlock(t *testing.T, got *Block) {
+func checkBlock(t *testing.T, got *Block, want Block) {
 	t.Helper()
-	if got == nil || got.Rows != pages.Rows || len(got.Pages) != len(pages.Pages) {
-		t.Fatalf("got %v; want %v", got, pages)
+	if got == nil || got.Rows != want.Rows || !equalParts(got.Pages, want.Pages) || !equalParts(got.Dictionaries, want.Dictionaries) {
+		t.Fatalf("got %v; want %v", got, want)
 	}
-	for i, p := range pages.Pages {
-		if !bytes.Equal(got.Pages[i], p) {
-			t.Errorf("page %d is %q; want %q", i, got.Pages[i], p)
+}
+
+func equalParts(a, b [][]byte) bool {
+	for i := range min(len(a), len(b)) {
+		if !bytes.Equal(a[i], b[i]) {
+			return false
 		}
 	}
+	return len(a) == len(b)
 }
 
 // oneMessage is a stream of a schema and one message.
@@ -110,6 +123,9 @@ func TestBlocksRefused(t *testing.T) {
 		{`{"block":{"rows":1,"bytes":[1]}}`, `xy` + string(blockPadding[:])},
 		{`{"block":{"rows":1,"bytes":[1,1]}}`, `xy`},
 		{`{"block":{"rows":"many"}}`, ``},
+		{`{"block":{"rows":1,"bytes":[1],"dictionaries":[1]}}`, `x`},
+		{`{"block":{"rows":1,"bytes":[],"dictionaries":[-1]}}`, `x`},
+		{`{"block":{"rows":1,"bytes":[],"dictionaries":[0]}}`, `x`},
 		{`{}`, `x`},
 	} {
 		r := oneMessage(t, &flight.FlightData{AppMetadata: []byte(test.metadata), DataBody: []byte(test.body)})
@@ -136,8 +152,11 @@ func TestPagesAccepted(t *testing.T) {
 // message all the same.
 func FuzzBlock(f *testing.F) {
 	w := &wired{t: f}
-	if err := NewBatchWriter(w, someBatch().Schema(), true).WriteBlock(pages); err != nil {
-		f.Fatal(err)
+	out := NewBatchWriter(w, someBatch().Schema(), true)
+	for _, b := range []Block{pages, shared} {
+		if err := out.WriteBlock(b); err != nil {
+			f.Fatal(err)
+		}
 	}
 	for m, err := w.Recv(); err == nil; m, err = w.Recv() {
 		f.Add(m.AppMetadata, m.DataBody)
@@ -149,11 +168,11 @@ func FuzzBlock(f *testing.F) {
 			return
 		}
 		total := 0
-		for _, p := range block.Pages {
+		for _, p := range append(block.Pages, block.Dictionaries...) {
 			total += len(p)
 		}
 		if total > len(body) {
-			t.Errorf("pages of %d bytes out of %d", total, len(body))
+			t.Errorf("pages and dictionaries of %d bytes out of %d", total, len(body))
 		}
 	})
 }

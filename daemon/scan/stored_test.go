@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -110,11 +111,75 @@ func TestRunStored(t *testing.T) {
 	}
 }
 
+// texts makes a batch of n rows of few texts that come again and again.
+func texts(first, n int) arrow.RecordBatch {
+	s := arrow.NewSchema([]arrow.Field{
+		{Name: "id", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+		{Name: "s", Type: arrow.BinaryTypes.String, Nullable: true},
+	}, nil)
+	b := array.NewRecordBuilder(mem, s)
+	random := rand.New(rand.NewPCG(uint64(first), 5))
+	for i := first; i < first+n; i++ {
+		b.Field(0).(*array.Int64Builder).Append(int64(i))
+		b.Field(1).(*array.StringBuilder).Append(fmt.Sprintf("text %d of the segment at %d", random.IntN(900), first))
+	}
+	return b.NewRecordBatch()
+}
+
+// TestRunStoredDictionaries: a dictionary comes once for each segment, with the
+// first block that needs it.
+func TestRunStoredDictionaries(t *testing.T) {
+	l := newLake(t, "id int64", "s string")
+	l.addPlain(t, texts(0, 150_000))            // three blocks
+	l.addPlain(t, texts(200_000, 10_000))       // one, without a dictionary
+	l.addPlain(t, texts(300_000, 135_000))      // three, the last is small
+	for query, want := range map[string][]bool{ // of each block: a dictionary comes
+		`SELECT * FROM t`:                                       {true, false, false, false, true, false},
+		`SELECT s AS a, s AS b FROM t`:                          {true, false, false, false, true, false},
+		`SELECT id FROM t`:                                      {false, false, false, false, false, false},
+		`SELECT s FROM t WHERE id >= 65536 AND id < 400000`:     {true, false, false, true},
+		`SELECT s FROM t WHERE id >= 65537 AND id < 300000`:     {true, false},
+		`SELECT s FROM t WHERE id < 65536 OR id >= 300000 + 10`: nil,
+	} {
+		p := mustPlan(t, l, query, Options{})
+		var got []bool
+		for part, err := range p.RunStored(t.Context(), l, format.PageAbilities) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if part.Batch == nil {
+				got = append(got, part.Dictionaries != nil)
+			}
+		}
+		if want != nil && !slices.Equal(got, want) {
+			t.Errorf("%s: dictionaries come with blocks %v; want %v", query, got, want)
+		}
+		plain, rows, _, err := storedBatches(p, l, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batches, gotRows, blocks, err := storedBatches(p, l, format.PageAbilities)
+		if err != nil || blocks != len(got) || gotRows != rows || !sameRows(t, p.Schema(), batches, plain) {
+			t.Errorf("%s: %d rows, %d blocks, %v; want the %d rows of the plain way, %d blocks", query, gotRows, blocks, err, rows, len(got))
+		}
+	}
+}
+
 // TestRunStoredAccept: what the caller cannot decode comes as batches.
 func TestRunStoredAccept(t *testing.T) {
 	l := newLake(t, "id int64", "s string", "d decimal(9,2)")
 	l.addPlain(t, wideRows(0, 20_000))
-	for _, query := range []string{`SELECT id FROM t`, `SELECT s FROM t`, `SELECT d FROM t`} {
+	checkAccept(t, l, 20_000, `SELECT id FROM t`, `SELECT s FROM t`, `SELECT d FROM t`)
+	l = newLake(t, "id int64", "s string")
+	l.addPlain(t, texts(0, 65_536+10))
+	checkAccept(t, l, 65_546, `SELECT id FROM t`, `SELECT s FROM t`)
+}
+
+// checkAccept takes every ability away from the caller of each query of one
+// column, of which one block leaves as it is stored if he has those it needs.
+func checkAccept(t *testing.T, l *lake, all int64, queries ...string) {
+	t.Helper()
+	for _, query := range queries {
 		p := mustPlan(t, l, query, Options{})
 		field := p.inputs[p.items[0].(*colNode).slot].field.ID
 		c, err := l.readers[l.snap.Segments[0].ID].Stored(t.Context(), field, 0)
@@ -127,8 +192,8 @@ func TestRunStoredAccept(t *testing.T) {
 				want = 0
 			}
 			_, rows, blocks, err := storedBatches(p, l, format.PageAbilities&^bit)
-			if err != nil || blocks != want || rows != 20_000 {
-				t.Errorf("%s without %#x: %d rows, %d blocks, %v; want 20000 in %d", query, bit, rows, blocks, err, want)
+			if err != nil || blocks != want || rows != all {
+				t.Errorf("%s without %#x: %d rows, %d blocks, %v; want %d in %d", query, bit, rows, blocks, err, all, want)
 			}
 		}
 	}
