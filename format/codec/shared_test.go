@@ -82,6 +82,36 @@ func TestSharedTexts(t *testing.T) {
 	}
 }
 
+// TestDictionaryGrows reads pages that were written when the dictionary had few
+// values, whole.
+func TestDictionaryGrows(t *testing.T) {
+	all := textsOf(600)
+	for _, few := range []int{2, 255, 256, 257} {
+		blocks := [][]string{cycle(20_000, all[:few]...), cycle(20_000, all...)}
+		pages, dictionary := sharedOf(t, blocks...)
+		shared, _, err := OpenSharedTexts(dictionary)
+		if err != nil || shared.Len() != len(all) {
+			t.Fatalf("%d, then %d values: got %v, %v", few, len(all), shared, err)
+		}
+		for i, page := range pages {
+			d, err := NewDecoder(page, 1<<30)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Share(shared)
+			got := Strings{Offsets: make([]int32, len(blocks[i])+1)}
+			err = d.GetStrings(got.Offsets, func(n int) []byte {
+				got.Data = make([]byte, n)
+				return got.Data
+			})
+			want := stringsFrom(blocks[i])
+			if err != nil || !d.Used().Has(Shared) || !slices.Equal(got.Offsets, want.Offsets) || !bytes.Equal(got.Data, want.Data) {
+				t.Errorf("%d, then %d values: page %d in %v, %v; want its values", few, len(all), i, d.Used().List(), err)
+			}
+		}
+	}
+}
+
 // TestDamagedSharedTexts changes every byte of a dictionary: it is refused, or
 // a sound dictionary.
 func TestDamagedSharedTexts(t *testing.T) {
