@@ -93,7 +93,7 @@ func (r *Reader) Dictionaries(ctx context.Context, fieldIDs []int32) ([][]byte, 
 	}
 	out := make([][]byte, len(fieldIDs))
 	for k, i := range have {
-		if err := spans[k].check(sectionDictionary.String(), read[k]); err != nil {
+		if err := spans[k].check(r.file, sectionDictionary.String(), read[k]); err != nil {
 			return nil, err
 		}
 		out[i] = read[k]
