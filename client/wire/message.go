@@ -40,6 +40,10 @@ type TableOptions struct {
 	RetainVersions int64         `json:"retain_versions,omitempty"` // keep at least this many; default 1000
 	RetainFor      time.Duration `json:"retain_for,omitempty"`      // and every one this young; default 7 days
 
+	// Profile says how segments written from now on are encoded: "default",
+	// "fast" (to write) or "compact" (on disk).
+	Profile string `json:"profile,omitempty"`
+
 	// The columns whose values are looked up one by one, and the texts whose
 	// words are looked for: segments written from now on index them. In an
 	// alteration nil leaves them as they are, and a list of none ends it.

@@ -9,6 +9,7 @@ import (
 	"github.com/tarnlake/tarn/client"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/expr"
+	"github.com/tarnlake/tarn/format/codec"
 )
 
 func (a *app) tableAlter() *cobra.Command {
@@ -25,7 +26,8 @@ values, and a wider type reads old values as they are.
   alter TABLE widen COLUMN TYPE      int32 to int64, decimal(9,2) to decimal(18,2) …
   alter TABLE set OPTION=VALUE…      flush-interval, retain-versions, retain-for,
                                      lookup and text: columns that the segments
-                                     written from now on index (COL,… or nothing)`,
+                                     written from now on index (COL,… or nothing),
+                                     profile: default, fast or compact`,
 		Example: `  tarn table alter orders add "note string"
   tarn table alter orders rename price unit_price
   tarn table alter orders widen quantity int64
@@ -64,7 +66,7 @@ func (a *app) completeAlter(c *cobra.Command, args []string, word string) ([]str
 		return alterations, cobra.ShellCompDirectiveNoFileComp
 	case 2:
 		if args[1] == "set" {
-			return []string{"flush-interval=", "retain-versions=", "retain-for=", "lookup=", "text="}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+			return []string{"flush-interval=", "retain-versions=", "retain-for=", "profile=", "lookup=", "text="}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 		}
 		return a.completeColumns(c, args, word)
 	}
@@ -111,7 +113,7 @@ func changedOptions(ctx context.Context, n *client.Client, table string, changes
 	return &info.Options, nil
 }
 
-var optionNames = []string{"flush-interval", "retain-versions", "retain-for", "lookup", "text"}
+var optionNames = []string{"flush-interval", "retain-versions", "retain-for", "profile", "lookup", "text"}
 
 func setOption(o *wire.TableOptions, change string) (err error) {
 	name, value, ok := strings.Cut(change, "=")
@@ -123,6 +125,11 @@ func setOption(o *wire.TableOptions, change string) (err error) {
 		o.FlushInterval, err = parseSpan(value)
 	case "retain-for":
 		o.RetainFor, err = parseSpan(value)
+	case "profile":
+		if _, known := codec.ParseProfile(value); !known || value == "" {
+			return wire.Errorf(wire.InvalidArgument, "profile wants %s; got %q", strings.Join(codec.Profiles, ", "), value)
+		}
+		o.Profile = value
 	case "lookup":
 		o.Lookup = append([]string{}, splitList(value)...)
 	case "text":

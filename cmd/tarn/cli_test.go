@@ -205,6 +205,11 @@ func TestTables(t *testing.T) {
 	c.run("table", "alter", "orders", "set", "lookup=id,unit price", "text=country").ok("table orders is at version 7")
 	c.run("table", "describe", "orders", "--output", "table").matches(`lookup +id, unit price`, `text +country`)
 	c.run("table", "alter", "orders", "set", "lookup=").ok("table orders is at version 8")
+	c.run("table", "describe", "orders", "--output", "table").matches(`profile +default`)
+	c.run("table", "alter", "orders", "set", "profile=compact").ok("table orders is at version 9")
+	c.run("table", "describe", "orders", "--output", "table").matches(`profile +compact`)
+	c.run("table", "alter", "orders", "set", "profile=tiny").fails(2, "default, fast, compact")
+	c.run("table", "create", "people", "--schema", "id int64", "--profile", "tiny").fails(2, "default, fast, compact")
 	c.run("table", "alter", "orders", "set", "text=id").fails(2, "only strings have words")
 	c.run("table", "create", "people", "--schema", "id int64, name string", "--lookup", "id,nam").fails(4, `did you mean "name"?`)
 

@@ -13,6 +13,7 @@ import (
 	"github.com/tarnlake/tarn/client"
 	"github.com/tarnlake/tarn/client/source"
 	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/format/codec"
 	"github.com/tarnlake/tarn/schema"
 )
 
@@ -22,6 +23,7 @@ type ingestFlags struct {
 	create, explain     bool
 	partitionBy, sortBy []string
 	lookup, text        []string
+	profile             string
 	types               []string
 	format, key         string
 	maxRejects          int64
@@ -72,6 +74,7 @@ to put it aside into the reject file.`,
 	flags.StringArrayVar(&f.sortBy, "sort-by", nil, "with --create: sort by `COL,…`")
 	flags.StringArrayVar(&f.lookup, "lookup", nil, "with --create: index `COL,…` for looking up single values")
 	flags.StringArrayVar(&f.text, "text", nil, "with --create: index the words of `COL,…` for has_token")
+	flags.StringVar(&f.profile, "profile", "", "with --create: `PROFILE` of segments: default, fast to write, or compact on disk")
 	flags.StringArrayVar(&f.types, "types", nil, "with --create: `COL=TYPE,…` instead of the inferred types")
 	flags.StringVar(&f.format, "format", "", "`FORMAT` of the files: csv, tsv, ndjson, json, parquet, avro or arrow (default: told by name and first bytes)")
 	flags.BoolVar(&f.csv.header, "header", false, "CSV: whether the first row has the names (default: told by its looks)")
@@ -84,6 +87,7 @@ to put it aside into the reject file.`,
 	flags.BoolVar(&f.hive, "hive", true, "take columns that a file lacks from its path: country=IT/x.parquet below a directory given")
 	flags.BoolVar(&f.explain, "explain", false, "show what would be inferred and why; commit nothing")
 	_ = c.RegisterFlagCompletionFunc("format", oneOf("csv", "tsv", "ndjson", "json", "parquet", "avro", "arrow"))
+	_ = c.RegisterFlagCompletionFunc("profile", oneOf(codec.Profiles...))
 	_ = c.RegisterFlagCompletionFunc("partition-by", a.completeColumns)
 	for _, name := range []string{"sort-by", "lookup", "text"} {
 		_ = c.RegisterFlagCompletionFunc(name, a.completeColumns)
@@ -120,7 +124,7 @@ func (f ingestFlags) check(c *cobra.Command) error {
 	if f.maxRejects < 0 {
 		return wire.Errorf(wire.InvalidArgument, "--max-rejects %d: want a number of rows", f.maxRejects)
 	}
-	for _, name := range []string{"partition-by", "sort-by", "lookup", "text", "types"} {
+	for _, name := range []string{"partition-by", "sort-by", "lookup", "text", "profile", "types"} {
 		if c.Flags().Changed(name) && !f.create && !f.explain {
 			return wire.Errorf(wire.InvalidArgument, "--%s counts only for a new table", name).WithHint("add --create, or leave it out")
 		}

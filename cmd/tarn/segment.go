@@ -17,11 +17,18 @@ import (
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/format/codec"
+	"github.com/tarnlake/tarn/format/kern"
 	"github.com/tarnlake/tarn/schema"
 )
 
 func (a *app) segmentCommand() *cobra.Command {
 	c := a.talks(&cobra.Command{Use: "segment", Short: "List, dump, verify and measure segment files"})
+	c.PersistentPreRunE = func(*cobra.Command, []string) error { // as a node does: files are decoded here
+		if err := kern.TierError(); err != nil {
+			return wire.Errorf(wire.InvalidArgument, "%w", err).WithHint("leave TARN_KERN out to take the best tier of this CPU")
+		}
+		return nil
+	}
 	c.AddCommand(a.segmentList(), a.segmentDump(), a.segmentStats(), a.segmentVerify())
 	return group(c)
 }

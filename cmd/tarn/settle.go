@@ -50,7 +50,7 @@ func (in *ingest) createTable(ctx context.Context) (wire.TableInfo, error) {
 	info, err := in.node.CreateTable(ctx, wire.CreateTable{
 		Name: in.flags.table, Fields: s.Fields,
 		PartitionBy: splitLists(in.flags.partitionBy), SortBy: splitLists(in.flags.sortBy),
-		Options: wire.TableOptions{Lookup: splitLists(in.flags.lookup), Text: splitLists(in.flags.text)},
+		Options: wire.TableOptions{Profile: in.flags.profile, Lookup: splitLists(in.flags.lookup), Text: splitLists(in.flags.text)},
 	})
 	if wire.IsCode(err, wire.TableExists) {
 		if info, err = in.node.Table(ctx, in.flags.table, expr.At{}); err == nil {
@@ -88,6 +88,7 @@ func (f ingestFlags) agree(info wire.TableInfo) error {
 		{"partition-by", plainList(splitLists(f.partitionBy)), plainList(splitList(partitionText(info)))},
 		{"sort-by", plainList(splitLists(f.sortBy)), plainList(splitList(sortText(info)))},
 		{"lookup", plainList(splitLists(f.lookup)), plainList(info.Options.Lookup)},
+		{"profile", f.profile, info.Options.Profile},
 		{"text", plainList(splitLists(f.text)), plainList(info.Options.Text)},
 	} {
 		if c.asked != "" && c.asked != c.has {

@@ -11,6 +11,7 @@ import (
 	"github.com/tarnlake/tarn/client"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/expr"
+	"github.com/tarnlake/tarn/format/codec"
 	"github.com/tarnlake/tarn/schema"
 )
 
@@ -37,10 +38,12 @@ func (a *app) tableCreate() *cobra.Command {
 	f.StringArrayVar(&sortBy, "sort-by", nil, "sort by `COL,…`, each with desc or without")
 	f.StringArrayVar(&lookup, "lookup", nil, "index `COL,…` for looking up single values")
 	f.StringArrayVar(&text, "text", nil, "index the words of `COL,…` for has_token")
+	f.StringVar(&req.Options.Profile, "profile", "", "`PROFILE` of segments: default, fast to write, or compact on disk")
 	f.Int64Var(&req.Options.RetainVersions, "retain-versions", 0, "keep at least `N` versions (default 1000)")
 	f.StringVar(&retainFor, "retain-for", "", "and every version younger than this `TIME` (default 7d)")
 	f.StringVar(&flush, "flush-interval", "", "`TIME` that an append may wait for others to share its commit (default 20ms; 5ms to 5s)")
 	f.BoolVar(&req.IfNotExists, "if-not-exists", false, "succeed if the table is there already")
+	_ = c.RegisterFlagCompletionFunc("profile", oneOf(codec.Profiles...))
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		req.Name, req.PartitionBy, req.SortBy = args[0], splitLists(partitionBy), splitLists(sortBy)
 		req.Options.Lookup, req.Options.Text = splitLists(lookup), splitLists(text)
@@ -198,6 +201,7 @@ func settings(info wire.TableInfo) []pair {
 		{"sort by", sortText(info)},
 		{"lookup", strings.Join(info.Options.Lookup, ", ")},
 		{"text", strings.Join(info.Options.Text, ", ")},
+		{"profile", info.Options.Profile},
 		{"flush interval", spanText(info.Options.FlushInterval)},
 		{"retained", retained(info.Options)},
 	}

@@ -59,7 +59,7 @@ func TestCreateTable(t *testing.T) {
 	if want := []schema.SortKey{{FieldID: 1}, {FieldID: 2, Desc: true}}; !slices.Equal(got.SortBy, want) {
 		t.Errorf("sort: got %v; want %v", got.SortBy, want)
 	}
-	if want := (wire.TableOptions{FlushInterval: time.Second, RetainVersions: 1000, RetainFor: 7 * 24 * time.Hour}); !reflect.DeepEqual(got.Options, want) {
+	if want := (wire.TableOptions{FlushInterval: time.Second, RetainVersions: 1000, RetainFor: 7 * 24 * time.Hour, Profile: "default"}); !reflect.DeepEqual(got.Options, want) {
 		t.Errorf("options: got %v; want %v", got.Options, want)
 	}
 	if got.Version != 1 || got.Commit.Operation != "create" || len(got.Segments) != 0 {

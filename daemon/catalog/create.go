@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -174,6 +175,10 @@ const (
 	DefaultRetainFor      = 7 * 24 * time.Hour
 )
 
+// Profiles are how the segments of a table may be encoded; the first is the
+// default. They are those of format/codec, a test says.
+var Profiles = []string{"default", "fast", "compact"}
+
 func checkOptions(o wire.TableOptions) error {
 	var err error
 	switch {
@@ -181,6 +186,8 @@ func checkOptions(o wire.TableOptions) error {
 		err = fmt.Errorf("flush_interval is %v; want %v to %v", o.FlushInterval, MinFlushInterval, MaxFlushInterval)
 	case o.RetainVersions < 0:
 		err = fmt.Errorf("retain_versions is %d; want 1 or more", o.RetainVersions)
+	case o.Profile != "" && !slices.Contains(Profiles, o.Profile):
+		err = fmt.Errorf("profile is %q; want %s", o.Profile, strings.Join(Profiles, ", "))
 	case o.RetainFor < 0:
 		err = fmt.Errorf("retain_for is %v; want a time that is not negative", o.RetainFor)
 	}
@@ -192,7 +199,7 @@ func checkOptions(o wire.TableOptions) error {
 
 func withDefaults(o wire.TableOptions) wire.TableOptions {
 	return mergeOptions(wire.TableOptions{
-		FlushInterval: DefaultFlushInterval, RetainVersions: DefaultRetainVersions, RetainFor: DefaultRetainFor,
+		Profile: Profiles[0], FlushInterval: DefaultFlushInterval, RetainVersions: DefaultRetainVersions, RetainFor: DefaultRetainFor,
 	}, o)
 }
 
@@ -206,6 +213,9 @@ func mergeOptions(old, changed wire.TableOptions) wire.TableOptions {
 	}
 	if changed.RetainFor != 0 {
 		old.RetainFor = changed.RetainFor
+	}
+	if changed.Profile != "" {
+		old.Profile = changed.Profile
 	}
 	if changed.Lookup != nil {
 		old.Lookup = changed.Lookup

@@ -15,6 +15,7 @@ import (
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/members"
 	"github.com/tarnlake/tarn/format"
+	"github.com/tarnlake/tarn/format/codec"
 	"github.com/tarnlake/tarn/index"
 	"github.com/tarnlake/tarn/schema"
 	"github.com/tarnlake/tarn/tiering"
@@ -61,9 +62,13 @@ func (g *Ingester) openSegment(t *catalog.Snapshot, values []schema.PartitionVal
 		Segment: id.String(), Table: strconv.FormatInt(int64(t.ID), 10),
 		Properties: segmentProperties(t, values),
 	}
+	profile, ok := codec.ParseProfile(t.Options.Profile)
+	if !ok {
+		panic(fmt.Sprintf("BUG: ingest: the catalog let profile %q pass", t.Options.Profile))
+	}
 	s.rows, err = format.NewWriter(file, t.Schema, info, format.Options{
 		Lookup: fieldIDs(t.Schema, t.Options.Lookup), Text: fieldIDs(t.Schema, t.Options.Text),
-		Goroutines: runtime.GOMAXPROCS(0),
+		Profile: profile, Goroutines: runtime.GOMAXPROCS(0),
 	})
 	if err != nil {
 		s.abort()

@@ -1,5 +1,7 @@
 package codec
 
+import "slices"
+
 // Profile says what to trade between the time to write, the time to scan and
 // the bytes stored. The zero value is Default.
 type Profile uint8
@@ -15,15 +17,22 @@ const (
 	Compact
 )
 
-// String returns the name of the profile.
+// Profiles are the names of the profiles, each at its number.
+var Profiles = []string{Default: "default", Fast: "fast", Compact: "compact"}
+
+// String returns the profile's name.
 func (p Profile) String() string {
-	switch p {
-	case Default:
-		return "default"
-	case Fast:
-		return "fast"
-	case Compact:
-		return "compact"
+	if int(p) >= len(Profiles) {
+		return "profile ?"
 	}
-	return "profile ?"
+	return Profiles[p]
+}
+
+// ParseProfile returns the profile of a name; the empty one is Default's.
+func ParseProfile(name string) (Profile, bool) {
+	if name == "" {
+		return Default, true
+	}
+	i := slices.Index(Profiles, name)
+	return Profile(max(i, 0)), i >= 0
 }
