@@ -37,7 +37,7 @@ var _ io.ReaderAt = (*mirror)(nil)
 // other one, and the damaged one is told of if its bytes were read.
 func TestMirror(t *testing.T) {
 	s := allTypes(t)
-	batch := batchOf(s, 7, 3000, true)
+	batch := batchOf(s, 7, 300, true)
 	file, _ := write(t, s, Options{}, batch)
 	want, err := readMirror(t, &mirror{copies: [][]byte{file}, damaged: map[int]bool{}})
 	if err != nil {
