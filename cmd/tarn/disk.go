@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -40,7 +41,7 @@ func (a *app) listDisks(ctx context.Context, n *client.Client) error {
 		return err
 	}
 	slices.SortStableFunc(s, func(a, b wire.Disk) int {
-		return cmpTexts([2]string{a.Node, b.Node}, [2]string{a.Path, b.Path}, [2]string{a.ID, b.ID})
+		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Path, b.Path), cmp.Compare(a.ID, b.ID))
 	})
 	type row = wire.Disk
 	return a.printList(
@@ -57,19 +58,6 @@ func (a *app) listDisks(ctx context.Context, n *client.Client) error {
 		texts("path", s, func(r row) string { return r.Path }),
 		texts("reason", s, func(r row) string { return r.Reason }),
 	)
-}
-
-// cmpTexts compares pairs of texts until two differ.
-func cmpTexts(pairs ...[2]string) int {
-	for _, p := range pairs {
-		switch {
-		case p[0] < p[1]:
-			return -1
-		case p[0] > p[1]:
-			return 1
-		}
-	}
-	return 0
 }
 
 func (a *app) diskChange(name, change, short, long string) *cobra.Command {

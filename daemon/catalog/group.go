@@ -195,12 +195,3 @@ func (s *State) GroupLoad(id GroupID) (stripes int, bytes int64, missing []int) 
 	}
 	return g.stripes.Len(), g.bytes, slices.Clone(g.missing)
 }
-
-// Group returns a placement group.
-func (s *State) Group(id GroupID) (Group, bool) {
-	g, ok := s.groups.Get(id)
-	if !ok {
-		return Group{}, false
-	}
-	return g.Group, true
-}

@@ -222,9 +222,6 @@ func (s *State) Nodes() []*Node { return values(s.nodes) }
 // Node returns a node by its id.
 func (s *State) Node(id string) (*Node, bool) { return s.nodes.Get(id) }
 
-// Epoch returns the epoch of a node that lives, or 0.
-func (s *State) Epoch(node string) Epoch { return s.epochOf(node) }
-
 // Disks returns all disks, by id. They are shared and not to be changed.
 func (s *State) Disks() []*Disk { return values(s.disks) }
 

@@ -53,8 +53,8 @@ func (s *Store) Medium(disk string) (*tiering.Medium, bool) {
 	return m, ok
 }
 
-// takes reports whether a disk would take a new member.
-func (s *Store) takes(view *catalog.State, disk string) bool {
+// Takes reports whether a disk is one of this node that would take a new member.
+func (s *Store) Takes(view *catalog.State, disk string) bool {
 	d, ok := view.Disk(disk)
 	m, here := s.Medium(disk)
 	return ok && here && d.State == catalog.DiskUp && m.Suspect() == nil
@@ -74,7 +74,7 @@ func (s *Store) groupFor(view *catalog.State, id catalog.SegmentID) (catalog.Gro
 		}
 		open := 0
 		for _, slot := range g.Slots {
-			if s.takes(view, slot.Disk) {
+			if s.Takes(view, slot.Disk) {
 				open++
 			}
 		}

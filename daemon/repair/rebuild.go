@@ -69,7 +69,7 @@ func (r *Rebuilder) queue(view *catalog.State) []item {
 	var all []item
 	view.Incomplete(func(at catalog.Location) bool {
 		for slot := range at.Group.Slots {
-			if i := (item{at, slot}); at.Missing.Has(slot) && !i.parked() && r.takes(view, i.disk()) {
+			if i := (item{at, slot}); at.Missing.Has(slot) && !i.parked() && r.Members.Takes(view, i.disk()) {
 				all = append(all, i)
 			}
 		}
@@ -81,12 +81,6 @@ func (r *Rebuilder) queue(view *catalog.State) []item {
 
 func (i item) parked() bool {
 	return slices.ContainsFunc(i.at.Parked, func(p catalog.Parked) bool { return p.Slot == i.slot })
-}
-
-func (r *Rebuilder) takes(view *catalog.State, disk string) bool {
-	d, ok := view.Disk(disk)
-	m, here := r.Members.Medium(disk)
-	return ok && here && d.State == catalog.DiskUp && m.Suspect() == nil
 }
 
 // rebuild makes a member durable on its disk and reads it back.
