@@ -1,12 +1,12 @@
 package scan
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	"github.com/tarnlake/tarn/client/wire"
 )
@@ -14,160 +14,264 @@ import (
 // sized is a result that knows its memory.
 type sized interface{ size() int64 }
 
-// job is one task on its way through the pipe; out holds one result.
+// job is a task that was begun.
 type job[T, R any] struct {
-	task T
-	out  chan outcome[R]
-}
-
-type outcome[R any] struct {
+	task   T
+	done   bool
 	result R
 	err    error
 }
 
 // pipe works on tasks with the workers of a pool and yields the results in
-// the order of the tasks. Workers run ahead of the consumer by a bounded number
-// of tasks, and by a bounded number of bytes: no task is begun while finished
-// results hold more than heldBytes, or while the pool is full. It ends with
-// the first error in order, or when the consumer stops, or with ctx; no
-// goroutine outlives it.
+// the order of the tasks. The consumer is one of those who work: while the
+// result that it needs next is not there, it takes a task itself, so that a
+// query of many quick tasks seldom waits for another thread to wake up.
+// Others run ahead of it by a bounded number of tasks, and by a bounded number
+// of bytes: no task is begun while finished results hold more than heldBytes,
+// or while the pool is full. It ends with the first error in order, or when
+// the consumer stops, or with ctx; no goroutine outlives it.
 type pipe[T any, R sized] struct {
 	heldBytes int64
 	pool      *Pool // counts what is held, too
 	work      func(ctx context.Context, task T) (R, error)
 
-	held    atomic.Int64  // bytes of results that the consumer has not taken
-	pending atomic.Int64  // tasks begun of which the same is true
-	taken   chan struct{} // the consumer has taken something
+	pulling sync.Mutex // held by who takes a task; locked before mu
+	next    func() (T, error, bool)
+	second  *pulled[T] // looked at before its turn
+
+	mu      sync.Mutex
+	changed sync.Cond    // of what follows
+	line    []*job[T, R] // begun and not taken by the consumer, in order
+	ended   bool         // there are no more tasks
+	held    int64        // bytes of results that the consumer has not taken
+	helpers int
 	group   sync.WaitGroup
+}
+
+// pulled is what a sequence of tasks has given.
+type pulled[T any] struct {
+	task T
+	err  error
+	more bool
 }
 
 func (p *pipe[T, R]) run(ctx context.Context, tasks iter.Seq2[T, error]) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		seen, stop, err := lookAhead(tasks)
-		defer stop()
 		ctx, cancel := context.WithCancel(ctx)
+		p.changed.L = &p.mu
+		wake := context.AfterFunc(ctx, p.wakeAll)
+		var stop func()
+		p.next, stop = iter.Pull2(tasks)
 		defer func() { // what nobody took any more
+			wake()
 			cancel()
+			p.wakeAll()
 			p.group.Wait()
-			p.hold(-p.held.Load())
+			stop()
+			p.pool.take(-p.held)
 		}()
-		p.taken = make(chan struct{}, 1)
+		p.consume(ctx, yield)
+	}
+}
+
+func (p *pipe[T, R]) wakeAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.changed.Broadcast()
+}
+
+// consume yields results, and works on tasks while the next one is not there.
+func (p *pipe[T, R]) consume(ctx context.Context, yield func(R, error) bool) {
+	for {
+		j, end := p.first(ctx)
 		switch {
-		case err == nil && seen.tasks > 1:
-		case err == nil && seen.tasks == 0 && ctx.Err() == nil:
+		case end != nil:
+			if end != errNoTasks {
+				var none R
+				yield(none, end)
+			}
 			return
-		default:
-			p.runAlone(ctx, seen.first, cmp.Or(err, ctx.Err()), yield)
+		case j == nil:
+			p.begin(ctx, true)
+			continue
+		}
+		start := time.Now()
+		if !yield(j.result, j.err) || j.err != nil {
 			return
 		}
-		ordered := make(chan *job[T, R], 2*cap(p.pool.workers))
-		p.group.Go(func() { p.feed(ctx, seen.all, ordered) })
-		p.deliver(ctx, ordered, yield)
+		p.took(ctx, j.result.size(), time.Since(start) > handOver)
 	}
 }
 
-// ahead is tasks of which the first is known, and whether there are more.
-type ahead[T any] struct {
-	first T
-	tasks int                 // none, one, or 2 for more
-	all   iter.Seq2[T, error] // the first included; to be ranged over once
-}
+// errNoTasks says that all results were taken.
+var errNoTasks = errors.New("no more tasks")
 
-// lookAhead looks for the first two tasks. stop is called when the tasks are
-// not used any more.
-func lookAhead[T any](tasks iter.Seq2[T, error]) (a ahead[T], stop func(), err error) {
-	next, stop := iter.Pull2(tasks)
-	err = guarded(func() error {
-		first, err, any := next()
-		if err != nil || !any {
-			return err
+// first waits for the next result in line; it returns none, with a worker of
+// the pool taken, when the consumer may as well work on a task.
+func (p *pipe[T, R]) first(ctx context.Context) (*job[T, R], error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case len(p.line) > 0 && p.line[0].done:
+			j := p.line[0]
+			p.line = p.line[1:]
+			return j, nil
+		case len(p.line) == 0 && p.ended:
+			return nil, errNoTasks
+		case p.open() && p.pool.tryEnter():
+			return nil, nil
+		case len(p.line) == 0 && p.helpers == 0: // other queries have the workers, or the memory
+			p.help(ctx, 1)
 		}
-		a.first, a.tasks = first, 1
-		second, err, more := next()
-		if !more {
-			return nil
-		}
-		a.tasks = 2
-		a.all = func(yield func(T, error) bool) {
-			if !yield(first, nil) {
-				return
-			}
-			for task, err, ok := second, err, true; ok; task, err, ok = next() {
-				if !yield(task, err) {
-					return
-				}
-			}
-		}
-		return nil
-	})
-	return a, stop, err
-}
-
-// runAlone works on the only task where it is: for a lookup, to wake another
-// thread takes as long as the work. An error instead of a task is the result.
-func (p *pipe[T, R]) runAlone(ctx context.Context, task T, err error, yield func(R, error) bool) {
-	var r R
-	if err == nil {
-		err = p.admit(ctx)
-	}
-	if err == nil {
-		j := &job[T, R]{task, make(chan outcome[R], 1)}
-		p.serve(ctx, j)
-		o := <-j.out
-		r, err = o.result, o.err
-	}
-	if yield(r, err) && err == nil && ctx.Err() != nil {
-		var none R
-		yield(none, ctx.Err())
+		p.changed.Wait()
 	}
 }
 
-// feed puts each task in line and sets a worker on it. Tasks begin in their
-// order, so that what the consumer waits for never waits for what comes later.
-func (p *pipe[T, R]) feed(ctx context.Context, tasks iter.Seq2[T, error], ordered chan<- *job[T, R]) {
-	defer close(ordered)
-	err := guarded(func() error {
-		for task, err := range tasks {
-			if err == nil {
-				err = p.admit(ctx)
+// open reports whether another task may begin.
+func (p *pipe[T, R]) open() bool {
+	return !p.ended && p.held <= p.heldBytes && len(p.line) < 2*cap(p.pool.workers)
+}
+
+// idle reports whether there is no task whose result the consumer has not taken.
+func (p *pipe[T, R]) idle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.line) == 0 && p.held == 0
+}
+
+// handOver is what it takes, about, to wake another thread. A consumer that
+// takes longer over a result leaves its worker to somebody else.
+const handOver = 50 * time.Microsecond
+
+// took notes that the consumer is done with a result, and whether that took
+// it long.
+func (p *pipe[T, R]) took(ctx context.Context, bytes int64, long bool) {
+	p.pool.take(-bytes)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held -= bytes
+	p.changed.Broadcast()
+	if long && p.helpers == cap(p.pool.workers)-1 && !p.ended {
+		p.help(ctx, cap(p.pool.workers))
+	}
+}
+
+// help starts goroutines that work on tasks, until there are so many.
+func (p *pipe[T, R]) help(ctx context.Context, helpers int) {
+	for ; p.helpers < helpers; p.helpers++ {
+		p.group.Go(func() {
+			for p.admit(ctx) {
+				p.begin(ctx, false)
 			}
-			if err != nil {
-				return err
-			}
-			j := &job[T, R]{task, make(chan outcome[R], 1)}
-			p.pending.Add(1)
-			p.group.Go(func() { p.serve(ctx, j) })
-			if !send(ctx, ordered, j) {
-				return ctx.Err()
-			}
-		}
-		return nil
-	})
+		})
+	}
+}
+
+// admit waits until there is room for another task, and then for a worker. It
+// returns false when there is nothing left to do.
+func (p *pipe[T, R]) admit(ctx context.Context) bool {
+	p.mu.Lock()
+	for !p.open() && !p.ended && ctx.Err() == nil {
+		p.changed.Wait()
+	}
+	over := p.ended || ctx.Err() != nil
+	p.mu.Unlock()
+	if over {
+		return false
+	}
+	err := p.pool.enter(ctx, p.idle)
 	if err != nil {
-		j := &job[T, R]{out: make(chan outcome[R], 1)}
-		j.out <- outcome[R]{err: err}
-		send(ctx, ordered, j)
+		p.pulling.Lock()
+		defer p.pulling.Unlock()
+		p.append(&job[T, R]{done: true, err: err})
 	}
+	return err == nil
 }
 
-// admit waits until the consumer has taken enough of what is finished, and
-// then for a worker. What it waits for comes without another task.
-func (p *pipe[T, R]) admit(ctx context.Context) error {
-	for p.held.Load() > p.heldBytes {
-		select {
-		case <-p.taken:
-		case <-ctx.Done():
-			return ctx.Err()
+// begin takes the next task and works on it, with the worker that admit or
+// first has got. Tasks begin in their order, so that what the consumer waits
+// for never waits for what comes later.
+func (p *pipe[T, R]) begin(ctx context.Context, consumer bool) {
+	defer p.pool.leave()
+	j := p.pull(ctx, consumer)
+	if j == nil || j.done {
+		return
+	}
+	err := guarded(func() (err error) {
+		j.result, err = p.work(ctx, j.task)
+		return err
+	})
+	p.finish(j, err)
+}
+
+// pull puts the next task in line; nil if there is none. With the first one
+// the consumer looks whether there is a second: a single one is worked on where
+// it is, for to wake another thread takes as long as a lookup.
+func (p *pipe[T, R]) pull(ctx context.Context, consumer bool) *job[T, R] {
+	p.pulling.Lock()
+	defer p.pulling.Unlock()
+	if p.ended { // it is written under both locks
+		return nil
+	}
+	t := p.take()
+	j := &job[T, R]{task: t.task, err: t.err, done: t.err != nil}
+	if t.err == nil && !t.more {
+		j = nil
+	}
+	p.append(j)
+	if consumer && p.helpers == 0 && cap(p.pool.workers) > 1 && j != nil && !j.done {
+		p.second = new(p.take())
+		if p.second.err != nil || p.second.more {
+			p.help(ctx, cap(p.pool.workers)-1)
 		}
 	}
-	return p.pool.enter(ctx, func() bool { return p.pending.Load() == 0 })
+	return j
 }
 
-// hold counts finished results that the consumer has not taken.
-func (p *pipe[T, R]) hold(bytes int64) {
-	p.held.Add(bytes)
-	p.pool.take(bytes)
+// take returns the next task of the sequence.
+func (p *pipe[T, R]) take() (t pulled[T]) {
+	if p.second != nil {
+		t, p.second = *p.second, nil
+		return t
+	}
+	if err := guarded(func() error {
+		t.task, t.err, t.more = p.next()
+		return nil
+	}); err != nil {
+		t.err = err
+	}
+	return t
+}
+
+// append puts a job in line. None, or one that failed, is the last.
+func (p *pipe[T, R]) append(j *job[T, R]) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if j != nil {
+		p.line = append(p.line, j)
+	}
+	if j == nil || j.done {
+		p.ended = true
+		p.changed.Broadcast()
+	}
+}
+
+func (p *pipe[T, R]) finish(j *job[T, R], err error) {
+	var bytes int64
+	if err == nil {
+		bytes = j.result.size()
+		p.pool.take(bytes)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	j.done, j.err = true, err
+	p.held += bytes
+	if len(p.line) > 0 && p.line[0] == j {
+		p.changed.Broadcast()
+	}
 }
 
 func send[J any](ctx context.Context, to chan<- J, j J) bool {
@@ -179,20 +283,6 @@ func send[J any](ctx context.Context, to chan<- J, j J) bool {
 	}
 }
 
-// serve does one task with the worker that admit has got.
-func (p *pipe[T, R]) serve(ctx context.Context, j *job[T, R]) {
-	defer p.pool.leave()
-	var r R
-	err := guarded(func() (err error) {
-		r, err = p.work(ctx, j.task)
-		return err
-	})
-	if err == nil {
-		p.hold(r.size())
-	}
-	j.out <- outcome[R]{r, err}
-}
-
 // guarded runs a part of a query. A panic is a bug of ours that this query
 // has met: it fails the query, and the node goes on.
 func guarded(run func() error) (err error) {
@@ -202,29 +292,4 @@ func guarded(run func() error) (err error) {
 		}
 	}()
 	return run()
-}
-
-func (p *pipe[T, R]) deliver(ctx context.Context, ordered <-chan *job[T, R], yield func(R, error) bool) {
-	for j := range ordered {
-		select {
-		case o := <-j.out:
-			if !yield(o.result, o.err) || o.err != nil {
-				return
-			}
-			p.pending.Add(-1)
-			p.hold(-o.result.size())
-			select {
-			case p.taken <- struct{}{}:
-			default:
-			}
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		var none R
-		yield(none, err)
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,7 +143,7 @@ func TestPipeStops(t *testing.T) {
 			return n, nil
 		}, 3, nil},
 		"context ends": {func(t *testing.T, p *pipe[int, weight]) (n int, err error) {
-			ctx, cancel := context.WithTimeout(t.Context(), 250*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second) // after the first four, at 100
 			defer cancel()
 			for _, err := range p.run(ctx, counting(50)) {
 				if err != nil {
@@ -151,7 +152,7 @@ func TestPipeStops(t *testing.T) {
 				n++
 			}
 			return n, nil
-		}, 8, context.DeadlineExceeded},
+		}, 4, context.DeadlineExceeded},
 		"work fails": {func(t *testing.T, p *pipe[int, weight]) (n int, err error) {
 			p.work = func(ctx context.Context, task int) (weight, error) {
 				if task == 5 {
@@ -191,6 +192,45 @@ func TestPipeStops(t *testing.T) {
 					t.Errorf("got %d results, %v; want %d, %v", n, err, test.want, test.err)
 				}
 			})
+		})
+	}
+}
+
+// TestPipeBeginsInOrder: whoever works on them, tasks begin in their order, and
+// no more than two a worker before their results are taken.
+func TestPipeBeginsInOrder(t *testing.T) {
+	for _, workers := range []int{1, 2, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			var begun []int
+			p := &pipe[int, weight]{heldBytes: 1 << 20, pool: NewPool(math.MaxInt64, workers)}
+			p.work = func(_ context.Context, task int) (weight, error) {
+				mu.Lock()
+				begun = append(begun, task)
+				mu.Unlock()
+				time.Sleep(time.Duration(task%7) * time.Second)
+				return weight(task), nil
+			}
+			got := 0
+			for r, err := range p.run(t.Context(), counting(40)) {
+				if err != nil || int(r) != got {
+					t.Fatalf("got result %d, %v; want %d", r, err, got)
+				}
+				got++
+				mu.Lock()
+				ahead := len(begun) - got
+				mu.Unlock()
+				if ahead > 2*workers {
+					t.Errorf("%d tasks are ahead with %d workers", ahead, workers)
+				}
+				time.Sleep(time.Duration(got%3) * time.Second)
+			}
+			if got != 40 {
+				t.Errorf("got %d results; want 40", got)
+			}
+			if workers == 1 && !slices.IsSorted(begun) {
+				t.Errorf("tasks began in the order %v", begun)
+			}
 		})
 	}
 }

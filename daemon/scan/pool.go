@@ -91,6 +91,20 @@ func (p *Pool) enter(ctx context.Context, idle func() bool) error {
 	}
 }
 
+// tryEnter is enter for who has other things to do.
+func (p *Pool) tryEnter() bool {
+	select {
+	case p.workers <- struct{}{}:
+	default:
+		return false
+	}
+	ok, _ := p.room()
+	if !ok {
+		p.leave()
+	}
+	return ok
+}
+
 func (p *Pool) leave() { <-p.workers }
 
 func (p *Pool) crowded() error {
