@@ -105,6 +105,8 @@ type tally struct {
 	groups [maxPasses]kern.Mask // of whole: the rows of each code
 	rows   []int64              // by code
 	lanes  []laneTally
+	joint  int     // the lane whose sum is taken together with rows; -1: none
+	both   []int64 // of these, see kern.GroupCountSum
 }
 
 // laneTally is what a lane comes to, by code.
@@ -152,6 +154,7 @@ func (p *Plan) tally(b *batch, masks []kern.Mask) *partial {
 			t.vector(plan, b, &masks[k], k)
 		}
 	}
+	t.part()
 	return t.finish(p, masks)
 }
 
@@ -177,7 +180,31 @@ func (t *tally) begin(plan *tallyPlan, b *batch) (ok bool) {
 			return false
 		}
 	}
+	t.join(plan)
 	return true
+}
+
+// join finds a lane whose sum can be taken together with the count of rows,
+// where there are too many codes for a pass for each.
+func (t *tally) join(plan *tallyPlan) {
+	t.joint = -1
+	for i := range plan.lanes {
+		if t.codes > maxPasses && plan.lanes[i].sum && !t.lanes[i].nulls && t.span(plan, i).magnitude() < 1<<(63-kern.CountBits-16) {
+			t.joint, t.both = i, cleared(t.both, t.codes)
+			return
+		}
+	}
+}
+
+// part puts count and sum of the joint lane where they belong.
+func (t *tally) part() {
+	if t.joint < 0 {
+		return
+	}
+	sums := t.lanes[t.joint].sum
+	for c, both := range t.both {
+		t.rows[c], sums[c] = kern.CountOf(both), kern.SumOf(both)
+	}
 }
 
 // span returns the bounds of a lane's values.
@@ -281,7 +308,9 @@ func (t *tally) vector(plan *tallyPlan, b *batch, m *kern.Mask, k int) {
 		t.readCodes(k)
 	}
 	t.split(m)
-	t.count(t.rows, m)
+	if t.joint < 0 {
+		t.count(t.rows, m)
+	}
 	for i := range plan.lanes {
 		lane, state := &plan.lanes[i], &t.lanes[i]
 		rows := m
@@ -297,7 +326,10 @@ func (t *tally) vector(plan *tallyPlan, b *batch, m *kern.Mask, k int) {
 			continue
 		}
 		values := &t.regs[plan.place(lane.reg)]
-		if lane.sum {
+		switch {
+		case i == t.joint:
+			kern.GroupCountSum(t.both, &t.code, values, rows)
+		case lane.sum:
 			t.sum(state.sum, values, rows)
 		}
 		if lane.least || lane.top {

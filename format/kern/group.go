@@ -32,6 +32,43 @@ func GroupCount[C Code](counts []int64, codes *[Vector]C, m *Mask) {
 	}
 }
 
+// CountBits is the width of the count in the lower end of what GroupCountSum
+// keeps: enough for the rows of 15 blocks.
+const CountBits = 20
+
+// GroupCountSum adds to both[c], for every group c, 1 and 2^CountBits times the
+// value, for each row of group c whose bit is set in m: a count and a sum for the price
+// of one. The caller sees to it that neither grows beyond its bits, and takes them apart
+// with CountOf and SumOf. Every code must be less than len(both).
+func GroupCountSum[C Code](both []int64, codes *[Vector]C, v *[Vector]int64, m *Mask) {
+	for k, w := range m {
+		at, x := codes[k*64:][:64], v[k*64:][:64]
+		if w == ^uint64(0) {
+			for i, c := range at {
+				both[c] += x[i]<<CountBits + 1
+			}
+			continue
+		}
+		if bits.OnesCount64(w) > dense {
+			for i, c := range at {
+				both[c] += (x[i]<<CountBits + 1) & -int64(w&1)
+				w >>= 1
+			}
+			continue
+		}
+		for ; w != 0; w &= w - 1 {
+			i := bits.TrailingZeros64(w) & 63
+			both[at[i]] += x[i]<<CountBits + 1
+		}
+	}
+}
+
+// CountOf returns the count that GroupCountSum has kept.
+func CountOf(both int64) int64 { return both & (1<<CountBits - 1) }
+
+// SumOf returns the sum that GroupCountSum has kept.
+func SumOf(both int64) int64 { return both >> CountBits }
+
 // dense is the number of bits in a word of a mask above which all 64 rows are
 // added, those that are not set as zeros, without branches.
 const dense = 40

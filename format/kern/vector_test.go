@@ -222,6 +222,7 @@ func diffGroups[C Code](t *testing.T, rng *rand.Rand) {
 		v := randomNumbers[int64](rng)
 		for _, m := range testMasks(rng) {
 			check(t, "SumNarrow", func() int64 { return SumNarrow(&v, &m) })
+			checkCountSum(t, groups, &codes, &v, &m)
 			check(t, "Group", func() any {
 				counts, sums := make([]int64, groups), make([]Split, groups)
 				GroupCount(counts, &codes, &m)
@@ -231,6 +232,24 @@ func diffGroups[C Code](t *testing.T, rng *rand.Rand) {
 				GroupMinMax(least, most, &codes, &v, &m)
 				return fmt.Sprint(counts, sums, narrow, least, most)
 			})
+		}
+	}
+}
+
+// checkCountSum compares counts and sums in one with those of their own.
+func checkCountSum[C Code](t *testing.T, groups int, codes *[Vector]C, v *[Vector]int64, m *Mask) {
+	t.Helper()
+	small := *v
+	for i := range small {
+		small[i] >>= 64 - 33 // its sums have 33 + 10 bits
+	}
+	both, counts, sums := make([]int64, groups), make([]int64, groups), make([]int64, groups)
+	GroupCountSum(both, codes, &small, m)
+	GroupCount(counts, codes, m)
+	GroupSumNarrow(sums, codes, &small, m)
+	for c, b := range both {
+		if CountOf(b) != counts[c] || SumOf(b) != sums[c] {
+			t.Errorf("group %d: count %d, sum %d; want %d, %d", c, CountOf(b), SumOf(b), counts[c], sums[c])
 		}
 	}
 }
