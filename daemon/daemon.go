@@ -46,6 +46,13 @@ type Config struct {
 // collected: scans make much and keep little, and the memory limit holds anyway.
 const gcPercent = 400
 
+// LimitMemory has the process stay under a memory limit: a fifth of it is for
+// what the collector does not see.
+func LimitMemory(limit int64) {
+	debug.SetMemoryLimit(limit * 4 / 5)
+	debug.SetGCPercent(gcPercent)
+}
+
 // DefaultMemoryLimit is what a node stays under unless it is told otherwise.
 const DefaultMemoryLimit = 512 << 20
 
@@ -131,8 +138,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 			n.release()
 		}
 	}()
-	debug.SetMemoryLimit(cfg.MemoryLimit * 4 / 5) // the rest is for what the collector does not see
-	debug.SetGCPercent(gcPercent)
+	LimitMemory(cfg.MemoryLimit)
 	if n.lock, err = lockDir(cfg.Dir); err != nil {
 		return nil, err
 	}

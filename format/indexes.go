@@ -22,7 +22,7 @@ const minIndexRows = 4096
 
 // Room of the value directory, as shares of the bytes of its column.
 const (
-	listedShare    = 3       // percent, of all listed rows
+	listedShare    = 2       // percent, of all listed rows
 	directoryShare = 25      // percent, of all the rest
 	directoryFloor = 4 << 10 // bytes that the rest may always take
 )

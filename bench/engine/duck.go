@@ -23,6 +23,9 @@ func openDuck(k Kind, p Place) (*Duck, error) {
 		path = ""
 	}
 	d, err := OpenDuckDB(path, p.Threads)
+	if err == nil && p.Memory > 0 {
+		err = d.Exec(fmt.Sprintf("SET memory_limit = '%dB'", p.Memory))
+	}
 	if err != nil || k == DuckDB {
 		return d, err
 	}

@@ -40,13 +40,15 @@ const (
 
 // Place says where the rows are that an engine reads, and with what means.
 type Place struct {
-	Table   string `json:"table"`
-	Lake    string `json:"lake"`    // directory of a node
-	Duck    string `json:"duck"`    // database file
-	Parquet string `json:"parquet"` // zstd Parquet file
-	Threads int    `json:"threads"`
-	TarnBin string `json:"tarn_bin"`
-	Modules string `json:"modules"` // directory whose node_modules has chdb; empty: none
+	Table    string `json:"table"`
+	Lake     string `json:"lake"`    // directory of a node
+	Duck     string `json:"duck"`    // database file
+	Parquet  string `json:"parquet"` // zstd Parquet file
+	Threads  int    `json:"threads"`
+	Memory   int64  `json:"memory,omitempty"`   // that Tarn and DuckDB should stay under; 0: what they do by themselves
+	Uncached bool   `json:"uncached,omitempty"` // Tarn keeps nothing of the files that it reads
+	TarnBin  string `json:"tarn_bin"`
+	Modules  string `json:"modules"` // directory whose node_modules has chdb; empty: none
 }
 
 // Request is one line to an engine.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"os"
@@ -27,6 +28,7 @@ type tarn struct {
 	medium *tiering.Medium
 	pool   *scan.Pool
 	cache  *format.Cache
+	limit  int64 // bytes that the process should stay under
 
 	bytesRead atomic.Int64
 
@@ -48,8 +50,12 @@ func openTarn(p Place) (*tarn, error) {
 		return nil, err
 	}
 	// The limits of a node: what is measured is what a user gets.
-	debug.SetMemoryLimit(daemon.DefaultMemoryLimit * 4 / 5)
-	t.pool, t.cache = daemon.ReadMemory(daemon.DefaultMemoryLimit, p.Threads)
+	t.limit = cmp.Or(p.Memory, daemon.DefaultMemoryLimit)
+	daemon.LimitMemory(t.limit)
+	t.pool, t.cache = daemon.ReadMemory(t.limit, p.Threads)
+	if p.Uncached {
+		t.pool, t.cache = scan.NewPool(t.limit/3, p.Threads), nil
+	}
 	t.medium, err = tiering.Mount(tiering.OSFS{}, filepath.Join(p.Lake, "media", "0"), id.Cluster)
 	return t, err
 }
@@ -79,7 +85,7 @@ func (t *tarn) ask(ctx context.Context, text string) (result, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := scan.New(snap, q, scan.Options{MemoryBytes: daemon.DefaultMemoryLimit / 3, Pool: t.pool})
+	plan, err := scan.New(snap, q, scan.Options{MemoryBytes: t.limit / 3, Pool: t.pool})
 	if err != nil {
 		return nil, err
 	}
