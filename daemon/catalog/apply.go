@@ -9,10 +9,13 @@ import (
 // Apply returns the state after a command, and what became of it. It is a
 // pure function: the same state, command and index give the same answer on
 // every node. A command that breaks a rule is rejected (Result.Err) and
-// changes nothing but index and time. One goroutine at a time may apply
+// changes nothing but index, time and the proposals that are remembered. One goroutine at a time may apply
 // commands to states that share a history; readers need not care.
 func (s *State) Apply(cmd Command, index uint64) (*State, Result) {
 	before := s.tick(cmd, index)
+	if err := before.admitProposal(cmd.Proposal); err != nil {
+		return before, Result{Index: index, Err: wire.FromError(err)}
+	}
 	next := *before
 	r, err := next.apply(cmd)
 	if r.Index == 0 { // not decided by an earlier entry
@@ -32,6 +35,7 @@ func (s *State) tick(cmd Command, index uint64) *State {
 	if at := cmd.Time.UTC(); at.After(s.time) && at.Year() <= 9999 { // what JSON can hold
 		next.time = at.Round(0) // without the monotonic part
 	}
+	next.forgetProposals()
 	return &next
 }
 

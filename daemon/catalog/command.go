@@ -24,6 +24,10 @@ type Command struct {
 	// Catalog.Propose fills it in.
 	Time time.Time `json:"time,omitzero"`
 
+	// Proposal lets the command have its effect once; Catalog.Propose fills
+	// it in.
+	Proposal Proposal `json:"proposal,omitzero"`
+
 	OpenEpoch      *OpenEpoch        `json:"open_epoch,omitempty"`
 	CreateTable    *wire.CreateTable `json:"create_table,omitempty"`
 	AlterTable     *wire.AlterTable  `json:"alter_table,omitempty"`

@@ -49,6 +49,8 @@ type decoder struct {
 	records int64
 	ended   bool
 
+	proposed uint64 // position of the last proposal
+
 	epoch   *epoch // that txns belong to
 	table   *table // that what follows belongs to; not in s before it is whole
 	commits []Commit
@@ -90,6 +92,8 @@ func (d *decoder) take(r record) error {
 	case r.Meta != nil:
 		d.s.index, d.s.time, d.s.lastEpoch, d.s.lastTable = r.Meta.Index, r.Meta.Time, r.Meta.LastEpoch, r.Meta.LastTable
 		return nil
+	case r.Proposal != nil:
+		return d.takeProposal(*r.Proposal)
 	case r.Epoch != nil:
 		return d.takeEpoch(*r.Epoch)
 	case r.Txn != nil:
@@ -127,6 +131,14 @@ func takeEntry[V any](w window[V], key string, value V) error {
 	}
 	w.put(key, value)
 	return nil
+}
+
+func (d *decoder) takeProposal(r proposalRecord) error {
+	if r.Index <= d.proposed || r.Index > d.s.index || d.s.index-r.Index >= proposalWindow || len(r.ID) > maxIDBytes {
+		return fmt.Errorf("proposal %q at position %d of %d is impossible", r.ID, r.Index, d.s.index)
+	}
+	d.proposed = r.Index
+	return takeEntry(d.s.proposals, r.ID, r.Index)
 }
 
 func (d *decoder) takeEpoch(r epochRecord) error {

@@ -20,6 +20,7 @@ import (
 // zstd stream of JSON records, one a line, in this order:
 //
 //	meta
+//	{proposal}
 //	{epoch {txn}}
 //	{node} {disk} {group}
 //	{table {commit} {segment} {producer} {key}}
@@ -41,6 +42,7 @@ const maxRecordBytes = 2 * MaxCommandBytes
 // names may be added, never changed.
 type record struct {
 	Meta     *metaRecord     `json:"meta,omitempty"`
+	Proposal *proposalRecord `json:"proposal,omitempty"`
 	Epoch    *epochRecord    `json:"epoch,omitempty"`
 	Txn      *txnRecord      `json:"txn,omitempty"`
 	Table    *tableRecord    `json:"table,omitempty"`
@@ -61,6 +63,11 @@ type metaRecord struct {
 	Time      time.Time `json:"time,omitzero"`
 	LastEpoch Epoch     `json:"last_epoch"`
 	LastTable TableID   `json:"last_table"`
+}
+
+type proposalRecord struct {
+	ID    string `json:"id"`
+	Index uint64 `json:"index"`
 }
 
 type epochRecord struct {
@@ -166,6 +173,7 @@ func (e *encoder) end() {
 
 func (e *encoder) state(s *State) {
 	e.put(record{Meta: &metaRecord{s.index, s.time, s.lastEpoch, s.lastTable}})
+	s.proposals.each(func(id string, index uint64) { e.put(record{Proposal: &proposalRecord{id, index}}) })
 	s.open.Scan(func(id Epoch, o *epoch) bool {
 		e.put(record{Epoch: &epochRecord{id, o.node}})
 		o.txns.each(func(name string, x txn) {

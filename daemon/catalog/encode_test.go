@@ -44,7 +44,7 @@ func storyCommands() []Command {
 	swap.CommitSegments.Remove = []SegmentID{NewSegmentID(1, 1)}
 	swap.CommitSegments.Producers = []wire.BatchID{{Producer: "p", Seq: 2}}
 	return []Command{
-		openEpoch("n1"), openEpoch("n2"), create, first, openEpoch("n1"),
+		proposed(openEpoch("n1"), "p-1", 7), proposed(openEpoch("n2"), "p-2", 7), create, first, openEpoch("n1"),
 		createTable("other"), createTable("doomed"), commitOf(3, &Snapshot{ID: 3, Schema: table.Schema}, 7),
 		{AlterTable: &wire.AlterTable{Name: "orders", Add: &schema.Field{Name: "tags", Nullable: true,
 			Type: arrow.ListOf(arrow.BinaryTypes.String), Doc: "free text"}}},
@@ -66,7 +66,7 @@ func story(t testing.TB) *State {
 
 func TestTheStoryHoldsEverything(t *testing.T) {
 	text := plainRecords(t, encoded(t, story(t)))
-	for _, kind := range []string{"meta", "epoch", "txn", "table", "commit", "segment", "producer", "key", "node", "disk", "group", "stripe", "garbage", "end"} {
+	for _, kind := range []string{"meta", "proposal", "epoch", "txn", "table", "commit", "segment", "producer", "key", "node", "disk", "group", "stripe", "garbage", "end"} {
 		if !strings.Contains(text, `{"`+kind+`":`) {
 			t.Errorf("no %s record in the story: the tests with it do not cover that", kind)
 		}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -10,27 +11,55 @@ import (
 
 // fsm lets Raft drive the state: one goroutine applies, everybody reads.
 type fsm struct {
-	now    atomic.Pointer[published]
-	poison *poison
+	now     atomic.Pointer[published]
+	waiters waiters
+	poison  *poison
 }
 
 var _ raft.BatchingFSM = (*fsm)(nil)
 
-// published is a state and the channel that is closed when it is replaced.
+// published is a state, how far in the log it is, and the channels that are
+// closed when the one or the other is replaced.
 type published struct {
 	state   *State
 	changed chan struct{}
+	applied position
+	moved   chan struct{}
 }
+
+// position is an entry of the log. Of those after a snapshot the term is known.
+type position struct{ index, term uint64 }
 
 func newFSM(p *poison) *fsm {
 	f := &fsm{poison: p}
-	f.now.Store(&published{NewState(), make(chan struct{})})
+	f.now.Store(&published{NewState(), make(chan struct{}), position{}, make(chan struct{})})
 	return f
 }
 
-func (f *fsm) publish(s *State) {
-	old := f.now.Swap(&published{s, make(chan struct{})})
-	close(old.changed)
+func (f *fsm) publish(s *State, at position) {
+	old := f.now.Load()
+	next := &published{s, old.changed, at, make(chan struct{})}
+	if s != old.state {
+		next.changed = make(chan struct{})
+		defer close(old.changed)
+	}
+	f.now.Store(next)
+	close(old.moved)
+}
+
+// await returns once there is a state for which ok holds, and that state.
+func (f *fsm) await(ctx context.Context, ok func(*published) bool) (*State, error) {
+	for {
+		p := f.now.Load()
+		if ok(p) {
+			return p.state, nil
+		}
+		select {
+		case <-p.moved:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
 // Apply applies one entry.
@@ -40,9 +69,9 @@ func (f *fsm) Apply(l *raft.Log) any { return f.ApplyBatch([]*raft.Log{l})[0] }
 // of them is acknowledged.
 func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	s := f.now.Load().state
-	results := make([]any, len(logs))
-	for i, l := range logs {
-		if l.Type != raft.LogCommand {
+	var answers []answer
+	for _, l := range logs {
+		if l.Type != raft.LogCommand || isMark(l.Data) {
 			continue
 		}
 		cmd, err := decodeCommand(l.Data)
@@ -52,11 +81,19 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 		}
 		var r Result
 		s, r = s.Apply(cmd, l.Index)
-		results[i] = r
+		answers = append(answers, answer{cmd.Proposal.ID, r})
 	}
-	f.publish(s)
-	return results
+	last := logs[len(logs)-1]
+	f.publish(s, position{last.Index, last.Term})
+	f.waiters.answer(answers)
+	return make([]any, len(logs)) // nobody reads them: see waiters
 }
+
+// A mark is an entry without a command. Where it is applied, everything that
+// was in the log before it has been applied.
+var mark []byte
+
+func isMark(data []byte) bool { return len(data) == 0 }
 
 // Snapshot takes the state as it is; it costs nothing.
 func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
@@ -70,7 +107,8 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	if err != nil {
 		return err
 	}
-	f.publish(s)
+	f.publish(s, position{index: s.Index()})
+	f.waiters.jump(s)
 	return nil
 }
 

@@ -2,10 +2,12 @@ package catalog
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -18,18 +20,24 @@ type Config struct {
 	Node      string // UUID of the node
 	Cluster   string // UUID of the cluster
 	Bootstrap bool   // make a new cluster of this one voter if Dir holds nothing yet
+	Join      bool   // make a part of the cluster if Dir holds nothing yet, which is empty until its leader calls AddNode
 
-	Logger    *slog.Logger     // default: slog.Default()
-	Now       func() time.Time // the clock of proposals; default: time.Now
-	Transport raft.Transport   // nil: in memory, for a cluster of one voter
+	Logger *slog.Logger     // default: slog.Default()
+	Now    func() time.Time // the clock of proposals; default: time.Now
 
-	// Fatal is called once when the Raft volume fails or the log cannot be
+	// Transport and Peers are Raft's way to the other nodes and that of
+	// proposals and questions. Without a Transport the node is the cluster.
+	Transport Transport
+	Peers     Peers
+
+	// Fatal is called once when the Raft volume fails or hangs, or the log cannot be
 	// applied. The process must end: what was synced is not known any more.
 	// If Fatal returns, the catalog answers nothing from then on. Default: panic.
 	Fatal func(error)
 
 	wrap func(backend) backend           // tests put a failing store here
 	free func(dir string) (int64, error) // tests fill the disk here
+	solo bool                            // there is no Transport
 }
 
 func (c Config) withDefaults() Config {
@@ -44,6 +52,10 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Transport == nil {
 		_, c.Transport = raft.NewInmemTransport(raft.ServerAddress(c.Node))
+		c.solo = true
+	}
+	if c.Peers == nil {
+		c.Peers = alone{}
 	}
 	if c.free == nil {
 		c.free = freeBytes
@@ -55,35 +67,65 @@ func (c Config) withDefaults() Config {
 }
 
 // Catalog is a node's replica of the state, kept by Raft: a command is
-// applied only when its log entry is on disk. It is safe for concurrent use.
+// applied only when its log entry is on the disks of a majority of the voters. It is
+// safe for concurrent use.
 type Catalog struct {
 	cfg    Config
 	raft   *raft.Raft
+	link   *link
 	store  *store
 	fsm    *fsm
 	poison *poison
-	closed chan struct{}
+	lead   *leadership
+
+	life      string // names this life of the node in its proposals
+	proposals atomic.Uint64
+
+	fresh    rounds // questions to the leader, see Read
+	verified rounds // questions to the voters, see ReadIndex
 
 	closing sync.Once
 
-	mu     sync.Mutex
-	verify *verification // the next one; nil when nobody waits for it
-	active bool          // a goroutine is verifying
+	open context.Context // ends, with the cause, when there are no more answers
+	end  context.CancelCauseFunc
 }
 
-// Open opens the catalog in cfg.Dir, with everything applied that was ever
-// acknowledged. A directory that holds nothing is an error without
-// cfg.Bootstrap; one that another node or cluster wrote always is.
+// Open opens the catalog in cfg.Dir. A directory that holds nothing is an
+// error without cfg.Bootstrap or cfg.Join; one that another node or cluster wrote always is.
+//
+// Without a Transport everything that was ever acknowledged is applied when it returns. With
+// one it returns at once, so that its node can begin to serve others: see Ready.
 func Open(cfg Config) (*Catalog, error) {
 	cfg = cfg.withDefaults()
 	if cfg.Node == "" || cfg.Cluster == "" {
 		return nil, wire.Errorf(wire.InvalidArgument, "the catalog in %s needs the ids of its node and of its cluster", cfg.Dir)
 	}
+	if cfg.Join && (cfg.Bootstrap || cfg.solo) {
+		return nil, wire.Errorf(wire.InvalidArgument, "the catalog in %s cannot join a cluster without a network, nor one that it makes itself", cfg.Dir)
+	}
 	if err := prepareDir(cfg); err != nil {
 		return nil, err
 	}
-	c := &Catalog{cfg: cfg, poison: newPoison(cfg.Fatal), closed: make(chan struct{})}
-	c.fsm = newFSM(c.poison)
+	c, err := open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if !cfg.solo {
+		c.electSole()
+		return c, nil
+	}
+	if err = c.checkVoter(); err == nil {
+		err = c.Ready(context.Background())
+	}
+	if err != nil {
+		_ = c.Close() // the first error says more
+		return nil, err
+	}
+	return c, nil
+}
+
+// open opens the store and starts raft on it.
+func open(cfg Config) (*Catalog, error) {
 	disk, err := openDisk(cfg, storeDir(cfg.Dir))
 	if err != nil {
 		return nil, err
@@ -91,124 +133,96 @@ func Open(cfg Config) (*Catalog, error) {
 	if err := disk.checkIdentity(cfg); err != nil {
 		return nil, errors.Join(err, disk.Close())
 	}
+	c := &Catalog{cfg: cfg, lead: newLeadership(), life: rand.Text()}
+	c.open, c.end = context.WithCancelCause(context.Background())
+	c.fresh.ask, c.verified.ask = c.askIndex, c.verifyIndex
+	c.poison = newPoison(func(err error) {
+		c.end(err)
+		cfg.Fatal(err)
+	})
+	c.fsm = newFSM(c.poison)
 	c.store = &store{backend: cfg.wrap(disk.bolt), poison: c.poison, close: disk.Close}
-	c.raft, err = raft.NewRaft(raftConfig(cfg), c.fsm, c.store, c.store, disk.snapshots, cfg.Transport)
+	c.link = &link{Transport: cfg.Transport, node: cfg.Node, stalled: func() bool { return false }}
+	c.raft, err = raft.NewRaft(raftConfig(cfg), c.fsm, c.store, c.store, disk.snapshots, c.link)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("catalog in %s: %w", cfg.Dir, err), disk.Close())
 	}
-	if err := c.waitReady(); err != nil {
-		_ = c.Close() // the first error says more
-		return nil, err
-	}
+	c.raft.RegisterObserver(c.lead.observer())
+	c.lead.changed() // there may have been one before
 	return c, nil
 }
 
-// timeout is what a single voter waits before it elects itself. There is
-// nobody to hear from, so it is only as long as raft's own loops need.
-const timeout = 50 * time.Millisecond
+// How long a node waits without hearing of a leader.
+const (
+	// A single voter elects itself. There is nobody to hear from, so it is only as long as raft's own
+	// loops need.
+	soloTimeout = 50 * time.Millisecond
+
+	// With others it is raft's own: above the pauses of a network, a disk or a
+	// collector, and a new leader is there in three seconds.
+	heartbeatTimeout = time.Second
+	leaseTimeout     = heartbeatTimeout / 2
+
+	// commitTimeout is how soon followers hear of a commit when no other
+	// follows. A proposal on a follower waits for it.
+	commitTimeout = 5 * time.Millisecond
+)
 
 func raftConfig(cfg Config) *raft.Config {
 	rc := raft.DefaultConfig()
 	rc.LocalID = raft.ServerID(cfg.Node)
 	rc.Logger = newRaftLogger(cfg.Logger)
-	rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLeaseTimeout = timeout, timeout, timeout
-	rc.BatchApplyCh, rc.MaxAppendEntries = true, 256 // commits that wait share one fsync
 	rc.SnapshotInterval, rc.SnapshotThreshold = 15*time.Second, 4096
-	rc.TrailingLogs = 128 // there is no follower to catch up
+	rc.BatchApplyCh = true // commits that wait share one fsync
 	rc.NoLegacyTelemetry = true
+	if cfg.solo {
+		rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLeaseTimeout = soloTimeout, soloTimeout, soloTimeout
+		rc.MaxAppendEntries, rc.TrailingLogs = 256, 128 // there is no follower to catch up
+		return rc
+	}
+	rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLeaseTimeout = heartbeatTimeout, heartbeatTimeout, leaseTimeout
+	rc.CommitTimeout = commitTimeout
+	rc.MaxAppendEntries, rc.TrailingLogs = 64, 10240
 	return rc
 }
 
-// waitReady returns when this node, a single voter, leads and has applied
-// everything in its log.
-func (c *Catalog) waitReady() error {
-	if err := c.checkVoter(); err != nil {
-		return err
+// electSole lets a cluster's only voter lead at once: nobody else will.
+func (c *Catalog) electSole() {
+	if !c.soleVoter() {
+		return
 	}
-	for leads := false; !leads; {
-		select {
-		case leads = <-c.raft.LeaderCh():
-		case <-c.poison.fatal:
-			return c.poison.err()
+	rc := c.raft.ReloadableConfig()
+	rc.HeartbeatTimeout = leaseTimeout // a shorter one makes raft look at the clock now
+	_ = c.raft.ReloadConfig(rc)        // valid
+	rc.HeartbeatTimeout = heartbeatTimeout
+	_ = c.raft.ReloadConfig(rc)
+}
+
+// Ready returns once everything is applied here that was acknowledged before
+// the call: on a single voter when it leads, on a member of a larger cluster
+// when a leader is known and this node has caught up with it, on a joiner when
+// it was added and has caught up. Or it returns why ctx has ended before that.
+func (c *Catalog) Ready(ctx context.Context) error {
+	for {
+		_, err := c.Read(ctx)
+		if err == nil || ctx.Err() != nil || c.ended() != nil {
+			return err
 		}
 	}
-	applied := make(chan error, 1)
-	go func() { applied <- c.raft.Barrier(0).Error() }()
-	select {
-	case err := <-applied:
-		return err
-	case <-c.poison.fatal:
-		return c.poison.err()
-	}
+}
+
+func (c *Catalog) soleVoter() bool {
+	s := c.Servers()
+	return len(s) == 1 && s[0].Node == c.cfg.Node && s[0].Voter
 }
 
 // checkVoter refuses a configuration that does not have this node as its one
 // voter: it would wait for ever to be elected.
 func (c *Catalog) checkVoter() error {
-	f := c.raft.GetConfiguration()
-	if err := f.Error(); err != nil {
-		return err
-	}
-	servers := f.Configuration().Servers
-	if len(servers) != 1 || servers[0].ID != raft.ServerID(c.cfg.Node) || servers[0].Suffrage != raft.Voter {
-		return damagedLog(c.cfg.Dir, fmt.Errorf("its members are %v; want the voter %s", servers, c.cfg.Node))
-	}
-	return nil
-}
-
-// Propose puts a command through Raft and returns when it is applied here and
-// durable. A rejection is in Result.Err. The error is for a command that was
-// not judged: wire.InvalidArgument and wire.LimitExceeded when it cannot be
-// written down and wire.DiskFull when there is no room for it, so that it has
-// not been applied and never will; and wire.Unavailable when its outcome is unknown: it may have
-// been applied, or may yet be. A CommitSegments is then proposed again as it
-// is, under the same Txn, until there is an answer.
-func (c *Catalog) Propose(ctx context.Context, cmd Command) (Result, error) {
-	cmd.Time = c.cfg.Now()
-	entry, err := cmd.encode()
-	if err != nil {
-		return Result{}, err
-	}
-	if err := c.ended(); err != nil {
-		return Result{}, unknownOutcome(err)
-	}
-	if err := c.checkSpace(cmd); err != nil {
-		return Result{}, err
-	}
-	answer := make(chan raft.ApplyFuture, 1)
-	go func() { // Apply itself waits while the queue is full
-		f := c.raft.Apply(entry, 0)
-		_ = f.Error() // read again below
-		answer <- f
-	}()
-	select {
-	case f := <-answer:
-		if err := f.Error(); err != nil {
-			return Result{}, unknownOutcome(err)
-		}
-		return f.Response().(Result), nil
-	case <-ctx.Done():
-		return Result{}, unknownOutcome(ctx.Err())
-	case <-c.poison.fatal:
-	case <-c.closed: // raft leaves futures that it took while it stopped without an answer
-	}
-	return Result{}, unknownOutcome(c.ended())
-}
-
-func unknownOutcome(err error) error {
-	return wire.Errorf(wire.Unavailable, "the catalog did not answer, the outcome is unknown: %w", err)
-}
-
-// ended says why there will be no more answers, or returns nil.
-func (c *Catalog) ended() error {
-	select {
-	case <-c.poison.fatal:
-		return c.poison.err()
-	case <-c.closed:
-		return errors.New("the catalog is closed")
-	default:
+	if c.soleVoter() {
 		return nil
 	}
+	return damagedLog(c.cfg.Dir, fmt.Errorf("its members are %v; want the voter %s alone", c.Servers(), c.cfg.Node))
 }
 
 // View returns the newest state that was applied here. It takes no lock.
@@ -226,9 +240,11 @@ func (c *Catalog) Close() error {
 	}
 	var err error
 	c.closing.Do(func() {
+		c.end(errClosed)
 		err = c.raft.Shutdown().Error() // closes the transport, too
-		close(c.closed)
 		err = errors.Join(err, c.store.close())
 	})
 	return err
 }
+
+var errClosed = errors.New("the catalog is closed")

@@ -18,6 +18,8 @@ type State struct {
 	index uint64
 	time  time.Time // of the newest command; never runs backwards
 
+	proposals window[uint64] // by id, the positions that they were applied at
+
 	lastEpoch Epoch
 	lastTable TableID
 	open      *btree.Map[Epoch, *epoch] // open epochs; every other up to lastEpoch is closed
@@ -43,6 +45,8 @@ type segmentRef struct {
 // NewState returns the state before the first command.
 func NewState() *State {
 	return &State{
+		proposals: newWindow[uint64](),
+
 		open:     new(btree.Map[Epoch, *epoch]),
 		tables:   new(btree.Map[TableID, *table]),
 		names:    new(btree.Map[string, TableID]),

@@ -20,7 +20,7 @@ import (
 //
 //	store/log.db      bbolt: the Raft log, votes and terms, and whose they are
 //	store/snapshots/  the two newest snapshots
-//	store.tmp/        a bootstrap that was cut off
+//	store.tmp/        a store whose making was cut off
 //	ballast           takes room until the disk is full, see KeepBallast
 func storeDir(dir string) string { return filepath.Join(dir, "store") }
 
@@ -30,7 +30,7 @@ func prepareDir(cfg Config) error {
 	if _, err := os.Stat(storeDir(cfg.Dir)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if !cfg.Bootstrap {
+	if !cfg.Bootstrap && !cfg.Join {
 		return wire.Errorf(wire.Corrupt, "the catalog is missing: there is no %s", storeDir(cfg.Dir)).
 			WithHint("check that the right disk is mounted; a new cluster is made only in a new directory")
 	}
@@ -47,12 +47,12 @@ func prepareDir(cfg Config) error {
 				WithHint("give an empty or new directory")
 		}
 	}
-	return bootstrap(cfg)
+	return makeStore(cfg)
 }
 
-// bootstrap makes a cluster whose only voter is this node. The store gets its
-// name when it is whole, so a crash leaves all of it or nothing.
-func bootstrap(cfg Config) error {
+// makeStore makes an empty store, or one of a cluster whose only voter is this
+// node. It gets its name when it is whole, so a crash leaves all of it or nothing.
+func makeStore(cfg Config) error {
 	tmp := storeDir(cfg.Dir) + ".tmp"
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
@@ -61,7 +61,7 @@ func bootstrap(cfg Config) error {
 		return err
 	}
 	if err := fill(cfg, tmp); err != nil {
-		return fmt.Errorf("bootstrap of the catalog in %s: %w", cfg.Dir, err)
+		return fmt.Errorf("making the catalog in %s: %w", cfg.Dir, err)
 	}
 	if err := errors.Join(syncDir(filepath.Join(tmp, "snapshots")), syncDir(tmp)); err != nil {
 		return err
@@ -77,15 +77,19 @@ func fill(cfg Config, dir string) error {
 	if err != nil {
 		return err
 	}
+	err = errors.Join(d.bolt.Set(keyNode, []byte(cfg.Node)), d.bolt.Set(keyCluster, []byte(cfg.Cluster)))
+	if cfg.Bootstrap {
+		err = errors.Join(err, bootstrap(cfg, d))
+	}
+	return errors.Join(err, d.Close())
+}
+
+// bootstrap makes this node the only voter of a cluster. Its address is its id.
+func bootstrap(cfg Config, d *disk) error {
 	voters := raft.Configuration{Servers: []raft.Server{{
-		ID: raft.ServerID(cfg.Node), Address: cfg.Transport.LocalAddr(), Suffrage: raft.Voter,
+		ID: raft.ServerID(cfg.Node), Address: raft.ServerAddress(cfg.Node), Suffrage: raft.Voter,
 	}}}
-	return errors.Join(
-		d.bolt.Set(keyNode, []byte(cfg.Node)),
-		d.bolt.Set(keyCluster, []byte(cfg.Cluster)),
-		raft.BootstrapCluster(raftConfig(cfg), d.bolt, d.bolt, d.snapshots, cfg.Transport, voters),
-		d.Close(),
-	)
+	return raft.BootstrapCluster(raftConfig(cfg), d.bolt, d.bolt, d.snapshots, cfg.Transport, voters)
 }
 
 func syncDir(dir string) error {

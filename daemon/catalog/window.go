@@ -30,6 +30,15 @@ func (w window[V]) get(key string) (V, bool) {
 	return e.value, ok
 }
 
+// oldest returns the value of the oldest entry.
+func (w window[V]) oldest() (v V, ok bool) {
+	_, key, ok := w.byAge.Min()
+	if ok {
+		v, _ = w.get(key)
+	}
+	return v, ok
+}
+
 // put sets an entry and makes it the newest.
 func (w window[V]) put(key string, value V) {
 	newest, _, _ := w.byAge.Max()
