@@ -59,6 +59,9 @@ func (s *State) apply(cmd Command) (Result, error) {
 	case cmd.ExpireVersions != nil:
 		return s.expireVersions()
 	}
+	if cmd.trusts() {
+		return s.applyTrust(cmd)
+	}
 	return s.applyStorage(cmd)
 }
 
@@ -96,6 +99,8 @@ func (c Command) count() int {
 		c.CommitSegments != nil, c.ExpireVersions != nil, c.ForgetMembers != nil,
 		c.RegisterNode != nil, c.SetNodeState != nil, c.RemoveNode != nil, c.SetDiskState != nil, c.RemoveDisk != nil,
 		c.SetGroup != nil, c.PlaceMembers != nil, c.MissMembers != nil, c.ParkMember != nil, c.UnparkMembers != nil,
+		c.InitTrust != nil, c.CreateJoin != nil, c.RevokeJoin != nil, c.AdmitNode != nil,
+		c.CreateToken != nil, c.RevokeToken != nil, c.IssueCertificate != nil, c.RevokeCertificate != nil,
 	} {
 		if set {
 			n++

@@ -23,10 +23,10 @@ const (
 
 func ballastPath(dir string) string { return filepath.Join(dir, "ballast") }
 
-// makesRoom reports whether a command leads to free space, or is needed by a
-// node that is to free some.
+// makesRoom reports whether a command leads to free space, is needed by a
+// node that is to free some, or cannot wait for that.
 func (c Command) makesRoom() bool {
-	return c.DropTable != nil || c.ExpireVersions != nil || c.ForgetMembers != nil || c.OpenEpoch != nil || c.RegisterNode != nil
+	return c.revokes() || c.DropTable != nil || c.ExpireVersions != nil || c.ForgetMembers != nil || c.OpenEpoch != nil || c.RegisterNode != nil
 }
 
 // checkSpace refuses a command for whose log entry there may be no room.

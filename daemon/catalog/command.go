@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/cluster/trust"
 	"github.com/tarnlake/tarn/schema"
 	"github.com/tarnlake/tarn/tiering"
 	"github.com/zeebo/xxh3"
@@ -46,6 +47,15 @@ type Command struct {
 	MissMembers   *MissMembers   `json:"miss_members,omitempty"`
 	ParkMember    *ParkMember    `json:"park_member,omitempty"`
 	UnparkMembers *UnparkMembers `json:"unpark_members,omitempty"`
+
+	InitTrust         *trust.State       `json:"init_trust,omitempty"` // once, see trust.NewState
+	CreateJoin        *trust.JoinSecret  `json:"create_join,omitempty"`
+	RevokeJoin        *RevokeJoin        `json:"revoke_join,omitempty"`
+	AdmitNode         *AdmitNode         `json:"admit_node,omitempty"`
+	CreateToken       *trust.AccessToken `json:"create_token,omitempty"`
+	RevokeToken       *RevokeToken       `json:"revoke_token,omitempty"`
+	IssueCertificate  *trust.Certificate `json:"issue_certificate,omitempty"`
+	RevokeCertificate *RevokeCertificate `json:"revoke_certificate,omitempty"`
 }
 
 // OpenEpoch begins a new life of a node and closes its last one.

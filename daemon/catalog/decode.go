@@ -98,6 +98,8 @@ func (d *decoder) take(r record) error {
 		return d.takeEpoch(*r.Epoch)
 	case r.Txn != nil:
 		return d.takeTxn(*r.Txn)
+	case r.Trust != nil, r.Join != nil, r.Token != nil, r.Certificate != nil:
+		return d.takeTrust(r)
 	case r.Table != nil:
 		return d.takeTable(*r.Table)
 	case r.End != nil:

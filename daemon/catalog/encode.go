@@ -12,6 +12,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/cluster/trust"
 	"github.com/tarnlake/tarn/schema"
 	"github.com/zeebo/xxh3"
 )
@@ -22,6 +23,7 @@ import (
 //	meta
 //	{proposal}
 //	{epoch {txn}}
+//	trust {join} {token} {certificate}
 //	{node} {disk} {group}
 //	{table {commit} {segment} {producer} {key}}
 //	{stripe} {garbage}
@@ -56,6 +58,11 @@ type record struct {
 	Stripe   *stripeRecord   `json:"stripe,omitempty"`
 	Garbage  *garbageRecord  `json:"garbage,omitempty"`
 	End      *endRecord      `json:"end,omitempty"`
+
+	Trust       *trustRecord       `json:"trust,omitempty"`
+	Join        *trust.JoinSecret  `json:"join,omitempty"`
+	Token       *trust.AccessToken `json:"token,omitempty"`
+	Certificate *trust.Certificate `json:"certificate,omitempty"`
 }
 
 type metaRecord struct {
@@ -181,6 +188,7 @@ func (e *encoder) state(s *State) {
 		})
 		return e.err == nil
 	})
+	e.trust(s.trust)
 	e.storage(s)
 	s.tables.Scan(func(_ TableID, t *table) bool {
 		e.table(t)

@@ -49,6 +49,8 @@ func storyCommands() []Command {
 		{AlterTable: &wire.AlterTable{Name: "orders", Add: &schema.Field{Name: "tags", Nullable: true,
 			Type: arrow.ListOf(arrow.BinaryTypes.String), Doc: "free text"}}},
 		{AlterTable: &wire.AlterTable{Name: "orders", Widen: &wire.Widen{Column: "price", Type: "int64"}}},
+		{InitTrust: &testTrust().state}, {CreateJoin: &testTrust().join}, {CreateToken: &testTrust().token}, {IssueCertificate: &testTrust().certificate},
+		admit("n9", "key"),
 		swap, dropTable("doomed"), dropTable("unknown"), {ExpireVersions: &ExpireVersions{}},
 		commitOf(2, &Snapshot{ID: 2, Schema: table.Schema}, 1),
 	}
@@ -66,7 +68,7 @@ func story(t testing.TB) *State {
 
 func TestTheStoryHoldsEverything(t *testing.T) {
 	text := plainRecords(t, encoded(t, story(t)))
-	for _, kind := range []string{"meta", "proposal", "epoch", "txn", "table", "commit", "segment", "producer", "key", "node", "disk", "group", "stripe", "garbage", "end"} {
+	for _, kind := range []string{"meta", "proposal", "epoch", "txn", "table", "commit", "segment", "producer", "key", "node", "disk", "group", "stripe", "garbage", "trust", "join", "token", "certificate", "end"} {
 		if !strings.Contains(text, `{"`+kind+`":`) {
 			t.Errorf("no %s record in the story: the tests with it do not cover that", kind)
 		}

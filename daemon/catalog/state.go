@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/cluster/trust"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/schema"
 	"github.com/tidwall/btree"
@@ -26,6 +27,8 @@ type State struct {
 	tables    *btree.Map[TableID, *table]
 	names     *btree.Map[string, TableID]
 	segments  *btree.Map[SegmentID, segmentRef] // of all versions of all tables
+
+	trust trust.State // zero before InitTrust
 
 	nodes      *btree.Map[string, *Node]
 	disks      *btree.Map[string, *Disk]
