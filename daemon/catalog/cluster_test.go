@@ -29,10 +29,9 @@ type cluster struct {
 // member is one node, open or not.
 type member struct {
 	*Catalog
-	cfg     Config
-	mem     *memStore // its log outlives its catalog
-	stalled chan struct{}
-	net     *network
+	cfg Config
+	mem *memStore // its log outlives its catalog
+	net *network
 }
 
 // network is what lies between the nodes.
@@ -232,15 +231,8 @@ func newCluster(t *testing.T, n int) *cluster {
 		mishaps: func(string, string) mishap { return none },
 	}}
 	t.Cleanup(c.close)
-	for i := range n {
-		m := &member{net: c.net, cfg: Config{
-			Dir: filepath.Join(t.TempDir(), "raft"), Node: fmt.Sprintf("n%d", i+1), Cluster: "c1",
-			Bootstrap: i == 0, Join: i > 0, Logger: slog.New(slog.DiscardHandler),
-		}}
-		m.cfg.wrap = m.keep
-		m.cfg.free = func(string) (int64, error) { return 1 << 40, nil }
-		c.nodes = append(c.nodes, m)
-		c.start(m)
+	for range n {
+		c.joiner()
 	}
 	c.ready(c.nodes[0])
 	for _, m := range c.nodes[1:] {
@@ -265,6 +257,21 @@ func (c *cluster) settled(n int) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	c.t.Fatalf("not all nodes know of %d voters after a minute", n)
+}
+
+// joiner starts one more node; the first makes the cluster.
+func (c *cluster) joiner() *member {
+	c.t.Helper()
+	n := len(c.nodes)
+	m := &member{net: c.net, cfg: Config{
+		Dir: filepath.Join(c.t.TempDir(), "raft"), Node: fmt.Sprintf("n%d", n+1), Cluster: "c1",
+		Bootstrap: n == 0, Join: n > 0, Logger: slog.New(slog.DiscardHandler),
+	}}
+	m.cfg.wrap = m.keep
+	m.cfg.free = func(string) (int64, error) { return 1 << 40, nil }
+	c.nodes = append(c.nodes, m)
+	c.start(m)
+	return m
 }
 
 func (c *cluster) must(err error) {
@@ -399,6 +406,14 @@ func (l *ledger) propose(t *testing.T, ctx context.Context, m *Catalog) (name st
 	}
 	l.unknown++
 	return name, false
+}
+
+// totals returns how many proposals were acknowledged, and of how many the
+// outcome is unknown.
+func (l *ledger) totals() (done, unknown int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.done), l.unknown
 }
 
 // check compares the state with what was acknowledged.

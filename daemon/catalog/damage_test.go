@@ -60,7 +60,7 @@ func TestNotAVoterIsRefused(t *testing.T) {
 	other := raft.Configuration{Servers: []raft.Server{{ID: "somebody", Address: with.Transport.LocalAddr(), Suffrage: raft.Voter}}}
 	err = errors.Join(
 		d.bolt.Set(keyNode, []byte(cfg.Node)), d.bolt.Set(keyCluster, []byte(cfg.Cluster)),
-		raft.BootstrapCluster(raftConfig(with), d.bolt, d.bolt, d.snapshots, with.Transport, other), d.Close())
+		raft.BootstrapCluster(raftConfig(with), sealed{d.bolt}, d.bolt, d.snapshots, with.Transport, other), d.Close())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,24 +82,16 @@ func (c *Catalog) checkServer(node string) error {
 func (c *Catalog) configure(ctx context.Context, change func() raft.IndexFuture) error {
 	ctx, cancel := c.whileOpen(ctx)
 	defer cancel()
-	now := c.lead.current()
 	if !c.Leads() {
 		return c.notLeader()
 	}
-	done := make(chan error, 1)
+	done := make(chan error, 1) // raft answers unless it stops
 	go func() { done <- change().Error() }()
 	select {
 	case err := <-done:
 		return c.configured(err)
 	case <-ctx.Done():
 		return unknownOutcome(context.Cause(ctx))
-	case <-now.Done(): // raft may have left the change without an answer
-	}
-	select {
-	case err := <-done:
-		return c.configured(err)
-	default:
-		return unknownOutcome(errOtherLeader)
 	}
 }
 

@@ -38,6 +38,8 @@ type Config struct {
 	wrap func(backend) backend           // tests put a failing store here
 	free func(dir string) (int64, error) // tests fill the disk here
 	solo bool                            // there is no Transport
+
+	deadDisk time.Duration // tests do not wait for the default
 }
 
 func (c Config) withDefaults() Config {
@@ -56,6 +58,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Peers == nil {
 		c.Peers = alone{}
+	}
+	if c.deadDisk == 0 {
+		c.deadDisk = deadDisk
 	}
 	if c.free == nil {
 		c.free = freeBytes
@@ -141,8 +146,15 @@ func open(cfg Config) (*Catalog, error) {
 		cfg.Fatal(err)
 	})
 	c.fsm = newFSM(c.poison)
-	c.store = &store{backend: cfg.wrap(disk.bolt), poison: c.poison, close: disk.Close}
+	c.store = &store{sealed: sealed{cfg.wrap(disk.bolt)}, poison: c.poison, close: disk.Close}
+	if err := c.store.verify(); err != nil {
+		return nil, errors.Join(err, disk.Close())
+	}
 	c.link = &link{Transport: cfg.Transport, node: cfg.Node, stalled: func() bool { return false }}
+	if !cfg.solo {
+		c.store.watch = &watchdog{slow: slowDisk, dead: cfg.deadDisk, poison: c.poison}
+		c.link.stalled = c.store.watch.stalled
+	}
 	c.raft, err = raft.NewRaft(raftConfig(cfg), c.fsm, c.store, c.store, disk.snapshots, c.link)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("catalog in %s: %w", cfg.Dir, err), disk.Close())
@@ -175,6 +187,7 @@ func raftConfig(cfg Config) *raft.Config {
 	rc.SnapshotInterval, rc.SnapshotThreshold = 15*time.Second, 4096
 	rc.BatchApplyCh = true // commits that wait share one fsync
 	rc.NoLegacyTelemetry = true
+	rc.ShutdownOnRemove = false // raft would also stop for good when it only loses its vote
 	if cfg.solo {
 		rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLeaseTimeout = soloTimeout, soloTimeout, soloTimeout
 		rc.MaxAppendEntries, rc.TrailingLogs = 256, 128 // there is no follower to catch up
@@ -208,6 +221,7 @@ func (c *Catalog) Ready(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil || c.ended() != nil {
 			return err
 		}
+		waitFor(ctx, c.open, maxPause, false)
 	}
 }
 

@@ -89,7 +89,7 @@ func bootstrap(cfg Config, d *disk) error {
 	voters := raft.Configuration{Servers: []raft.Server{{
 		ID: raft.ServerID(cfg.Node), Address: raft.ServerAddress(cfg.Node), Suffrage: raft.Voter,
 	}}}
-	return raft.BootstrapCluster(raftConfig(cfg), d.bolt, d.bolt, d.snapshots, cfg.Transport, voters)
+	return raft.BootstrapCluster(raftConfig(cfg), sealed{d.bolt}, d.bolt, d.snapshots, cfg.Transport, voters)
 }
 
 func syncDir(dir string) error {
@@ -202,14 +202,19 @@ type backend interface {
 
 // store is a backend whose first error is the last thing it does.
 type store struct {
-	backend
+	sealed
 	poison *poison
+	watch  *watchdog // nil: nobody else could lead
 	close  func() error
 }
 
-// check kills on errors other than "there is no such entry".
+// write does what reaches the disk.
+func (s *store) write(op string, do func() error) error { return s.check(op, s.watch.during(op, do)) }
+
+// check kills on errors other than "there is no such entry" and "it was not
+// even tried".
 func (s *store) check(op string, err error) error {
-	if err == nil || errors.Is(err, raft.ErrLogNotFound) || errors.Is(err, raftboltdb.ErrKeyNotFound) {
+	if err == nil || errors.Is(err, raft.ErrLogNotFound) || errors.Is(err, errUnsound) || errors.Is(err, raftboltdb.ErrKeyNotFound) {
 		return err
 	}
 	s.poison.kill(fmt.Errorf("raft log: %s: %w", op, err))
@@ -230,24 +235,26 @@ func (s *store) LastIndex() (uint64, error) {
 
 // GetLog reads an entry.
 func (s *store) GetLog(index uint64, l *raft.Log) error {
-	return s.check("read", s.backend.GetLog(index, l))
+	return s.check("read", s.sealed.GetLog(index, l))
 }
 
 // StoreLog appends an entry.
-func (s *store) StoreLog(l *raft.Log) error { return s.check("append", s.backend.StoreLog(l)) }
+func (s *store) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }
 
 // StoreLogs appends entries, with one fsync.
 func (s *store) StoreLogs(logs []*raft.Log) error {
-	return s.check("append", s.backend.StoreLogs(logs))
+	return s.write("append", func() error { return s.sealed.StoreLogs(logs) })
 }
 
 // DeleteRange deletes entries.
 func (s *store) DeleteRange(first, last uint64) error {
-	return s.check("truncate", s.backend.DeleteRange(first, last))
+	return s.write("truncate", func() error { return s.backend.DeleteRange(first, last) })
 }
 
 // Set keeps a vote.
-func (s *store) Set(key, value []byte) error { return s.check("vote", s.backend.Set(key, value)) }
+func (s *store) Set(key, value []byte) error {
+	return s.write("vote", func() error { return s.backend.Set(key, value) })
+}
 
 // Get reads what Set kept.
 func (s *store) Get(key []byte) ([]byte, error) {
@@ -257,7 +264,7 @@ func (s *store) Get(key []byte) ([]byte, error) {
 
 // SetUint64 keeps a term.
 func (s *store) SetUint64(key []byte, v uint64) error {
-	return s.check("term", s.backend.SetUint64(key, v))
+	return s.write("term", func() error { return s.backend.SetUint64(key, v) })
 }
 
 // GetUint64 reads what SetUint64 kept.
