@@ -84,6 +84,9 @@ func (rs *readers) letGo() {
 
 func (rs *readers) openFile(s *catalog.Segment) (*format.Reader, error) {
 	f, err := rs.members.Open(rs.view(), s.ID, rs.report)
+	if errors.Is(err, members.ErrAway) {
+		return nil, wire.Errorf(wire.Unavailable, "segment %s: %w", s.ID, err).WithHint("tarn status")
+	}
 	if err != nil {
 		return nil, wire.Errorf(wire.Corrupt, "segment %s: %w", s.ID, err).WithHint("tarn segment verify TABLE")
 	}

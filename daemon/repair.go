@@ -32,7 +32,7 @@ func (n *Node) place(ctx context.Context) error {
 
 // keepRepaired places and rebuilds for as long as the node runs.
 func (n *Node) keepRepaired(ctx context.Context) {
-	rebuilder := &repair.Rebuilder{Members: n.members, Logger: n.cfg.Logger, Propose: func(ctx context.Context, cmd catalog.Command) error {
+	rebuilder := &repair.Rebuilder{Members: n.members, Logger: n.cfg.Logger, Report: n.reportDamage, Propose: func(ctx context.Context, cmd catalog.Command) error {
 		_, err := n.propose(ctx, cmd)
 		return err
 	}}
@@ -69,10 +69,14 @@ func (n *Node) reportDamage(at catalog.MemberAt, err error) {
 
 // missDamaged has a damaged member rebuilt, if there is something to rebuild
 // it from: otherwise what is left of it is all there is. It looks for itself:
-// the member may have been rebuilt since it was reported.
+// the member may have been rebuilt since it was reported. A disk that cannot be
+// asked is no word about its bytes.
 func (n *Node) missDamaged(ctx context.Context, r *repair.Rebuilder, at catalog.MemberAt) {
 	l, ok := n.catalog.View().Locate(at.Stripe)
-	if !ok || l.Spare() < 1 || r.Whole(ctx, l, at.Slot, at.Disk) {
+	if !ok || l.Spare() < 1 {
+		return
+	}
+	if whole, err := r.Whole(ctx, l, at.Slot, at.Disk); whole || err != nil {
 		return
 	}
 	if _, err := n.propose(ctx, catalog.Command{MissMembers: &catalog.MissMembers{Members: []catalog.MemberAt{at}}}); err != nil {

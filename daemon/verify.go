@@ -10,6 +10,7 @@ import (
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/members"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/format"
 	"github.com/zeebo/xxh3"
@@ -70,7 +71,7 @@ func (s *service) verifySegment(ctx context.Context, seg *catalog.Segment) error
 	for _, c := range copies {
 		if err := s.verifyCopy(ctx, seg, c.Disk); err != nil {
 			errs = append(errs, fmt.Errorf("disk %s: %w", c.Disk, err))
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !errors.Is(err, members.ErrAway) {
 				s.n.reportDamage(c, err)
 			}
 		}
@@ -80,7 +81,7 @@ func (s *service) verifySegment(ctx context.Context, seg *catalog.Segment) error
 
 // verifyCopy reads one copy of a segment.
 func (s *service) verifyCopy(ctx context.Context, seg *catalog.Segment, disk string) error {
-	f, err := s.n.members.OpenOn(disk, catalog.SegmentFile(seg.ID), seg.Bytes)
+	f, err := s.n.members.OpenOn(ctx, disk, catalog.SegmentFile(seg.ID), seg.Bytes)
 	if err != nil {
 		return err
 	}

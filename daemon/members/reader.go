@@ -1,46 +1,62 @@
 package members
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
-	"github.com/tarnlake/tarn/tiering"
 	"golang.org/x/sys/unix"
 )
 
-// Segment is a segment open for reading, from any disk that has it. A copy
-// that cannot be read, or whose bytes are wrong, is left out from then on, as
-// long as there is another one. It is safe for concurrent use; files close
-// when nobody uses it any more.
+// Segment is a segment open for reading, from any disk that has it: those of
+// this node first, then those of others, then, of a stripe with parity, what is
+// decoded from its other members. A copy that has failed is read again only when
+// no better one is left. It is safe for concurrent use; files close when nobody
+// uses it any more.
 type Segment struct {
 	file   catalog.MemberFile
 	size   int64
 	report Report
-
-	mu     sync.Mutex
-	copies []*segmentCopy
+	copies []*segmentCopy // the best one first
 }
 
 // segmentCopy is one copy; it is opened when it is needed.
 type segmentCopy struct {
+	name string // for errors
 	at   catalog.MemberAt
-	open func() (*tiering.File, error)
-	file *tiering.File
-	err  error // why it is left out
+	made bool // decoded: it is on no disk
+	rank int  // how good it is as long as nothing is known against it
+	open func() (File, error)
+
+	doubt   atomic.Int32 // fine, away or damaged
+	opening sync.Mutex
+	file    atomic.Pointer[File]
 }
+
+// What is known against a copy.
+const (
+	fine int32 = iota
+	away
+	damaged
+)
 
 // Report is told of members whose bytes were found to be wrong or unreadable,
 // perhaps several times. It must not wait.
 type Report func(at catalog.MemberAt, err error)
 
-// Open opens a segment that a version refers to. When no disk has it the error
-// says what is wrong on each; it is one for which tiering.IsNotExist holds if
-// the file is not on any of them.
+// Open opens a segment that a version refers to. When it can be had nowhere the
+// error says what is wrong on each disk; it is one for which tiering.IsNotExist
+// holds if the file is not on one of them, and wraps ErrAway if one of them was
+// not to be asked. report may be nil.
 func (s *Store) Open(view *catalog.State, id catalog.SegmentID, report Report) (*Segment, error) {
 	at, ok := view.Locate(id)
 	if !ok {
@@ -48,13 +64,49 @@ func (s *Store) Open(view *catalog.State, id catalog.SegmentID, report Report) (
 	}
 	seg := &Segment{file: catalog.SegmentFile(id), size: at.Data[at.DataIndex()].Bytes, report: report}
 	for _, m := range at.DataCopies() {
-		seg.copies = append(seg.copies, &segmentCopy{at: m, open: func() (*tiering.File, error) { return s.OpenOn(m.Disk, seg.file, seg.size) }})
+		seg.copies = append(seg.copies, s.copyOn(view, m, seg))
 	}
+	if !at.Group.Scheme.Copies() {
+		seg.copies = append(seg.copies, s.decodedCopy(at, report))
+	}
+	slices.SortStableFunc(seg.copies, func(a, b *segmentCopy) int { return cmp.Compare(a.rank, b.rank) })
 	if len(seg.copies) == 0 {
 		return nil, wire.Errorf(wire.Corrupt, "segment %s is lost: no disk that is left has it", id).WithHint("tarn status")
 	}
-	_, err := seg.any()
-	return seg, err
+	return seg, seg.some()
+}
+
+// Ranks of copies.
+const (
+	rankHere = iota
+	rankRemote
+	rankDecoded
+	rankDown // on a node that is not up
+)
+
+func (s *Store) copyOn(view *catalog.State, m catalog.MemberAt, seg *Segment) *segmentCopy {
+	c := &segmentCopy{name: "disk " + m.Disk, at: m, rank: rankDown, open: func() (File, error) {
+		return s.OpenOn(context.Background(), m.Disk, seg.file, seg.size)
+	}}
+	if _, here := s.Medium(m.Disk); here {
+		c.rank = rankHere
+	} else if s.reaches(view, m.Disk) {
+		c.rank = rankRemote
+	}
+	return c
+}
+
+// some opens the first copy that can be opened.
+func (seg *Segment) some() error {
+	var errs []error
+	for n := range seg.inOrder() {
+		_, err := seg.copy(n)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // Size returns the segment's size in bytes.
@@ -63,105 +115,101 @@ func (seg *Segment) Size() int64 { return seg.size }
 // Copies returns how many copies there were when it was opened.
 func (seg *Segment) Copies() int { return len(seg.copies) }
 
-// copy returns a copy, open, or why it is left out.
-func (seg *Segment) copy(n int) (*tiering.File, error) {
-	seg.mu.Lock()
-	defer seg.mu.Unlock()
+// inOrder gives the copies, the best one first as far as is known by now.
+func (seg *Segment) inOrder() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for doubt := fine; doubt <= damaged; doubt++ {
+			for n, c := range seg.copies {
+				if c.doubt.Load() == doubt && !yield(n) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// copy returns a copy, open.
+func (seg *Segment) copy(n int) (File, error) {
 	c := seg.copies[n]
-	if c.file != nil || c.err != nil {
-		return c.file, c.err
+	if f := c.file.Load(); f != nil {
+		return *f, nil
+	}
+	c.opening.Lock()
+	defer c.opening.Unlock()
+	if f := c.file.Load(); f != nil {
+		return *f, nil
 	}
 	f, err := c.open()
 	if err != nil {
-		err = fmt.Errorf("disk %s: %w", c.at.Disk, err)
-		if !NoFilesLeft(err) { // which says nothing of the disk
-			c.err = err
-		}
-		return nil, err
+		seg.failed(n, err)
+		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
-	c.file = f
+	c.file.Store(&f)
 	return f, nil
 }
 
-// leaveOut takes a copy out of use, unless it is the last one. It returns
-// false if it was out already.
-func (seg *Segment) leaveOut(n int, err error) bool {
-	seg.mu.Lock()
-	defer seg.mu.Unlock()
-	c, others := seg.copies[n], 0
-	for _, other := range seg.copies {
-		if other != c && other.err == nil {
-			others++
+// failed takes note that a copy could not be read.
+func (seg *Segment) failed(n int, err error) {
+	switch {
+	case NoFilesLeft(err): // which says nothing of the disk
+	case errors.Is(err, ErrAway):
+		c := seg.copies[n]
+		c.doubt.CompareAndSwap(fine, away)
+		if c.made {
+			c.file.Store(nil) // members that were away may be back when it is opened again
 		}
+	default:
+		seg.Damaged(n, err)
 	}
-	if c.err != nil {
-		return false
-	}
-	if others > 0 {
-		c.err = fmt.Errorf("disk %s: %w", c.at.Disk, err)
-		c.file = nil // closes with its last user
-	}
-	return true
 }
 
-// any returns the first copy that is not left out.
-func (seg *Segment) any() (int, error) {
+// ReadAt reads from the first copy that can be read.
+func (seg *Segment) ReadAt(p []byte, off int64) (int, error) {
 	var errs []error
-	for n := range seg.copies {
-		_, err := seg.copy(n)
-		if err == nil {
-			return n, nil
+	for n := range seg.inOrder() {
+		read, err := seg.ReadCopy(n, p, off)
+		if err == nil || errors.Is(err, io.EOF) {
+			return read, err
 		}
 		errs = append(errs, err)
 	}
 	return 0, errors.Join(errs...)
 }
 
-// ReadAt reads from the first copy that can be read.
-func (seg *Segment) ReadAt(p []byte, off int64) (int, error) {
-	for {
-		n, err := seg.any()
-		if err != nil {
-			return 0, err
-		}
-		read, err := seg.ReadCopy(n, p, off)
-		if err == nil || errors.Is(err, io.EOF) || seg.usable(n) {
-			return read, err
-		}
-	}
-}
-
-// usable reports whether a copy is not left out.
-func (seg *Segment) usable(n int) bool {
-	_, err := seg.copy(n)
-	return err == nil
-}
-
-// ReadCopy reads from one copy. One that fails is left out.
+// ReadCopy reads from one copy. One that fails is read last from then on.
 func (seg *Segment) ReadCopy(n int, p []byte, off int64) (int, error) {
 	f, err := seg.copy(n)
 	if err != nil {
 		return 0, err
 	}
 	read, err := f.ReadAt(p, off)
+	c := seg.copies[n]
 	if err != nil && !errors.Is(err, io.EOF) {
-		seg.Damaged(n, err)
+		seg.failed(n, err)
+		return read, fmt.Errorf("%s: %w", c.name, err)
+	}
+	if c.doubt.Load() == away {
+		c.doubt.CompareAndSwap(away, fine) // it is back
 	}
 	return read, err
 }
 
-// Damaged leaves a copy out and reports it.
+// Damaged has a copy read last from now on, and reports it.
 func (seg *Segment) Damaged(n int, err error) {
-	if seg.leaveOut(n, err) {
-		seg.report(seg.copies[n].at, err)
+	c := seg.copies[n]
+	if c.doubt.Swap(damaged) != damaged && !c.made && seg.report != nil {
+		seg.report(c.at, err)
 	}
 }
 
 // WillNeed tells the kernel that bytes will be read soon.
 func (seg *Segment) WillNeed(off, n int64) {
-	if i, err := seg.any(); err == nil {
+	for i := range seg.inOrder() {
 		if f, err := seg.copy(i); err == nil {
-			f.WillNeed(off, n)
+			if f, ok := f.(interface{ WillNeed(off, n int64) }); ok {
+				f.WillNeed(off, n)
+			}
+			return
 		}
 	}
 }
@@ -171,12 +219,12 @@ func (seg *Segment) WillNeed(off, n int64) {
 func NoFilesLeft(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
 // OpenOn opens a file of a disk. It is an error if it has not that size.
-func (s *Store) OpenOn(disk string, file catalog.MemberFile, size int64) (*tiering.File, error) {
-	m, here := s.Medium(disk)
-	if !here {
-		return nil, wire.Errorf(wire.Unavailable, "it is not in this node")
+func (s *Store) OpenOn(ctx context.Context, disk string, file catalog.MemberFile, size int64) (File, error) {
+	d, err := s.Disk(disk)
+	if err != nil {
+		return nil, err
 	}
-	f, err := m.Open(file.String())
+	f, err := d.Open(ctx, file)
 	if err != nil {
 		return nil, err
 	}

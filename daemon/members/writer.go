@@ -1,79 +1,166 @@
 package members
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
-	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/tiering"
+	"github.com/zeebo/xxh3"
 )
 
+// How long a copy on another node may hold up the rest.
+const (
+	// sparePatience is for one that a commit could do without: it is left for
+	// repair then.
+	sparePatience = time.Second
+	// patience is for one that it needs.
+	patience = 30 * time.Second
+)
+
+// errLate is why a copy is left out that took too long.
+var errLate = fmt.Errorf("%w: it took too long", ErrAway)
+
 // Writer writes one segment to the disks of a group of copies. A disk that
-// fails is left out, as long as enough are left for the commit. It is not safe
-// for concurrent use; it ends with Commit or Abort.
+// fails or stalls is left out, as long as enough are left for the commit. It is
+// not safe for concurrent use; it ends with Commit or Abort.
+//
+// Disks of this node are written as Write is called. Those of others have a
+// lane each, so that they hold up neither these nor each other, until one has
+// its queue full.
 type Writer struct {
 	store  *Store
 	id     catalog.SegmentID
 	group  catalog.Group
-	need   int
-	index  uint64            // of the state that chose the group
-	copies []*tiering.Writer // by slot; nil: left out
-	errs   []error           // of those left out
+	need   quorum
+	index  uint64     // of the state that chose the group
+	copies []*newCopy // by slot; nil: left out
+	errs   []error    // of those left out
+
+	ended chan int     // slots whose lane has ended; nil without lanes
+	chunk []byte       // not sent to the lanes yet
+	hash  *xxh3.Hasher // of all that was written; nil without lanes
+	size  int64        // likewise
 }
 
-// Create begins a segment in a placement group of the view.
+// newCopy is one copy in the making: to a disk of this node, or through a lane.
+type newCopy struct {
+	node    string
+	to      NewMember
+	lane    *lane
+	durable bool
+	receipt tiering.Receipt // of one that is
+}
+
+// quorum is how many copies there are, or must be, on how many nodes.
+type quorum struct{ copies, nodes int }
+
+func (q quorum) reaches(want quorum) bool { return q.copies >= want.copies && q.nodes >= want.nodes }
+
+// quorumOf returns what the catalog asks of a commit to a group: two copies on
+// two nodes, as far as it has disks that are not lost.
+func quorumOf(view *catalog.State, g catalog.Group) quorum {
+	nodes := map[string]bool{}
+	for _, slot := range g.Slots {
+		if d, ok := view.Disk(slot.Disk); ok && d.State != catalog.DiskLost {
+			nodes[d.Node] = true
+		}
+	}
+	return quorum{view.CopiesNeeded(g.ID), min(2, len(nodes))}
+}
+
+// Create begins a segment in a placement group of the view. It waits for no
+// other node.
 func (s *Store) Create(view *catalog.State, id catalog.SegmentID) (*Writer, error) {
 	g, err := s.groupFor(view, id)
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{store: s, id: id, group: g, need: view.CopiesNeeded(g.ID), index: view.Index(), copies: make([]*tiering.Writer, len(g.Slots))}
-	for i, slot := range g.Slots {
-		m, here := s.Medium(slot.Disk)
-		if !here {
-			w.errs = append(w.errs, wire.Errorf(wire.Unavailable, "disk %s is not in this node", slot.Disk))
-			continue
-		}
-		if w.copies[i], err = m.Create(catalog.SegmentFile(id).String()); err != nil {
-			w.errs = append(w.errs, err)
+	w := &Writer{store: s, id: id, group: g, need: quorumOf(view, g), index: view.Index(), copies: make([]*newCopy, len(g.Slots))}
+	for slot := range g.Slots {
+		if w.copies[slot], err = w.begin(view, slot); err != nil {
+			w.errs = append(w.errs, fmt.Errorf("disk %s: %w", g.Slots[slot].Disk, err))
 		}
 	}
-	if err := w.enough(); err != nil {
+	if err := w.enough(begun); err != nil {
 		return nil, errors.Join(err, w.Abort())
 	}
 	return w, nil
 }
 
-// enough returns an error when too few disks are left for a commit.
-func (w *Writer) enough() error {
-	left := 0
+// begin begins the copy of a slot.
+func (w *Writer) begin(view *catalog.State, slot int) (*newCopy, error) {
+	id, file := w.group.Slots[slot].Disk, catalog.SegmentFile(w.id)
+	c := &newCopy{}
+	if d, ok := view.Disk(id); ok {
+		c.node = d.Node
+	}
+	if m, here := w.store.Medium(id); here {
+		to, err := m.Create(file.String())
+		if err != nil {
+			return nil, err
+		}
+		c.to = to
+		return c, nil
+	}
+	if !w.store.reaches(view, id) {
+		return nil, ErrAway
+	}
+	disk, err := w.store.Disk(id)
+	if err != nil {
+		return nil, err
+	}
+	if w.ended == nil {
+		w.ended, w.hash = make(chan int, len(w.copies)), xxh3.New()
+	}
+	c.lane = startLane(disk, file, func() { w.ended <- slot })
+	return c, nil
+}
+
+func begun(*newCopy) bool     { return true }
+func durable(c *newCopy) bool { return c.durable }
+
+// count counts copies that are not left out.
+func (w *Writer) count(which func(*newCopy) bool) quorum {
+	nodes, n := map[string]bool{}, 0
 	for _, c := range w.copies {
-		if c != nil {
-			left++
+		if c != nil && which(c) {
+			n++
+			nodes[c.node] = true
 		}
 	}
-	if left >= w.need {
+	return quorum{n, len(nodes)}
+}
+
+// enough returns an error when those copies are too few for a commit.
+func (w *Writer) enough(which func(*newCopy) bool) error {
+	have := w.count(which)
+	if have.reaches(w.need) {
 		return nil
 	}
-	return fmt.Errorf("segment %s: %d of the %d disks of group %d take it, and %d must: %w", w.id, left, len(w.copies), w.group.ID, w.need, errors.Join(w.errs...))
+	return fmt.Errorf("segment %s: %d of the %d disks of group %d take it, on %d of the nodes, and %d on %d must: %w",
+		w.id, have.copies, len(w.copies), w.group.ID, have.nodes, w.need.copies, w.need.nodes, errors.Join(w.errs...))
 }
 
 // Write appends to the segment. After an error the writer is good for Abort only.
 func (w *Writer) Write(p []byte) (int, error) {
-	failed := false
-	for i, c := range w.copies {
-		if c == nil {
+	out := len(w.errs)
+	for slot, c := range w.copies {
+		if c == nil || c.to == nil {
 			continue
 		}
-		if _, err := c.Write(p); err != nil {
-			w.drop(i, errors.Join(err, c.Abort()))
-			failed = true
+		if _, err := c.to.Write(p); err != nil {
+			w.drop(slot, errors.Join(err, c.to.Abort()))
 		}
 	}
-	if failed {
-		if err := w.enough(); err != nil {
+	if w.ended != nil {
+		w.send(p)
+	}
+	if len(w.errs) > out {
+		if err := w.enough(begun); err != nil {
 			return 0, err
 		}
 	}
@@ -82,36 +169,195 @@ func (w *Writer) Write(p []byte) (int, error) {
 
 func (w *Writer) drop(slot int, err error) {
 	w.copies[slot] = nil
-	w.errs = append(w.errs, err)
+	w.errs = append(w.errs, fmt.Errorf("disk %s: %w", w.group.Slots[slot].Disk, err))
+}
+
+// send hands bytes to the lanes, in chunks that all of them share.
+func (w *Writer) send(p []byte) {
+	w.hash.Write(p)
+	w.size += int64(len(p))
+	for len(p) > 0 {
+		n := min(len(p), chunkBytes-len(w.chunk))
+		w.chunk, p = append(w.chunk, p[:n]...), p[n:]
+		if len(w.chunk) == chunkBytes {
+			w.flush()
+		}
+	}
+	w.dropEnded()
+}
+
+// flush gives every lane the chunk that was gathered.
+func (w *Writer) flush() {
+	chunk := w.chunk
+	if w.chunk = nil; len(chunk) == 0 {
+		return
+	}
+	for slot, c := range w.copies {
+		if c != nil && c.lane != nil {
+			w.push(slot, chunk)
+		}
+	}
+}
+
+// push puts a chunk in the queue of a lane. A lane that lets it wait for too
+// long is given up.
+func (w *Writer) push(slot int, chunk []byte) {
+	l := w.copies[slot].lane
+	select {
+	case l.chunks <- chunk:
+		return
+	default:
+	}
+	late := time.NewTimer(w.patienceWith(slot))
+	defer late.Stop()
+	for w.copies[slot] != nil {
+		select {
+		case l.chunks <- chunk:
+			return
+		case ended := <-w.ended:
+			w.settle(ended)
+		case <-late.C:
+			w.giveUp(slot)
+		}
+	}
+}
+
+// patienceWith returns how long a copy may hold up the others.
+func (w *Writer) patienceWith(slot int) time.Duration {
+	c := w.copies[slot]
+	if w.count(func(other *newCopy) bool { return other != c }).reaches(w.need) {
+		return sparePatience
+	}
+	return patience
+}
+
+// giveUp leaves out a copy that is late.
+func (w *Writer) giveUp(slot int) {
+	w.copies[slot].lane.cancel(errLate)
+	w.drop(slot, errLate)
+}
+
+// dropEnded leaves out the copies whose lanes have failed.
+func (w *Writer) dropEnded() {
+	for {
+		select {
+		case slot := <-w.ended:
+			w.settle(slot)
+		default:
+			return
+		}
+	}
+}
+
+// settle takes note of what a lane has come to.
+func (w *Writer) settle(slot int) {
+	c := w.copies[slot]
+	if c == nil {
+		return // it was given up before
+	}
+	if c.lane.err != nil {
+		w.drop(slot, c.lane.err)
+		return
+	}
+	if got := c.lane.receipt; got.Size != w.size || got.Hash != hashText(w.hash) {
+		w.drop(slot, fmt.Errorf("%w: it says to have received %d bytes of hash %s; %d of hash %s were sent",
+			tiering.ErrCorrupt, got.Size, got.Hash, w.size, hashText(w.hash)))
+		return
+	}
+	c.durable, c.receipt = true, c.lane.receipt
 }
 
 // Commit makes the segment durable on all disks at a time and returns it as
-// the stripe of a commit. When it fails nothing is left of the segment but
-// what a disk that failed may keep, which nobody will refer to.
+// the stripe of a commit. A disk of another node that is late is not waited for
+// when there are enough without it: the segment is not placed there. When
+// Commit fails nothing is left of the segment but what a disk that failed or is
+// away may keep, which nobody will refer to.
 func (w *Writer) Commit() (catalog.NewStripe, error) {
-	receipts, errs := make([]tiering.Receipt, len(w.copies)), make([]error, len(w.copies))
-	var syncs sync.WaitGroup
-	for i, c := range w.copies {
-		if c != nil {
-			syncs.Go(func() { receipts[i], errs[i] = c.Commit() })
+	w.flush()
+	for _, c := range w.copies {
+		if c != nil && c.lane != nil {
+			close(c.lane.chunks)
 		}
 	}
-	syncs.Wait()
+	w.commitHere()
+	w.awaitLanes()
 	st := catalog.NewStripe{Stripe: catalog.Stripe{ID: w.id, Group: w.group.ID}, Placed: make([]string, len(w.copies))}
-	for i, c := range w.copies {
-		switch {
-		case c == nil:
-		case errs[i] != nil:
-			w.drop(i, errs[i])
-		default:
-			st.Placed[i] = w.group.Slots[i].Disk
-			st.Data = []catalog.Member{{Segment: w.id, Bytes: receipts[i].Size, Hash: receipts[i].Hash}}
+	for slot, c := range w.copies {
+		if c != nil {
+			st.Placed[slot] = w.group.Slots[slot].Disk
+			st.Data = []catalog.Member{{Segment: w.id, Bytes: c.receipt.Size, Hash: c.receipt.Hash}}
 		}
 	}
-	if err := w.enough(); err != nil {
+	err := w.enough(durable)
+	w.copies = nil
+	if err != nil {
 		return catalog.NewStripe{}, errors.Join(err, w.store.Discard(st, w.index))
 	}
 	return st, nil
+}
+
+// commitHere commits the copies on disks of this node.
+func (w *Writer) commitHere() {
+	var here []int
+	for slot, c := range w.copies {
+		if c != nil && c.to != nil {
+			here = append(here, slot)
+		}
+	}
+	errs := make([]error, len(here))
+	commit := func(i int) {
+		c := w.copies[here[i]]
+		c.receipt, errs[i] = c.to.Commit()
+		c.durable = errs[i] == nil
+	}
+	var syncs sync.WaitGroup
+	for i := range here[min(1, len(here)):] {
+		syncs.Go(func() { commit(i + 1) })
+	}
+	if len(here) > 0 {
+		commit(0) // one alone needs no goroutine
+	}
+	syncs.Wait()
+	for i, slot := range here {
+		if errs[i] != nil {
+			w.drop(slot, errs[i])
+		}
+	}
+}
+
+// awaitLanes waits until every lane has ended or is given up.
+func (w *Writer) awaitLanes() {
+	if w.ended == nil {
+		return
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	hurry := false
+	for pending := w.pending(); len(pending) > 0; pending = w.pending() {
+		if !hurry && w.enough(durable) == nil {
+			hurry = true
+			late.Reset(sparePatience)
+		}
+		select {
+		case slot := <-w.ended:
+			w.settle(slot)
+		case <-late.C:
+			for _, slot := range pending {
+				w.giveUp(slot)
+			}
+		}
+	}
+}
+
+// pending returns the slots whose lane has not ended.
+func (w *Writer) pending() []int {
+	var slots []int
+	for slot, c := range w.copies {
+		if c != nil && !c.durable {
+			slots = append(slots, slot)
+		}
+	}
+	return slots
 }
 
 // Abort gives the segment up. It may be called again, and after Commit, when
@@ -119,21 +365,44 @@ func (w *Writer) Commit() (catalog.NewStripe, error) {
 func (w *Writer) Abort() error {
 	var errs []error
 	for _, c := range w.copies {
-		if c != nil {
-			errs = append(errs, c.Abort())
+		switch {
+		case c == nil:
+		case c.to != nil:
+			errs = append(errs, c.to.Abort())
+		default:
+			c.lane.cancel(context.Canceled)
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// discardTime is how long Discard waits for other nodes.
+const discardTime = 2 * time.Second
+
 // Discard moves the members of a stripe that no commit refers to, or ever
-// will, to the trash; index is that of the state that says so.
+// will, to the trash; index is that of the state that says so. Other nodes do
+// so only when their own state says the same, which it does not as long as the
+// epoch that wrote the segment is open: what stays with them goes by that
+// verdict later.
 func (s *Store) Discard(st catalog.NewStripe, index uint64) error {
-	var errs []error
-	for _, disk := range st.Placed {
-		if m, here := s.Medium(disk); here {
-			errs = append(errs, m.Trash(catalog.SegmentFile(st.ID).String(), index))
+	ctx, cancel := context.WithTimeout(context.Background(), discardTime)
+	defer cancel()
+	errs := make([]error, len(st.Placed))
+	var calls sync.WaitGroup
+	for i, id := range st.Placed {
+		if id == "" {
+			continue
 		}
+		disk, err := s.Disk(id)
+		if err != nil {
+			continue
+		}
+		if _, here := s.Medium(id); here {
+			errs[i] = disk.Trash(ctx, catalog.SegmentFile(st.ID), index)
+			continue
+		}
+		calls.Go(func() { _ = disk.Trash(ctx, catalog.SegmentFile(st.ID), index) }) // its own node sees to it otherwise
 	}
+	calls.Wait()
 	return errors.Join(errs...)
 }

@@ -9,19 +9,42 @@ import (
 	"io/fs"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/members"
 	"github.com/tarnlake/tarn/tiering"
 )
 
-// Rebuilder writes the members that the disks of this node miss.
+// Rebuilder writes the members that the disks of this node miss, from sources
+// wherever they are.
 type Rebuilder struct {
 	Members *members.Store
 	Logger  *slog.Logger
 
 	// Propose puts a command through the catalog; a rejection is an error.
 	Propose func(ctx context.Context, cmd catalog.Command) error
+
+	// Report, if not nil, is told of sources that are damaged.
+	Report members.Report
+
+	// Pace, if not nil, is called before bytes of a member are written, or read
+	// back from its disk, and returns when there is time for them. An error ends
+	// the member. It may be called from several goroutines.
+	Pace func(ctx context.Context, bytes int64) error
+
+	written atomic.Int64
+}
+
+// Written returns how many bytes of members it has written so far. It is safe
+// to call while a pass runs.
+func (r *Rebuilder) Written() int64 { return r.written.Load() }
+
+func (r *Rebuilder) pace(ctx context.Context, bytes int64) error {
+	if r.Pace == nil {
+		return nil
+	}
+	return r.Pace(ctx, bytes)
 }
 
 // Pass rebuilds what the view misses on the disks of this node, what can lose
@@ -83,29 +106,40 @@ func (i item) parked() bool {
 	return slices.ContainsFunc(i.at.Parked, func(p catalog.Parked) bool { return p.Slot == i.slot })
 }
 
+func (i item) file() catalog.MemberFile { return i.at.FileOf(i.at.Group.Scheme, i.slot) }
+
+func (i item) want() catalog.Member {
+	m, _ := i.at.Member(i.at.Group.Scheme, i.slot)
+	return m
+}
+
 // rebuild makes a member durable on its disk and reads it back.
 func (r *Rebuilder) rebuild(ctx context.Context, view *catalog.State, i item) error {
 	medium, _ := r.Members.Medium(i.disk())
-	name := i.at.FileOf(i.at.Group.Scheme, i.slot).String()
-	stripe := r.Members.OpenStripe(i.at)
+	found := r.readBack(ctx, i)
+	switch {
+	case found == nil:
+		return nil // it was there all the time: the disk was away, or its writer was late
+	case ctx.Err() != nil || members.NoFilesLeft(found):
+		return found
+	}
+	stripe := r.Members.OpenStripe(ctx, i.at)
 	defer stripe.Close()
-	decoder, described, err := stripe.Decoder(nil)
+	decoder, err := stripe.Decoder(r.Report)
 	if err != nil {
 		return err
 	}
-	inner := stripe.Inner(i.slot)
-	switch err := verify(ctx, medium, described, inner, name); {
-	case err == nil:
-		return nil // it was there all the time: the disk was away
-	case !tiering.IsNotExist(err):
-		if err := replaceable(ctx, medium, decoder, name, inner, view.Index()); err != nil {
-			return err
-		}
+	out := tiering.Output{Slot: stripe.Inner(i.slot), Hash: i.want().Hash}
+	if !tiering.IsNotExist(found) {
+		err = replaceable(ctx, medium, decoder, i.file().String(), out.Slot, view.Index())
 	}
-	if err := write(ctx, medium, decoder, name, tiering.Output{Slot: inner, Hash: i.hash()}); err != nil {
-		return err
+	if err == nil {
+		err = r.write(ctx, medium, decoder, i.file().String(), out)
 	}
-	return verify(ctx, medium, described, inner, name)
+	if err != nil {
+		return errors.Join(err, stripe.Away())
+	}
+	return r.readBack(ctx, i)
 }
 
 // replaceable moves a damaged member out of the way, once it is sure that it
@@ -120,47 +154,71 @@ func replaceable(ctx context.Context, medium *tiering.Medium, d *tiering.Decoder
 	return nil
 }
 
-func (i item) hash() string {
-	m, _ := i.at.Member(i.at.Group.Scheme, i.slot)
-	return m.Hash
-}
-
-// Whole reads a member on a disk of this node, all of it, and reports whether
-// it is what the catalog says.
-func (r *Rebuilder) Whole(ctx context.Context, at catalog.Location, slot int, disk string) bool {
-	medium, here := r.Members.Medium(disk)
-	if !here {
-		return false
+// readBack reads a member from its disk, all of it and past caches, and
+// compares it with what the catalog says.
+func (r *Rebuilder) readBack(ctx context.Context, i item) error {
+	if err := r.pace(ctx, i.want().Bytes); err != nil {
+		return err
 	}
-	stripe := r.Members.OpenStripe(at)
-	defer stripe.Close()
-	_, described, err := stripe.Decoder(nil)
-	return err == nil && verify(ctx, medium, described, stripe.Inner(slot), at.FileOf(at.Group.Scheme, slot).String()) == nil
-}
-
-// verify reads a member from a medium, all of it.
-func verify(ctx context.Context, medium *tiering.Medium, s *tiering.Stripe, slot int, name string) error {
-	f, err := medium.Open(name)
+	disk, err := r.Members.Disk(i.disk())
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.VerifyMember(ctx, slot, f), f.Close())
+	return compare(ctx, disk, i)
 }
 
-func write(ctx context.Context, medium *tiering.Medium, d *tiering.Decoder, name string, out tiering.Output) error {
+func compare(ctx context.Context, disk members.Disk, i item) error {
+	got, err := disk.Hash(ctx, i.file())
+	if err != nil {
+		return err
+	}
+	if want := i.want(); got.Size != want.Bytes || got.Hash != want.Hash {
+		return fmt.Errorf("%w: %s has %d bytes of hash %s, the catalog says %d of hash %s", tiering.ErrCorrupt, i.file(), got.Size, got.Hash, want.Bytes, want.Hash)
+	}
+	return nil
+}
+
+// Whole has a member read where it lies, all of it, and reports whether it is
+// what the catalog says. The error is for a disk that could not be asked.
+func (r *Rebuilder) Whole(ctx context.Context, at catalog.Location, slot int, disk string) (bool, error) {
+	d, err := r.Members.Disk(disk)
+	if err != nil {
+		return false, err
+	}
+	err = compare(ctx, d, item{at, slot})
+	if ctx.Err() != nil || errors.Is(err, members.ErrAway) {
+		return false, err
+	}
+	return err == nil, nil
+}
+
+func (r *Rebuilder) write(ctx context.Context, medium *tiering.Medium, d *tiering.Decoder, name string, out tiering.Output) error {
 	w, err := medium.Create(name)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("it is being rebuilt already: %w", err)
-	}
 	if err != nil {
 		return err
 	}
-	out.To = w
+	out.To = paced{ctx, r, w}
 	if _, err := d.Rebuild(ctx, []tiering.Output{out}); err != nil {
 		return errors.Join(err, w.Abort())
 	}
 	_, err = w.Commit()
 	return err
+}
+
+// paced writes no faster than the rebuilder may, and counts.
+type paced struct {
+	ctx context.Context
+	r   *Rebuilder
+	to  io.Writer
+}
+
+func (p paced) Write(b []byte) (int, error) {
+	if err := p.r.pace(p.ctx, int64(len(b))); err != nil {
+		return 0, err
+	}
+	n, err := p.to.Write(b)
+	p.r.written.Add(int64(n))
+	return n, err
 }
 
 func (r *Rebuilder) place(ctx context.Context, done []catalog.MemberAt) error {
@@ -170,9 +228,10 @@ func (r *Rebuilder) place(ctx context.Context, done []catalog.MemberAt) error {
 	return r.Propose(ctx, catalog.Command{PlaceMembers: &catalog.PlaceMembers{Members: done}})
 }
 
-// park sets a member aside, unless it is this node that has a problem.
+// park sets a member aside, unless it is this node that has a problem, or
+// sources may come back, or somebody writes it right now.
 func (r *Rebuilder) park(ctx context.Context, i item, why error) {
-	if ctx.Err() != nil || errors.Is(why, tiering.ErrDiskFull) || errors.Is(why, tiering.ErrSuspect) {
+	if ctx.Err() != nil || passing(why) {
 		r.Logger.Warn("a member was not rebuilt", "stripe", i.at.ID, "slot", i.slot, "error", why)
 		return
 	}
@@ -181,4 +240,14 @@ func (r *Rebuilder) park(ctx context.Context, i item, why error) {
 	if err := r.Propose(ctx, cmd); err != nil {
 		r.Logger.Warn("a member was not set aside", "stripe", i.at.ID, "slot", i.slot, "error", err)
 	}
+}
+
+// passing reports whether what has failed may work later by itself.
+func passing(err error) bool {
+	for _, may := range []error{tiering.ErrDiskFull, tiering.ErrSuspect, members.ErrAway, fs.ErrExist, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, may) {
+			return true
+		}
+	}
+	return members.NoFilesLeft(err)
 }
