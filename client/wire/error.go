@@ -27,6 +27,7 @@ const (
 	SchemaMismatch   Code = "SCHEMA_MISMATCH"   // rows do not fit the table
 	BadInput         Code = "BAD_INPUT"         // a file or a row that cannot be read
 	VersionNotFound  Code = "VERSION_NOT_FOUND" // never existed, or retention dropped it
+	MemberNotFound   Code = "MEMBER_NOT_FOUND"  // between nodes: the disk has no such file
 	Conflict         Code = "CONFLICT"          // somebody else changed the same thing first
 	LimitExceeded    Code = "LIMIT_EXCEEDED"    // memory or size limit; the message names the knob
 	DiskFull         Code = "DISK_FULL"
@@ -54,6 +55,7 @@ var kinds = map[Code]struct {
 	SchemaMismatch:   {codes.FailedPrecondition, 6, false},
 	BadInput:         {codes.InvalidArgument, 7, false},
 	VersionNotFound:  {codes.NotFound, 4, false},
+	MemberNotFound:   {codes.NotFound, 4, false},
 	Conflict:         {codes.Aborted, 8, true},
 	LimitExceeded:    {codes.ResourceExhausted, 9, false},
 	DiskFull:         {codes.ResourceExhausted, 10, false},

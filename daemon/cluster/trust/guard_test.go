@@ -316,7 +316,7 @@ func TestOnlySplitConnectionsAreServed(t *testing.T) {
 }
 
 // TestEveryCallHasARule reads what there is: the service's methods, and the
-// constants of the actions.
+// constants of the actions. Package peer does so for the calls between nodes.
 func TestEveryCallHasARule(t *testing.T) {
 	server := grpc.NewServer()
 	flight.RegisterFlightServiceServer(server, &flight.BaseFlightServer{})
@@ -326,6 +326,14 @@ func TestEveryCallHasARule(t *testing.T) {
 			have++
 			if _, ok := calls["/"+service+"/"+m.Name]; !ok {
 				t.Errorf("call %s/%s has no rule", service, m.Name)
+			}
+		}
+	}
+	for call, least := range calls {
+		if strings.HasPrefix(call, peerService) {
+			have++
+			if least != Node {
+				t.Errorf("call %s is for a %s; want only nodes", call, least)
 			}
 		}
 	}

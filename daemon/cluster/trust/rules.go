@@ -5,6 +5,7 @@ import "github.com/tarnlake/tarn/client/wire"
 const (
 	flightService = "/arrow.flight.protocol.FlightService/"
 	doAction      = flightService + "DoAction"
+	peerService   = "/tarn.peer.v1.Peer/"
 )
 
 // calls is the least role of each call of gRPC. What is not here is refused to
@@ -20,6 +21,15 @@ var calls = map[string]Role{
 	flightService + "DoExchange":     Writer,
 	doAction:                         Reader,
 	flightService + "ListActions":    Reader,
+
+	peerService + "Ping":         Node,
+	peerService + "Propose":      Node,
+	peerService + "ReadIndex":    Node,
+	peerService + "StatMember":   Node,
+	peerService + "HashMember":   Node,
+	peerService + "TrashMember":  Node,
+	peerService + "CreateMember": Node,
+	peerService + "ReadMember":   Node,
 }
 
 // actions is the least role of each action.
