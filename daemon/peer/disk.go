@@ -44,8 +44,9 @@ func (d *disk) judge(ctx context.Context, err error) error {
 	if !errors.Is(err, members.ErrAway) {
 		return err
 	}
-	gaveUp := ctx.Err() != nil && !errors.Is(context.Cause(ctx), members.ErrAway)
-	if code := wire.FromError(err).Code; !gaveUp && (code == wire.Unavailable || code == wire.DeadlineExceeded || code == wire.Canceled) {
+	code := wire.FromError(err).Code
+	silent := ctx.Err() == nil && (code == wire.Unavailable || code == wire.DeadlineExceeded)
+	if silent || errors.Is(context.Cause(ctx), members.ErrAway) {
 		d.rests.Store(d.client.cfg.Now().Add(d.client.cfg.Rest).UnixNano())
 	}
 	return err
@@ -190,7 +191,7 @@ func (d *disk) Create(ctx context.Context, file catalog.MemberFile) (members.New
 		return nil, understand(err)
 	}
 	streaming, cancel := context.WithCancelCause(ctx)
-	w := &newMember{disk: d, asked: ctx, cancel: cancel}
+	w := &newMember{disk: d, asked: ctx, streaming: streaming, cancel: cancel}
 	err = w.step(d.client.cfg.Stall, func() (err error) {
 		if w.stream, err = d.client.stream(streaming, node, &grpc.StreamDesc{ClientStreams: true}, createMember); err != nil {
 			return err
@@ -205,15 +206,19 @@ func (d *disk) Create(ctx context.Context, file catalog.MemberFile) (members.New
 
 // newMember is a member that is being sent. It is not safe for concurrent use.
 type newMember struct {
-	disk   *disk
-	asked  context.Context // the caller's
-	cancel context.CancelCauseFunc
-	stream grpc.ClientStream
-	size   int64
+	disk      *disk
+	asked     context.Context // the caller's
+	streaming context.Context // done: it has ended
+	cancel    context.CancelCauseFunc
+	stream    grpc.ClientStream
+	size      int64
 }
 
 // step does what may take so long, and ends the stream if it fails.
 func (w *newMember) step(limit time.Duration, do func() error) error {
+	if w.streaming.Err() != nil { // what is sent now might wait somewhere, and seem to be sent
+		return w.disk.judge(w.asked, wire.Errorf(wire.Canceled, "the member was given up"))
+	}
 	late := time.AfterFunc(limit, func() { w.cancel(members.ErrAway) })
 	err := do()
 	if !late.Stop() && err != nil {

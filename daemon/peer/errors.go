@@ -14,8 +14,8 @@ import (
 
 // answer gives an error of a disk the code that understand reads.
 func answer(err error) error {
-	if err == nil {
-		return nil
+	if _, wired := err.(*wire.Error); wired || err == nil {
+		return err
 	}
 	code := wire.Corrupt // what is left is a disk that does not give its bytes
 	wired, isStatus := (*wire.Error)(nil), (interface{ GRPCStatus() *status.Status })(nil)
