@@ -150,12 +150,23 @@ func (c *Client) connect(node string) (*grpc.ClientConn, error) {
 		}
 		conn.Close() // it has moved; calls under way end as if it had stopped
 	}
+	c.forget()
 	conn, err := c.dial(node, n.Address)
 	if err != nil {
 		return nil, wire.Errorf(wire.Unavailable, "node %s at %s: %w", node, n.Address, err)
 	}
 	c.conns[node] = &connection{n.Address, conn}
 	return conn, nil
+}
+
+// forget closes the connections to nodes that are no more; the lock is held.
+func (c *Client) forget() {
+	for node, conn := range c.conns {
+		if _, there := c.cfg.View().Node(node); !there {
+			conn.Close()
+			delete(c.conns, node)
+		}
+	}
 }
 
 // retryDial bounds how long gRPC waits before it dials again.

@@ -61,11 +61,12 @@ func testWriteAndRead(t *testing.T, c *cluster, disk members.Disk) {
 			t.Errorf("read back %v, %v; want %v", got, err, want)
 		}
 		testRanges(t, disk, file, b)
-		if _, err := disk.Create(t.Context(), file); err == nil && size > 0 {
-			w, _ := disk.Create(t.Context(), file)
-			if _, err = w.Commit(); err == nil {
-				t.Error("a member was written a second time")
-			}
+		again, err := disk.Create(t.Context(), file)
+		if err == nil {
+			_, err = again.Commit()
+		}
+		if err == nil {
+			t.Error("a member was written a second time")
 		}
 	}
 }
@@ -277,68 +278,76 @@ func TestWriterGoesAway(t *testing.T) {
 	}
 }
 
-// TestHungNodeRests: a disk that does not answer costs one call its patience,
-// and then nobody any, until it has rested.
-func TestHungNodeRests(t *testing.T) {
+// TestDiskRests: one that could not be reached is not asked again before it has
+// rested.
+func TestDiskRests(t *testing.T) {
 	c := newCluster(t, 2)
 	file := catalog.SegmentFile(c.NewID("n1"))
 	c.Put("n2d1", file, content(1, 1000))
-	n1, n2 := c.nodes["n1"], c.nodes["n2"]
-	cfg := n1.clientConfig()
-	cfg.Stall = 50 * time.Millisecond
-	client := NewClient(cfg)
-	defer client.Close()
-	disk := client.Disk("n2d1")
-	if _, err := disk.Open(t.Context(), file); err != nil {
-		t.Fatal(err)
-	}
-	n2.setHang(true)
+	n2, disk := c.nodes["n2"], c.remote()
+	n2.set(refuse)
 	if _, err := disk.Open(t.Context(), file); !errors.Is(err, members.ErrAway) {
 		t.Errorf("got %v; want %v", err, members.ErrAway)
 	}
-	before := n2.countCalls()
-	n2.setHang(false)
-	for range 3 {
-		if _, err := disk.Open(t.Context(), file); !errors.Is(err, members.ErrAway) {
-			t.Errorf("at rest: got %v; want %v", err, members.ErrAway)
-		}
-		if _, err := disk.Create(t.Context(), file); !errors.Is(err, members.ErrAway) {
-			t.Errorf("at rest: got %v; want %v", err, members.ErrAway)
-		}
-	}
-	if after := n2.countCalls(); after != before {
-		t.Errorf("%d calls to a disk at rest", after-before)
-	}
+	n2.set(answerAll)
+	wantAtRest(t, n2, disk)
 	c.pass(time.Minute)
 	if _, err := disk.Open(t.Context(), file); err != nil {
 		t.Errorf("after its rest: %v", err)
 	}
 }
 
-// TestHungNodeAtEachStep of writing.
-func TestHungNodeAtEachStep(t *testing.T) {
-	c := newCluster(t, 2)
-	cfg := c.nodes["n1"].clientConfig()
-	cfg.Stall = 50 * time.Millisecond
-	client := NewClient(cfg)
-	defer client.Close()
-	c.nodes["n2"].setHang(true)
-	w, err := client.Disk("n2d1").Create(t.Context(), catalog.SegmentFile(c.NewID("n1")))
-	for i := 0; err == nil && i < 100; i++ { // until the windows are full
-		_, err = w.Write(content(1, maxChunk))
+// wantAtRest fails unless calls to a disk of a node fail without asking it.
+func wantAtRest(t *testing.T, n *testNode, disk members.Disk) {
+	t.Helper()
+	file := catalog.SegmentFile(n.NewID("n1"))
+	before := n.countCalls()
+	if _, err := disk.Open(t.Context(), file); !errors.Is(err, members.ErrAway) {
+		t.Errorf("open at rest: got %v; want %v", err, members.ErrAway)
 	}
-	if !errors.Is(err, members.ErrAway) {
-		t.Errorf("write: got %v; want %v", err, members.ErrAway)
+	if _, err := disk.Create(t.Context(), file); !errors.Is(err, members.ErrAway) {
+		t.Errorf("create at rest: got %v; want %v", err, members.ErrAway)
 	}
-	c.pass(time.Minute)
-	w, err = client.Disk("n2d1").Create(t.Context(), catalog.SegmentFile(c.NewID("n1")))
-	if err != nil {
-		t.Fatal(err)
+	if after := n.countCalls(); after != before {
+		t.Errorf("%d calls to a disk at rest", after-before)
 	}
-	if _, err := w.Commit(); !errors.Is(err, members.ErrAway) {
-		t.Errorf("commit: got %v; want %v", err, members.ErrAway)
+}
+
+// TestHungNode: at each step it costs one call its patience, and rests then.
+func TestHungNode(t *testing.T) {
+	for name, step := range map[string]func(disk members.Disk, file catalog.MemberFile) error{
+		"open": func(disk members.Disk, file catalog.MemberFile) error {
+			_, err := disk.Open(t.Context(), file)
+			return err
+		},
+		"write": func(disk members.Disk, file catalog.MemberFile) error {
+			w, err := disk.Create(t.Context(), file)
+			for i := 0; err == nil && i < 100; i++ { // until the windows are full
+				_, err = w.Write(content(1, maxChunk))
+			}
+			return err
+		},
+		"commit": func(disk members.Disk, file catalog.MemberFile) error {
+			w, err := disk.Create(t.Context(), file)
+			if err == nil {
+				_, err = w.Commit()
+			}
+			return err
+		},
+	} {
+		c := newCluster(t, 2)
+		cfg := c.nodes["n1"].clientConfig()
+		cfg.Stall = 50 * time.Millisecond
+		client := NewClient(cfg)
+		defer client.Close()
+		n2, disk := c.nodes["n2"], client.Disk("n2d1")
+		n2.set(hang)
+		if err := step(disk, catalog.SegmentFile(c.NewID("n1"))); !errors.Is(err, members.ErrAway) {
+			t.Errorf("%s: got %v; want %v", name, err, members.ErrAway)
+		}
+		wantAtRest(t, n2, disk)
+		n2.empty()
 	}
-	c.nodes["n2"].empty()
 }
 
 // TestImpatientCallerIsNoReasonToRest: the disk may be fine.

@@ -37,9 +37,18 @@ type testNode struct {
 
 	applied [][]byte      // entries that it was asked to apply
 	calls   int           // that got as far as gRPC
-	hang    bool          // calls wait for their end
+	manner  manner        // of answering
 	asked   chan struct{} // has an element when somebody has waited for the catalog
 }
+
+// manner is how a node answers.
+type manner int
+
+const (
+	answerAll manner = iota
+	hang
+	refuse
+)
 
 func newCluster(t testing.TB, nodes int) *cluster {
 	t.Helper()
@@ -92,11 +101,14 @@ func (n *testNode) restart(cfg ServerConfig) {
 func (n *testNode) arrive(ctx context.Context) error {
 	n.mu.Lock()
 	n.calls++
-	hang := n.hang
+	manner := n.manner
 	n.mu.Unlock()
-	if hang {
+	switch manner {
+	case hang:
 		<-ctx.Done()
 		return ctx.Err()
+	case refuse:
+		return wire.Errorf(wire.Unavailable, "not today")
 	}
 	return nil
 }
@@ -115,11 +127,11 @@ func (n *testNode) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServe
 	return handle(srv, stream)
 }
 
-// setHang has all calls of a node hang, or go on.
-func (n *testNode) setHang(hang bool) {
+// set sets how a node answers from now on.
+func (n *testNode) set(m manner) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.hang = hang
+	n.manner = m
 }
 
 func (n *testNode) countCalls() int {
