@@ -7,6 +7,7 @@ import (
 	"io"
 	"syscall"
 
+	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/tiering"
 	"github.com/zeebo/xxh3"
@@ -35,6 +36,14 @@ type Disk interface {
 // ErrAway is in errors of disks that cannot be asked now: their node is down,
 // too slow, or does not let us.
 var ErrAway = errors.New("out of reach")
+
+// unavailable gives an error its code if it is one of nodes that are away.
+func unavailable(err error) error {
+	if errors.Is(err, ErrAway) {
+		return wire.Errorf(wire.Unavailable, "%w", err).WithHint("tarn status")
+	}
+	return err
+}
 
 // NewMember is a member that is being written: a *tiering.Writer, or one on
 // another node. Write does not keep its bytes; one of no bytes tells that the

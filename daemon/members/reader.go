@@ -173,7 +173,7 @@ func (seg *Segment) ReadAt(p []byte, off int64) (int, error) {
 		}
 		errs = append(errs, err)
 	}
-	return 0, errors.Join(errs...)
+	return 0, unavailable(fmt.Errorf("segment %s: %w", seg.file.ID, errors.Join(errs...)))
 }
 
 // ReadCopy reads from one copy. One that fails is read last from then on.

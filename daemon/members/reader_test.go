@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/members"
 	"github.com/tarnlake/tarn/daemon/members/memberstest"
@@ -93,8 +94,8 @@ func TestReadsOnElsewhere(t *testing.T) {
 		}
 	}
 	r.Down(three...)
-	if _, err := seg.ReadAt(make([]byte, 10), 0); !errors.Is(err, members.ErrAway) {
-		t.Errorf("all are down: got %v; want %v", err, members.ErrAway)
+	if _, err := seg.ReadAt(make([]byte, 10), 0); !errors.Is(err, members.ErrAway) || !wire.IsCode(err, wire.Unavailable) {
+		t.Errorf("all are down: got %v; want %s", err, wire.Unavailable)
 	}
 	if _, err := r.Store("n4").Open(r.State(), at.ID, bad.add); !errors.Is(err, members.ErrAway) {
 		t.Errorf("all are down: got %v; want %v", err, members.ErrAway)

@@ -73,7 +73,7 @@ func quorumOf(view *catalog.State, g catalog.Group) quorum {
 }
 
 // Create begins a segment in a placement group of the view. It waits for no
-// other node.
+// other node. Errors for which other nodes are to blame are wire.Unavailable.
 func (s *Store) Create(view *catalog.State, id catalog.SegmentID) (*Writer, error) {
 	g, err := s.groupFor(view, id)
 	if err != nil {
@@ -141,8 +141,9 @@ func (w *Writer) enough(which func(*newCopy) bool) error {
 	if have.reaches(w.need) {
 		return nil
 	}
-	return fmt.Errorf("segment %s: %d of the %d disks of group %d take it, on %d of the nodes, and %d on %d must: %w",
+	err := fmt.Errorf("segment %s: %d of the %d disks of group %d take it, on %d of the nodes, and %d on %d must: %w",
 		w.id, have.copies, len(w.copies), w.group.ID, have.nodes, w.need.copies, w.need.nodes, errors.Join(w.errs...))
+	return unavailable(err)
 }
 
 // Write appends to the segment. After an error the writer is good for Abort only.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/members"
 	"github.com/tarnlake/tarn/daemon/members/memberstest"
@@ -197,8 +198,8 @@ func TestStallOfOneThatIsNeeded(t *testing.T) {
 			r.Group(copies(2), "n1d1", "n2d1")
 			r.Fault(hang("n2d1", step))
 			id := r.NewID("n1")
-			if _, err := write(r, "n1", id, content(1, 8<<20)); !errors.Is(err, members.ErrAway) {
-				t.Errorf("%s hangs: got %v; want %v", step, err, members.ErrAway)
+			if _, err := write(r, "n1", id, content(1, 8<<20)); !errors.Is(err, members.ErrAway) || !wire.IsCode(err, wire.Unavailable) {
+				t.Errorf("%s hangs: got %v; want %s", step, err, wire.Unavailable)
 			}
 			synctest.Wait()
 			if got := has(t, r, catalog.SegmentFile(id), nil, "n1d1", "n2d1"); got != "" {
