@@ -115,7 +115,7 @@ const (
 // in many goroutines. Nobody who says nothing keeps others from joining.
 func ServeJoins(ctx context.Context, l net.Listener, refusals *Refusals, admit func(context.Context, JoinRequest) (JoinAnswer, error)) {
 	ctx, stop := context.WithCancel(ctx)
-	waiting := crowd{limit: joinsAtOnce}
+	waiting := Crowd{Limit: joinsAtOnce}
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer stop()
@@ -126,7 +126,7 @@ func ServeJoins(ctx context.Context, l net.Listener, refusals *Refusals, admit f
 			return
 		}
 		ctx, cancel := context.WithTimeout(ctx, joinTime)
-		leave := waiting.enter(cancel)
+		leave := waiting.Enter(cancel)
 		work.Go(func() {
 			defer cancel()
 			defer leave()
@@ -148,7 +148,7 @@ func answerJoin(ctx context.Context, conn net.Conn, refusals *Refusals, admit fu
 		_ = writeFrame(conn, joinReply{Answer: answer}) // a joiner that does not hear asks again
 		return
 	}
-	refusals.note("a join", conn.RemoteAddr().String(), err, request.Facts.Node)
+	refusals.Note("a join", conn.RemoteAddr().String(), err, request.Facts.Node)
 	if ctx.Err() != nil {
 		err = wire.Errorf(wire.Unavailable, "the join took too long, or others pushed in").WithHint("ask again with the same token")
 	}

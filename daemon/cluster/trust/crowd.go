@@ -5,23 +5,23 @@ import (
 	"sync"
 )
 
-// A crowd is those who have not shown yet that they are worth waiting for.
+// A Crowd is those who have not shown yet that they are worth waiting for.
 // Beyond its limit the one that has been in it longest is given up: whoever
 // opens connections and says nothing pushes out their own, for others stay
-// only a moment.
-type crowd struct {
-	limit int
+// only a moment. Safe for concurrent use.
+type Crowd struct {
+	Limit int // set before the first Enter
 
 	mu     sync.Mutex
 	giveUp list.List // functions, the oldest first
 }
 
-// enter adds one, with the function that gives it up. That is called from
-// another goroutine's enter, at most once, and not after leave.
-func (c *crowd) enter(giveUp func()) (leave func()) {
+// Enter adds one, with the function that gives it up. That is called from
+// another goroutine's Enter, at most once, and not after leave.
+func (c *Crowd) Enter(giveUp func()) (leave func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.giveUp.Len() >= c.limit {
+	if c.giveUp.Len() >= c.Limit {
 		c.giveUp.Remove(c.giveUp.Front()).(func())()
 	}
 	e := c.giveUp.PushBack(giveUp)
@@ -32,7 +32,7 @@ func (c *crowd) enter(giveUp func()) (leave func()) {
 	}
 }
 
-func (c *crowd) len() int {
+func (c *Crowd) len() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.giveUp.Len()

@@ -98,7 +98,7 @@ func (g *Guard) refuse(ctx context.Context, what string, p Principal, err error)
 	if at, ok := peer.FromContext(ctx); ok && at.Addr != nil {
 		from = at.Addr.String()
 	}
-	g.Refusals.note(what, from, err, p.Name)
+	g.Refusals.Note(what, from, err, p.Name)
 	return err
 }
 

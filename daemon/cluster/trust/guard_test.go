@@ -375,22 +375,22 @@ func TestAFloodOfRefusalsIsFewLines(t *testing.T) {
 	var out strings.Builder
 	r := NewRefusals(slog.New(slog.NewTextHandler(&out, nil)), func() time.Time { return now })
 	for range 1000 {
-		r.note("a call", "192.0.2.1:5", errors.New("no"), "")
+		r.Note("a call", "192.0.2.1:5", errors.New("no"), "")
 	}
 	if got := strings.Count(out.String(), "\n"); got != refusalBurst {
 		t.Errorf("%d lines for 1000 refusals at once; want %d", got, refusalBurst)
 	}
 	now = now.Add(refusalEvery)
 	for range 10 {
-		r.note("a call", "192.0.2.1:5", errors.New("no"), "")
+		r.Note("a call", "192.0.2.1:5", errors.New("no"), "")
 	}
 	if got := strings.Count(out.String(), "\n"); got != refusalBurst+1 || !strings.Contains(out.String(), "left_out=990") {
 		t.Errorf("%d lines a second later; want one more, for 990: %s", got, out.String())
 	}
 	now = now.Add(-time.Hour) // a clock set back must not silence it for an hour
-	r.note("a call", "192.0.2.1:5", errors.New("no"), "")
+	r.Note("a call", "192.0.2.1:5", errors.New("no"), "")
 	now = now.Add(time.Minute)
-	r.note("a call", "192.0.2.1:5", errors.New("again"), "")
+	r.Note("a call", "192.0.2.1:5", errors.New("again"), "")
 	if !strings.Contains(out.String(), "again") {
 		t.Error("nothing is logged after the clock was set back")
 	}

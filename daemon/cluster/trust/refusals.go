@@ -40,9 +40,9 @@ func (r *Refusals) Total() uint64 {
 	return r.total
 }
 
-// note logs one refusal: of what, from which address, why, and who asked if
+// Note logs one refusal: of what, from which address, why, and who asked if
 // that is known.
-func (r *Refusals) note(what, from string, err error, who string) {
+func (r *Refusals) Note(what, from string, err error, who string) {
 	leftOut, ok := r.take()
 	if !ok {
 		return

@@ -46,8 +46,8 @@ type Splitter struct {
 	refusals  *Refusals
 	raw       net.Listener
 	listeners map[string]*listener
-	shaking   crowd
-	strangers crowd
+	shaking   Crowd
+	strangers Crowd
 
 	mu    sync.Mutex
 	known map[*Conn]struct{} // living connections of verified peers
@@ -64,7 +64,7 @@ func NewSplitter(l net.Listener, side Side, refusals *Refusals, cfg SplitConfig)
 	for _, protocol := range []string{ProtocolGRPC, ProtocolRaft, ProtocolJoin} {
 		s.listeners[protocol] = &listener{addr: l.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
 	}
-	s.shaking.limit, s.strangers.limit = s.cfg.Handshakes, s.cfg.Strangers
+	s.shaking.Limit, s.strangers.Limit = s.cfg.Handshakes, s.cfg.Strangers
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -96,7 +96,7 @@ func (s *Splitter) Serve() error {
 			return fmt.Errorf("the port is closed: %w", err)
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second) // out of descriptors, most likely
-		s.refusals.note("connections", s.raw.Addr().String(), err, "")
+		s.refusals.Note("connections", s.raw.Addr().String(), err, "")
 		select {
 		case <-time.After(pause):
 		case <-s.ctx.Done():
@@ -125,7 +125,7 @@ var (
 // listener.
 func (s *Splitter) receive(raw net.Conn) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
-	leave := s.shaking.enter(func() { cancel(errPushed) })
+	leave := s.shaking.Enter(func() { cancel(errPushed) })
 	s.work.Go(func() {
 		defer cancel(nil)
 		defer leave()
@@ -146,7 +146,7 @@ func (s *Splitter) noteRefused(raw net.Conn, err error) {
 	if s.ctx.Err() != nil || errors.Is(err, io.EOF) {
 		return // we stop; or a probe that wanted to know whether the port is open
 	}
-	s.refusals.note("a connection", raw.RemoteAddr().String(), err, "")
+	s.refusals.Note("a connection", raw.RemoteAddr().String(), err, "")
 }
 
 func (s *Splitter) deliver(ctx context.Context, raw net.Conn) error {
@@ -197,7 +197,7 @@ func (s *Splitter) recognize(c *Conn, state tls.ConnectionState) {
 		c.leave = s.remember(c)
 		return
 	}
-	c.leave = s.strangers.enter(c.cut)
+	c.leave = s.strangers.Enter(c.cut)
 }
 
 // remember keeps a verified peer's connection in sight until it is closed, or
