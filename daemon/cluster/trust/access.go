@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -42,10 +43,10 @@ func NewAccessToken(now time.Time, random io.Reader, name string, role Role, lif
 }
 
 func (t AccessToken) check() error {
-	if err := CheckClientName(t.Name); err != nil {
+	if err := credential.CheckClientName(t.Name); err != nil {
 		return err
 	}
-	_, err := ParseClientRole(string(t.Role))
+	_, err := credential.ParseClientRole(string(t.Role))
 	return err
 }
 
@@ -74,7 +75,7 @@ func (s State) WithoutToken(idOrName string) (State, error) {
 	before := len(s.Tokens)
 	s.Tokens = without(s.Tokens, func(t AccessToken) bool { return t.ID == idOrName || t.Name == idOrName })
 	if len(s.Tokens) == before {
-		return s, wire.Errorf(wire.InvalidArgument, "there is no access token %s", clip(idOrName)).WithHint("tarn token list")
+		return s, wire.Errorf(wire.InvalidArgument, "there is no access token %s", credential.Quote(idOrName)).WithHint("tarn token list")
 	}
 	return s, nil
 }
@@ -100,7 +101,7 @@ func (s State) Authenticate(now time.Time, text string) (Principal, error) {
 		return Principal{}, wire.Errorf(wire.Unauthenticated, "access token %s was revoked, or is of another cluster", id).WithHint("tarn token create makes another")
 	}
 	if expired(t.Expires, now) {
-		return Principal{}, wire.Errorf(wire.Unauthenticated, "access token %s (%s) expired at %s", id, t.Name, stamp(t.Expires)).WithHint("tarn token create makes another")
+		return Principal{}, wire.Errorf(wire.Unauthenticated, "access token %s (%s) expired at %s", id, t.Name, credential.Stamp(t.Expires)).WithHint("tarn token create makes another")
 	}
 	return Principal{Name: t.Name, Role: t.Role, Via: ViaToken, ID: id}, nil
 }

@@ -5,12 +5,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"net/url"
 	"time"
 
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -42,13 +42,13 @@ func newCA(cluster string, now time.Time) (CA, error) {
 		Subject:                     pkix.Name{CommonName: "Tarn cluster " + cluster},
 		NotBefore:                   now.Add(-backdate),
 		NotAfter:                    now.Add(authorityLife),
-		URIs:                        []*url.URL{clusterURI(cluster)},
+		URIs:                        []*url.URL{credential.ClusterURI(cluster)},
 		KeyUsage:                    x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		BasicConstraintsValid:       true,
 		IsCA:                        true,
 		MaxPathLenZero:              true,
 		PermittedDNSDomainsCritical: true,
-		PermittedDNSDomains:         []string{domain},
+		PermittedDNSDomains:         []string{credential.Domain},
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -79,7 +79,7 @@ func (ca CA) parse() (*x509.Certificate, crypto.Signer, error) {
 // The chain that it returns, in DER, ends with the authority's own certificate,
 // so that a joiner can see whose it is.
 func (ca CA) sign(now time.Time, pub *ecdsa.PublicKey, id Identity, life time.Duration) ([][]byte, error) {
-	if err := id.check(); err != nil {
+	if err := id.Check(); err != nil {
 		return nil, err
 	}
 	parent, key, err := ca.parse()
@@ -87,14 +87,14 @@ func (ca CA) sign(now time.Time, pub *ecdsa.PublicKey, id Identity, life time.Du
 		return nil, err
 	}
 	if !now.Before(parent.NotAfter) {
-		return nil, wire.Errorf(wire.Unavailable, "the cluster's authority expired at %s: it signs nothing any more", stamp(parent.NotAfter))
+		return nil, wire.Errorf(wire.Unavailable, "the cluster's authority expired at %s: it signs nothing any more", credential.Stamp(parent.NotAfter))
 	}
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: commonName(id)},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              earlier(now.Add(life), parent.NotAfter),
-		URIs:                  []*url.URL{id.uri()},
-		DNSNames:              id.dnsNames(),
+		URIs:                  []*url.URL{id.URI()},
+		DNSNames:              id.DNSNames(),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           usesOf(id.Role),
 		BasicConstraintsValid: true,
@@ -125,23 +125,6 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// stamp is a moment as messages show it.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
-
-// fingerprint tells which key a certificate is for: the SHA-256 of its SPKI.
-func fingerprint(cert *x509.Certificate) [sha256.Size]byte {
-	return sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-}
-
-// NewKey makes a private key, which is to stay on the machine it was made on.
-func NewKey() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
-
-// NewCSR asks for a certificate for key. It says nothing about who asks: that
-// is for the one who signs to decide.
-func NewCSR(key *ecdsa.PrivateKey) ([]byte, error) {
-	return x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
 }
 
 // maxCSR bounds a request; those of P-256 keys have a few hundred bytes.

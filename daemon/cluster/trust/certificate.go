@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"time"
 
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -38,18 +39,18 @@ func (s State) SignClient(now time.Time, csr []byte, name string, role Role, lif
 	if err != nil {
 		return nil, c, err
 	}
-	return chain, Certificate{Serial: serialOf(leaf), Name: name, Role: role, Created: now.UTC(), Expires: leaf.NotAfter}, nil
+	return chain, Certificate{Serial: credential.SerialOf(leaf), Name: name, Role: role, Created: now.UTC(), Expires: leaf.NotAfter}, nil
 }
 
 // WithCertificate returns s with a client's new certificate.
 func (s State) WithCertificate(now time.Time, c Certificate) (State, error) {
 	id := Identity{Cluster: s.Cluster, Role: c.Role, Name: c.Name}
-	if err := id.check(); err != nil {
+	if err := id.Check(); err != nil {
 		return s, err
 	}
 	s = s.Pruned(now)
 	if _, taken := s.Certificates[c.Serial]; taken || c.Serial == "" {
-		return s, wire.Errorf(wire.Conflict, "there is a certificate %s already", clip(c.Serial))
+		return s, wire.Errorf(wire.Conflict, "there is a certificate %s already", credential.Quote(c.Serial))
 	}
 	if len(s.Certificates) >= MaxCertificates {
 		return s, wire.Errorf(wire.LimitExceeded, "the cluster has issued %d certificates that are still valid, and issues no more", len(s.Certificates)).
@@ -70,7 +71,7 @@ func (s State) WithoutCertificate(serialOrName string) (State, error) {
 		}
 	}
 	if !found {
-		return s, wire.Errorf(wire.InvalidArgument, "there is no certificate %s of a client", clip(serialOrName)).WithHint("tarn cluster cert list")
+		return s, wire.Errorf(wire.InvalidArgument, "there is no certificate %s of a client", credential.Quote(serialOrName)).WithHint("tarn cluster cert list")
 	}
 	return s, nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -42,7 +43,7 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 		"an hour too slow": {s, Node, node, noon.Add(-time.Hour), server, ""},
 	} {
 		leaf := issue(t, c.from, noon, c.role, c.who, NodeLife).Leaf
-		p, err := rootsOf(t, s).verify(c.at, []*x509.Certificate{leaf}, c.use)
+		p, err := rootsOf(t, s).Verify(c.at, []*x509.Certificate{leaf}, c.use)
 		if c.want != "" {
 			t.Log(name)
 			wantError(t, err, wire.Unauthenticated, c.want)
@@ -57,43 +58,16 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 func TestVerifyWithoutCertificateOrIdentity(t *testing.T) {
 	s := newState(t)
 	r := rootsOf(t, s)
-	_, err := r.verify(noon, nil, x509.ExtKeyUsageClientAuth)
+	_, err := r.Verify(noon, nil, x509.ExtKeyUsageClientAuth)
 	wantError(t, err, wire.Unauthenticated, "shows no certificate")
-	_, err = r.verify(noon, r.certs, x509.ExtKeyUsageClientAuth)
-	wantError(t, err, wire.Unauthenticated, "not one of a Tarn node or client")
-	_, err = r.verify(noon, []*x509.Certificate{{}}, x509.ExtKeyUsageClientAuth)
-	wantError(t, err, wire.Unauthenticated, "not one of a Tarn cluster")
-}
-
-func TestIdentityIsReadStrictly(t *testing.T) {
-	cluster, node := uuid.NewString(), uuid.NewString()
-	for text, ok := range map[string]bool{
-		"tarn://" + cluster + "/node/" + node:          true,
-		"tarn://" + cluster + "/reader/a.b@c-d":        true,
-		"tarn://" + cluster + "/node/n1":               false,
-		"tarn://" + cluster + "/root/etl":              false,
-		"tarn://" + cluster + "/reader/":               false,
-		"tarn://" + cluster + "/reader/a/b":            false,
-		"tarn://" + cluster + "/reader/a%2Fb":          false,
-		"tarn://" + cluster + "/reader/%61":            false,
-		"tarn://" + cluster + "/reader/a?x":            false,
-		"tarn://" + cluster + "/reader/a#x":            false,
-		"tarn://u@" + cluster + "/reader/a":            false,
-		"tarn://" + cluster + ":1/reader/a":            false,
-		"https://" + cluster + "/reader/a":             false,
-		"tarn://lake/reader/a":                         false,
-		"tarn://" + cluster + "/node/{" + node + "}":   false,
-		"tarn://" + cluster + "/node/urn:uuid:" + node: false,
-	} {
-		u, err := url.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		id, err := identityOf(&x509.Certificate{URIs: []*url.URL{u}})
-		if (err == nil) != ok {
-			t.Errorf("%s: %v, %v; want it taken: %v", text, id, err, ok)
-		}
+	authority, _, err := s.CAs[0].parse()
+	if err != nil {
+		t.Fatal(err)
 	}
+	_, err = r.Verify(noon, []*x509.Certificate{authority}, x509.ExtKeyUsageClientAuth)
+	wantError(t, err, wire.Unauthenticated, "not one of a Tarn node or client")
+	_, err = r.Verify(noon, []*x509.Certificate{{}}, x509.ExtKeyUsageClientAuth)
+	wantError(t, err, wire.Unauthenticated, "not one of a Tarn cluster")
 }
 
 func TestRequestsThatAreNotSigned(t *testing.T) {
@@ -144,8 +118,8 @@ func TestNamesInARequestAreNotBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 	greedy := &x509.CertificateRequest{
-		Subject: pkix.Name{CommonName: "root"}, DNSNames: []string{NodeName, "example.com"},
-		URIs: []*url.URL{Identity{Cluster: s.Cluster, Role: Node, Name: uuid.NewString()}.uri()},
+		Subject: pkix.Name{CommonName: "root"}, DNSNames: []string{credential.NodeName, "example.com"},
+		URIs: []*url.URL{Identity{Cluster: s.Cluster, Role: Node, Name: uuid.NewString()}.URI()},
 	}
 	csr, err := x509.CreateCertificateRequest(rand.Reader, greedy, key)
 	if err != nil {
@@ -179,7 +153,7 @@ func TestTheAuthoritySignsNoOtherDomain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = leaf.Verify(x509.VerifyOptions{Roots: rootsOf(t, s).pool, CurrentTime: noon, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	_, err = leaf.Verify(x509.VerifyOptions{Roots: poolOf(t, s), CurrentTime: noon, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 	if err == nil {
 		t.Error("a certificate for example.com was believed")
 	}
@@ -196,7 +170,7 @@ func TestClientCertificatesAreListedAndRevoked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer, err := rootsOf(t, s).verify(noon, []*x509.Certificate{leaf}, x509.ExtKeyUsageClientAuth)
+	peer, err := rootsOf(t, s).Verify(noon, []*x509.Certificate{leaf}, x509.ExtKeyUsageClientAuth)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +223,7 @@ func TestAnAdminIsNoNode(t *testing.T) {
 	}
 	template := &x509.Certificate{
 		NotBefore: noon, NotAfter: noon.Add(time.Hour), ExtKeyUsage: usesOf(Node),
-		URIs: []*url.URL{Identity{Cluster: s.Cluster, Role: Admin, Name: "mallory"}.uri()},
+		URIs: []*url.URL{Identity{Cluster: s.Cluster, Role: Admin, Name: "mallory"}.URI()},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), key)
 	if err != nil {
@@ -259,14 +233,14 @@ func TestAnAdminIsNoNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, serverOf(rootsOf(t, s), noon, []*x509.Certificate{leaf}, ""), wire.Unauthenticated, "only nodes serve")
+	wantError(t, rootsOf(t, s).VerifyServer(noon, []*x509.Certificate{leaf}, ""), wire.Unauthenticated, "only nodes serve")
 	wantError(t, sideOf(t, s, nil).onlyNodes([]*x509.Certificate{leaf}), wire.Unauthenticated, "only nodes may")
 }
 
 func TestTheLongestNameFits(t *testing.T) {
 	s, name := newState(t), strings.Repeat("n", 64)
 	leaf := issue(t, s, noon, Writer, name, time.Hour).Leaf
-	id, err := identityOf(leaf)
+	id, err := credential.IdentityOf(leaf)
 	if err != nil || id.Name != name || len(leaf.Subject.CommonName) > 64 {
 		t.Errorf("%v, %v, common name of %d bytes", id, err, len(leaf.Subject.CommonName))
 	}
@@ -294,7 +268,7 @@ func TestTwoAuthoritiesAreBelieved(t *testing.T) {
 	s.CAs = append([]CA{ca}, s.CAs...)
 	next := issue(t, s, noon, Node, uuid.NewString(), NodeLife).Leaf
 	for _, leaf := range []*x509.Certificate{old, next} {
-		if _, err := rootsOf(t, s).verify(noon, []*x509.Certificate{leaf}, x509.ExtKeyUsageServerAuth); err != nil {
+		if _, err := rootsOf(t, s).Verify(noon, []*x509.Certificate{leaf}, x509.ExtKeyUsageServerAuth); err != nil {
 			t.Error(err)
 		}
 	}
@@ -387,24 +361,9 @@ func FuzzPeer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_, err = r.verify(noon, []*x509.Certificate{cert}, x509.ExtKeyUsageServerAuth)
+		_, err = r.Verify(noon, []*x509.Certificate{cert}, x509.ExtKeyUsageServerAuth)
 		if err == nil && !bytes.Equal(in, good) {
 			t.Errorf("%x is believed", in)
-		}
-	})
-}
-
-func FuzzIdentity(f *testing.F) {
-	f.Add("tarn://" + uuid.NewString() + "/node/" + uuid.NewString())
-	f.Add("tarn://" + uuid.NewString() + "/reader/a.b@c")
-	f.Fuzz(func(t *testing.T, in string) {
-		u, err := url.Parse(in)
-		if err != nil {
-			return
-		}
-		id, err := identityOf(&x509.Certificate{URIs: []*url.URL{u}})
-		if err == nil && (id.check() != nil || id.uri().String() != strings.Replace(in, in[:len(scheme)], scheme, 1)) {
-			t.Errorf("%q was read as %v", in, id)
 		}
 	})
 }

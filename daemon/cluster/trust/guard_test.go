@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/flight"
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -131,7 +132,7 @@ func TestCallsKnowTheirCaller(t *testing.T) {
 		cert, s := withClient(t, s, "bi", Reader)
 		node := newNode(t, s)
 		l := newLake(t, s, withTap)
-		id, err := identityOf(node.Leaf)
+		id, err := credential.IdentityOf(node.Leaf)
 		if err != nil {
 			t.Fatal(err)
 		}

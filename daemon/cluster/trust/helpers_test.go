@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"strings"
 	"testing"
 	"time"
@@ -98,4 +99,14 @@ func wantError(t testing.TB, err error, code wire.Code, texts ...string) {
 			t.Errorf("error %q; want it to say %q", err, text)
 		}
 	}
+}
+
+// poolOf is the authorities of s as crypto/x509 takes them.
+func poolOf(t testing.TB, s State) *x509.CertPool {
+	t.Helper()
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(rootsOf(t, s).PEM()) {
+		t.Fatal("no authority")
+	}
+	return pool
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -25,12 +26,12 @@ type NodeFacts struct {
 const maxFact = 255
 
 func (f NodeFacts) check() error {
-	if !isUUID(f.Node) {
-		return wire.Errorf(wire.InvalidArgument, "%s is not a node's UUID", clip(f.Node))
+	if !credential.IsUUID(f.Node) {
+		return wire.Errorf(wire.InvalidArgument, "%s is not a node's UUID", credential.Quote(f.Node))
 	}
 	for _, text := range []string{f.Name, f.Addr, f.Gossip, f.Zone, f.Version} {
 		if len(text) > maxFact {
-			return wire.Errorf(wire.InvalidArgument, "%s is too long: %d bytes of at most %d", clip(text), len(text), maxFact)
+			return wire.Errorf(wire.InvalidArgument, "%s is too long: %d bytes of at most %d", credential.Quote(text), len(text), maxFact)
 		}
 	}
 	return nil
@@ -138,7 +139,7 @@ func NewJoiner(now time.Time, token string, facts NodeFacts, key *ecdsa.PrivateK
 		return nil, err
 	}
 	if expired(t.Expires, now) {
-		return nil, wire.Errorf(wire.Unauthenticated, "the join token expired at %s; here it is %s", stamp(t.Expires), stamp(now)).
+		return nil, wire.Errorf(wire.Unauthenticated, "the join token expired at %s; here it is %s", credential.Stamp(t.Expires), credential.Stamp(now)).
 			WithHint("tarn cluster token makes another; or the clock of this machine is wrong")
 	}
 	if err := facts.check(); err != nil {
@@ -150,9 +151,7 @@ func NewJoiner(now time.Time, token string, facts NodeFacts, key *ecdsa.PrivateK
 // TLS returns the configuration to connect with: it believes only a node whose
 // certificate ends at the authority that the token names.
 func (j *Joiner) TLS(now func() time.Time) *tls.Config {
-	c := dialing(ProtocolJoin, now)
-	c.VerifyConnection = func(cs tls.ConnectionState) error { return j.verify(now(), cs.PeerCertificates) }
-	return c
+	return credential.Dialing(ProtocolJoin, now, func(chain []*x509.Certificate) error { return j.verify(now(), chain) })
 }
 
 func (j *Joiner) verify(now time.Time, chain []*x509.Certificate) error {
@@ -160,19 +159,19 @@ func (j *Joiner) verify(now time.Time, chain []*x509.Certificate) error {
 	if err != nil {
 		return err
 	}
-	return serverOf(roots, now, chain, "")
+	return roots.VerifyServer(now, chain, "")
 }
 
 // pinned finds the token's authority in a chain.
 func (j *Joiner) pinned(chain []*x509.Certificate) (*Roots, error) {
 	for _, cert := range chain {
-		cluster, ok := authorityOf(cert)
-		if ok && fingerprint(cert) == j.token.CA && cluster == j.token.Cluster {
+		cluster, ok := credential.AuthorityOf(cert)
+		if ok && credential.Fingerprint(cert) == j.token.CA && cluster == j.token.Cluster {
 			return NewRoots(cert.Raw)
 		}
 	}
 	if len(chain) > 0 {
-		if id, err := identityOf(chain[0]); err == nil && id.Cluster != j.token.Cluster {
+		if id, err := credential.IdentityOf(chain[0]); err == nil && id.Cluster != j.token.Cluster {
 			return nil, otherCluster(j.token, id.Cluster)
 		}
 	}
@@ -205,10 +204,10 @@ func (j *Joiner) Accept(now time.Time, a JoinAnswer) (Joined, error) {
 	if err != nil {
 		return Joined{}, err
 	}
-	if a.Cluster != j.token.Cluster || roots.cluster != j.token.Cluster || !roots.has(j.token.CA) {
-		return Joined{}, wire.Errorf(wire.Unauthenticated, "the answer is of cluster %s, and not of the join token's, %s", clip(a.Cluster), j.token.Cluster)
+	if a.Cluster != j.token.Cluster || roots.Cluster() != j.token.Cluster || !roots.Has(j.token.CA) {
+		return Joined{}, wire.Errorf(wire.Unauthenticated, "the answer is of cluster %s, and not of the join token's, %s", credential.Quote(a.Cluster), j.token.Cluster)
 	}
-	peer, err := roots.verify(now, []*x509.Certificate{cert.Leaf}, x509.ExtKeyUsageServerAuth)
+	peer, err := roots.Verify(now, []*x509.Certificate{cert.Leaf}, x509.ExtKeyUsageServerAuth)
 	if err != nil {
 		return Joined{}, err
 	}
@@ -219,9 +218,4 @@ func (j *Joiner) Accept(now time.Time, a JoinAnswer) (Joined, error) {
 		return Joined{}, wire.Errorf(wire.Corrupt, "the answer holds no usable gossip key")
 	}
 	return Joined{Cluster: a.Cluster, Certificate: cert, Roots: roots, GossipKeys: a.GossipKeys}, nil
-}
-
-// has reports whether an authority has that key.
-func (r *Roots) has(print [sha256.Size]byte) bool {
-	return slices.ContainsFunc(r.certs, func(c *x509.Certificate) bool { return fingerprint(c) == print })
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -70,7 +71,7 @@ func TestJoin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := identityOf(got.Certificate.Leaf)
+	id, err := credential.IdentityOf(got.Certificate.Leaf)
 	if want := (Identity{Cluster: s.Cluster, Role: Node, Name: j.facts.Node}); err != nil || id != want {
 		t.Errorf("joined as %v, %v; want %v", id, err, want)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -91,7 +92,11 @@ func (s State) NewJoinToken(now time.Time, random io.Reader, uses int, life time
 	if life < time.Second || life > MaxJoinLife {
 		return "", j, wire.Errorf(wire.InvalidArgument, "a join token cannot live for %v", life).WithHint("up to %v", MaxJoinLife)
 	}
-	roots, err := s.Roots()
+	authority, err := s.authority()
+	if err != nil {
+		return "", j, err
+	}
+	signer, _, err := authority.parse()
 	if err != nil {
 		return "", j, err
 	}
@@ -99,7 +104,7 @@ func (s State) NewJoinToken(now time.Time, random io.Reader, uses int, life time
 	if err != nil {
 		return "", j, err
 	}
-	cluster, ca, expires := uuid.MustParse(s.Cluster), fingerprint(roots.certs[0]), now.Add(life).UTC().Truncate(time.Second)
+	cluster, ca, expires := uuid.MustParse(s.Cluster), credential.Fingerprint(signer), now.Add(life).UTC().Truncate(time.Second)
 	fields := slices.Concat(cluster[:], ca[:], secret)
 	text = joinKind.write(binary.BigEndian.AppendUint64(fields, uint64(expires.Unix())))
 	j = JoinSecret{ID: letters.EncodeToString(secret[:idSize]), Hash: hashText(text), Created: now.UTC(), Expires: expires, Uses: uses}
@@ -133,7 +138,7 @@ func (s State) WithJoin(now time.Time, j JoinSecret) (State, error) {
 // nodes that it let in stay.
 func (s State) WithoutJoin(id string) (State, error) {
 	if _, ok := s.Joins[id]; !ok {
-		return s, wire.Errorf(wire.InvalidArgument, "there is no join token %s", clip(id))
+		return s, wire.Errorf(wire.InvalidArgument, "there is no join token %s", credential.Quote(id))
 	}
 	s.Joins = without(s.Joins, func(j JoinSecret) bool { return j.ID == id })
 	return s, nil
@@ -151,7 +156,7 @@ func (s State) WithUse(now time.Time, id string, u Use) (State, error) {
 		return s, nil
 	}
 	if expired(j.Expires, now) {
-		return s, wire.Errorf(wire.Unauthenticated, "join token %s expired at %s", id, stamp(j.Expires)).WithHint("tarn cluster token makes another")
+		return s, wire.Errorf(wire.Unauthenticated, "join token %s expired at %s", id, credential.Stamp(j.Expires)).WithHint("tarn cluster token makes another")
 	}
 	if err := s.checkNewNode(u); err != nil {
 		return s, err
@@ -166,7 +171,7 @@ func (s State) WithUse(now time.Time, id string, u Use) (State, error) {
 }
 
 func unknownJoin(id string) error {
-	return wire.Errorf(wire.Unauthenticated, "join token %s was taken back, or is long expired", clip(id)).WithHint("tarn cluster token makes another")
+	return wire.Errorf(wire.Unauthenticated, "join token %s was taken back, or is long expired", credential.Quote(id)).WithHint("tarn cluster token makes another")
 }
 
 // checkNewNode refuses a node that has joined already, by whatever token.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -47,9 +48,9 @@ func (r *Refusals) Note(what, from string, err error, who string) {
 	if !ok {
 		return
 	}
-	args := []any{"what", cut(what), "from", from, "reason", reason(err)}
+	args := []any{"what", credential.Clip(what), "from", from, "reason", reason(err)}
 	if who != "" {
-		args = append(args, "who", cut(who))
+		args = append(args, "who", credential.Clip(who))
 	}
 	if leftOut > 0 {
 		args = append(args, "left_out", leftOut)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -111,11 +112,11 @@ func (r *Renewer) renew(ctx context.Context, now time.Time) error {
 // check makes sure that next is good for what the present certificate was.
 func (r *Renewer) check(now time.Time, next *tls.Certificate) error {
 	old := r.current.Load().Leaf
-	want, err := identityOf(old)
+	want, err := credential.IdentityOf(old)
 	if err != nil {
 		return err
 	}
-	p, err := r.cfg.Roots().verify(now, []*x509.Certificate{next.Leaf}, x509.ExtKeyUsageClientAuth)
+	p, err := r.cfg.Roots().Verify(now, []*x509.Certificate{next.Leaf}, x509.ExtKeyUsageClientAuth)
 	if err != nil {
 		return err
 	}
@@ -123,7 +124,7 @@ func (r *Renewer) check(now time.Time, next *tls.Certificate) error {
 		return wire.Errorf(wire.Unauthenticated, "the new certificate is for %s; this is %s", p.Identity, want)
 	}
 	if !p.Expires.After(old.NotAfter) {
-		return wire.Errorf(wire.Unavailable, "the new certificate ends at %s, no later than the old one", stamp(p.Expires))
+		return wire.Errorf(wire.Unavailable, "the new certificate ends at %s, no later than the old one", credential.Stamp(p.Expires))
 	}
 	return nil
 }
@@ -147,6 +148,6 @@ func (r *Renewer) tell(before *tls.Certificate, err error) {
 	case err != nil:
 		r.cfg.Logger.Error("the certificate was not renewed", "expires", now.Leaf.NotAfter, "error", err)
 	case now != before:
-		r.cfg.Logger.Info("the certificate was renewed", "expires", now.Leaf.NotAfter, "serial", serialOf(now.Leaf))
+		r.cfg.Logger.Info("the certificate was renewed", "expires", now.Leaf.NotAfter, "serial", credential.SerialOf(now.Leaf))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -56,7 +57,7 @@ func TestRenewalAtTwoThirds(t *testing.T) {
 	if got, want := second.Leaf.NotAfter, r.now.Add(NodeLife); !got.Equal(want.Truncate(time.Second)) {
 		t.Errorf("the new certificate ends at %v; want %v", got, want)
 	}
-	if fingerprint(first.Leaf) == fingerprint(second.Leaf) {
+	if credential.Fingerprint(first.Leaf) == credential.Fingerprint(second.Leaf) {
 		t.Error("the new certificate is for the old key")
 	}
 	fromServer, _ := r.GetCertificate(nil)

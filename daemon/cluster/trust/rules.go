@@ -1,6 +1,9 @@
 package trust
 
-import "github.com/tarnlake/tarn/client/wire"
+import (
+	"github.com/tarnlake/tarn/client/credential"
+	"github.com/tarnlake/tarn/client/wire"
+)
 
 const (
 	flightService = "/arrow.flight.protocol.FlightService/"
@@ -52,7 +55,7 @@ var actions = map[string]Role{
 func allow(p Principal, rules map[string]Role, what string) error {
 	least, listed := rules[what]
 	if !listed {
-		return wire.Errorf(wire.PermissionDenied, "nobody may call %s here", clip(what))
+		return wire.Errorf(wire.PermissionDenied, "nobody may call %s here", credential.Quote(what))
 	}
 	if p.Role.May(least) {
 		return nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/raft"
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -166,7 +167,7 @@ func TestEachProtocolHasItsListener(t *testing.T) {
 func TestClientsBelieveOnlyNodesOfTheirCluster(t *testing.T) {
 	s, other := newState(t), newState(t)
 	cert := newNode(t, s)
-	id, err := identityOf(cert.Leaf)
+	id, err := credential.IdentityOf(cert.Leaf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +175,7 @@ func TestClientsBelieveOnlyNodesOfTheirCluster(t *testing.T) {
 	p.echo(ProtocolGRPC)
 	p.wantEcho(sideOf(t, s, nil).Client(ProtocolGRPC, ""))
 	p.wantEcho(sideOf(t, s, nil).Client(ProtocolGRPC, id.Name))
-	p.wantEcho(&tls.Config{RootCAs: rootsOf(t, s).pool, ServerName: NodeName, NextProtos: []string{"h2"}, Time: atNoon}) // as other makers verify
+	p.wantEcho(&tls.Config{RootCAs: poolOf(t, s), ServerName: credential.NodeName, NextProtos: []string{"h2"}, Time: atNoon}) // as other makers verify
 
 	_, err = p.said(sideOf(t, other, nil).Client(ProtocolGRPC, ""))
 	wantError(t, err, wire.Unauthenticated, "of cluster "+s.Cluster+"; this is cluster "+other.Cluster)
@@ -203,7 +204,7 @@ func TestOnlyNodesSpeakRaft(t *testing.T) {
 	removed := newNode(t, s)
 	side := sideOf(t, s, newNode(t, s))
 	side.Check = func(p Peer) error {
-		if p.Serial == serialOf(removed.Leaf) {
+		if p.Serial == credential.SerialOf(removed.Leaf) {
 			return wire.Errorf(wire.Unauthenticated, "%s was removed", p.Identity)
 		}
 		return nil
@@ -396,7 +397,7 @@ func TestRecheckCutsThoseThatWereRemoved(t *testing.T) {
 func TestRaftLayer(t *testing.T) {
 	s := newState(t)
 	cert := newNode(t, s)
-	id, err := identityOf(cert.Leaf)
+	id, err := credential.IdentityOf(cert.Leaf)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -34,8 +35,8 @@ const gossipKeySize = 32
 // NewState makes the trust of a new cluster: an authority and a gossip key.
 // Made once, by init; it reaches the others as part of a command.
 func NewState(cluster string, now time.Time, random io.Reader) (State, error) {
-	if !isUUID(cluster) {
-		return State{}, wire.Errorf(wire.InvalidArgument, "%s is not a cluster's UUID", clip(cluster))
+	if !credential.IsUUID(cluster) {
+		return State{}, wire.Errorf(wire.InvalidArgument, "%s is not a cluster's UUID", credential.Quote(cluster))
 	}
 	ca, err := newCA(cluster, now)
 	if err != nil {
@@ -55,8 +56,8 @@ func (s State) Roots() (*Roots, error) {
 		certs[i] = ca.Certificate
 	}
 	r, err := NewRoots(certs...)
-	if err == nil && r.cluster != s.Cluster {
-		return nil, wire.Errorf(wire.Corrupt, "cluster %s holds the authority of cluster %s", s.Cluster, r.cluster)
+	if err == nil && r.Cluster() != s.Cluster {
+		return nil, wire.Errorf(wire.Corrupt, "cluster %s holds the authority of cluster %s", s.Cluster, r.Cluster())
 	}
 	return r, err
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -141,7 +142,7 @@ func FuzzJoinToken(f *testing.F) {
 	f.Add("tarn_join_")
 	f.Fuzz(func(t *testing.T, in string) {
 		j, err := ParseJoinToken(in)
-		if err == nil && (j.text != in || !isUUID(j.Cluster) || len(j.ID) != 8) {
+		if err == nil && (j.text != in || !credential.IsUUID(j.Cluster) || len(j.ID) != 8) {
 			t.Errorf("%q was read as %+v", in, j)
 		}
 	})

@@ -6,12 +6,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
 // What a connection to the one port is for, agreed on by ALPN.
 const (
-	ProtocolGRPC = "h2"
+	ProtocolGRPC = credential.ProtocolGRPC
 	ProtocolRaft = "tarn-raft"
 	ProtocolJoin = "tarn-join"
 )
@@ -67,7 +68,7 @@ func (s Side) shown() (*tls.Certificate, error) {
 
 // caller verifies who has connected to us.
 func (s Side) caller(chain []*x509.Certificate) (Peer, error) {
-	p, err := s.Roots().verify(s.Now(), chain, x509.ExtKeyUsageClientAuth)
+	p, err := s.Roots().Verify(s.Now(), chain, x509.ExtKeyUsageClientAuth)
 	if err == nil && s.Check != nil {
 		err = s.Check(p)
 	}
@@ -86,10 +87,9 @@ func (s Side) onlyNodes(chain []*x509.Certificate) error {
 // protocol. node is the UUID that it must have; empty means any node of the
 // cluster. Neither host name nor address are looked at.
 func (s Side) Client(protocol, node string) *tls.Config {
-	c := dialing(protocol, s.Now)
-	c.VerifyConnection = func(cs tls.ConnectionState) error {
-		return serverOf(s.Roots(), s.Now(), cs.PeerCertificates, node)
-	}
+	c := credential.Dialing(protocol, s.Now, func(chain []*x509.Certificate) error {
+		return s.Roots().VerifyServer(s.Now(), chain, node)
+	})
 	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		if cert, err := s.shown(); err == nil {
 			return cert, nil
@@ -97,33 +97,4 @@ func (s Side) Client(protocol, node string) *tls.Config {
 		return &tls.Certificate{}, nil // shows none
 	}
 	return c
-}
-
-// dialing is a configuration to which VerifyConnection must be added: the
-// check that crypto/tls would make compares host names, and cannot say whose
-// cluster it is that answers.
-func dialing(protocol string, now func() time.Time) *tls.Config {
-	return &tls.Config{
-		MinVersion:         tls.VersionTLS13,
-		Time:               now,
-		NextProtos:         []string{protocol},
-		ServerName:         NodeName,
-		InsecureSkipVerify: true,
-	}
-}
-
-// serverOf verifies that chain is that of a node of the cluster: of node, if
-// that is not empty.
-func serverOf(roots *Roots, now time.Time, chain []*x509.Certificate, node string) error {
-	p, err := roots.verify(now, chain, x509.ExtKeyUsageServerAuth)
-	if err != nil {
-		return err
-	}
-	if p.Role != Node {
-		return wire.Errorf(wire.Unauthenticated, "the server is %s; only nodes serve", p.Identity)
-	}
-	if node != "" && p.Name != node {
-		return wire.Errorf(wire.Unauthenticated, "the server is node %s; node %s was to be called", p.Name, node)
-	}
-	return nil
 }

@@ -1,10 +1,8 @@
-// Package trust is whom a cluster believes: its own certificate authority, the
-// certificates of nodes and clients, tokens to join and to call with, and the
-// TLS and gRPC glue that checks them. What the cluster agrees on is State:
-// plain data, changed by pure functions. The clock, and the randomness of
-// secrets, come in as arguments; keys and signatures take the standard
-// library's own randomness, as it insists.
-package trust
+// Package credential is by what nodes and clients of a cluster know each other:
+// identities in certificates, the authorities that vouch for them, the files
+// that they are kept in, and how a client verifies the node that it calls.
+// Whom a cluster lets in, and what they may do, is daemon/cluster/trust.
+package credential
 
 import "github.com/tarnlake/tarn/client/wire"
 
@@ -34,5 +32,5 @@ func ParseClientRole(text string) (Role, error) {
 	if r := Role(text); r == Reader || r == Writer || r == Admin {
 		return r, nil
 	}
-	return "", wire.Errorf(wire.InvalidArgument, "%s is not a role of a client", clip(text)).WithHint("reader, writer or admin")
+	return "", wire.Errorf(wire.InvalidArgument, "%s is not a role of a client", Quote(text)).WithHint("reader, writer or admin")
 }

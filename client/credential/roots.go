@@ -1,6 +1,7 @@
-package trust
+package credential
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"slices"
@@ -37,9 +38,9 @@ func NewRoots(certs ...[]byte) (*Roots, error) {
 }
 
 func (r *Roots) add(cert *x509.Certificate) error {
-	cluster, ok := authorityOf(cert)
+	cluster, ok := AuthorityOf(cert)
 	if !ok {
-		return wire.Errorf(wire.InvalidArgument, "the certificate of %s is not that of a cluster's authority", clip(cert.Subject.CommonName))
+		return wire.Errorf(wire.InvalidArgument, "the certificate of %s is not that of a cluster's authority", Quote(cert.Subject.CommonName))
 	}
 	if r.cluster != "" && r.cluster != cluster {
 		return wire.Errorf(wire.Conflict, "authorities of two clusters, %s and %s", r.cluster, cluster)
@@ -50,17 +51,22 @@ func (r *Roots) add(cert *x509.Certificate) error {
 	return nil
 }
 
-// authorityOf returns the cluster whose authority a certificate says it is.
-func authorityOf(cert *x509.Certificate) (cluster string, ok bool) {
+// AuthorityOf returns the cluster whose authority a certificate says it is.
+func AuthorityOf(cert *x509.Certificate) (cluster string, ok bool) {
 	if !cert.IsCA || len(cert.URIs) != 1 {
 		return "", false
 	}
 	u := cert.URIs[0]
-	return u.Host, isUUID(u.Host) && u.String() == clusterURI(u.Host).String()
+	return u.Host, IsUUID(u.Host) && u.String() == ClusterURI(u.Host).String()
 }
 
 // Cluster returns the UUID of the cluster.
 func (r *Roots) Cluster() string { return r.cluster }
+
+// Has reports whether an authority has that key.
+func (r *Roots) Has(print [sha256.Size]byte) bool {
+	return slices.ContainsFunc(r.certs, func(c *x509.Certificate) bool { return Fingerprint(c) == print })
+}
 
 // Certificates returns the authorities' certificates, in DER.
 func (r *Roots) Certificates() [][]byte {
@@ -78,15 +84,15 @@ type Peer struct {
 	Expires time.Time // the certificate, and with it the connection
 }
 
-// verify returns who showed chain, whose first certificate is the peer's own,
+// Verify returns who showed chain, whose first certificate is the peer's own,
 // if an authority of the cluster has signed it, it is valid now and is meant
 // for use. The error, always wire.Unauthenticated, says which of them failed.
-func (r *Roots) verify(now time.Time, chain []*x509.Certificate, use x509.ExtKeyUsage) (Peer, error) {
+func (r *Roots) Verify(now time.Time, chain []*x509.Certificate, use x509.ExtKeyUsage) (Peer, error) {
 	if len(chain) == 0 {
 		return Peer{}, wire.Errorf(wire.Unauthenticated, "the peer shows no certificate")
 	}
 	leaf := chain[0]
-	id, err := identityOf(leaf)
+	id, err := IdentityOf(leaf)
 	if err != nil {
 		return Peer{}, err
 	}
@@ -97,10 +103,11 @@ func (r *Roots) verify(now time.Time, chain []*x509.Certificate, use x509.ExtKey
 	if err != nil {
 		return Peer{}, explain(id, leaf, now, err)
 	}
-	return Peer{Identity: id, Serial: serialOf(leaf), Expires: leaf.NotAfter}, nil
+	return Peer{Identity: id, Serial: SerialOf(leaf), Expires: leaf.NotAfter}, nil
 }
 
-func serialOf(cert *x509.Certificate) string { return cert.SerialNumber.Text(16) }
+// SerialOf returns the serial number of a certificate as lists show it, in hex.
+func SerialOf(cert *x509.Certificate) string { return cert.SerialNumber.Text(16) }
 
 // explain says why the certificate of one who says to be id is not believed.
 func explain(id Identity, leaf *x509.Certificate, now time.Time, err error) error {
@@ -119,13 +126,16 @@ func explain(id Identity, leaf *x509.Certificate, now time.Time, err error) erro
 
 func outsideLife(id Identity, leaf *x509.Certificate, now time.Time) error {
 	if now.Before(leaf.NotBefore) {
-		return wire.Errorf(wire.Unauthenticated, "the certificate of %s is not valid before %s; here it is %s", id, stamp(leaf.NotBefore), stamp(now)).
+		return wire.Errorf(wire.Unauthenticated, "the certificate of %s is not valid before %s; here it is %s", id, Stamp(leaf.NotBefore), Stamp(now)).
 			WithHint("set the clocks of both machines (NTP)")
 	}
 	if now.After(leaf.NotAfter) {
-		return wire.Errorf(wire.Unauthenticated, "the certificate of %s expired at %s; here it is %s", id, stamp(leaf.NotAfter), stamp(now)).
+		return wire.Errorf(wire.Unauthenticated, "the certificate of %s expired at %s; here it is %s", id, Stamp(leaf.NotAfter), Stamp(now)).
 			WithHint("tarn cluster cert issue makes a client's anew, a node renews its own; or a clock is wrong")
 	}
-	return wire.Errorf(wire.Unauthenticated, "the authority of cluster %s is not valid at %s", id.Cluster, stamp(now)).
+	return wire.Errorf(wire.Unauthenticated, "the authority of cluster %s is not valid at %s", id.Cluster, Stamp(now)).
 		WithHint("set the clocks of both machines (NTP)")
 }
+
+// Stamp is a moment as messages show it.
+func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -1,4 +1,4 @@
-package trust
+package credential
 
 import (
 	"crypto/x509"
@@ -14,11 +14,11 @@ import (
 
 // NodeName is the DNS name in every node's certificate, whatever its cluster
 // and address: what clients of other makers give as the server's name.
-const NodeName = "node." + domain
+const NodeName = "node." + Domain
 
-// domain is where all names in certificates are, and the only one the
+// Domain is where all names in certificates are, and the only one the
 // authorities may sign for. The top level is reserved for private use.
-const domain = "tarn.internal"
+const Domain = "tarn.internal"
 
 // Identity is who a certificate says its holder is. Name is the UUID of a node
 // or the name of a client.
@@ -38,20 +38,20 @@ func (id Identity) String() string {
 
 const scheme = "tarn"
 
-// clusterURI is what an authority's certificate says: which cluster's it is.
-func clusterURI(cluster string) *url.URL { return &url.URL{Scheme: scheme, Host: cluster} }
+// ClusterURI is what an authority's certificate says: which cluster's it is.
+func ClusterURI(cluster string) *url.URL { return &url.URL{Scheme: scheme, Host: cluster} }
 
-// uri is what the certificate says.
-func (id Identity) uri() *url.URL {
+// URI is what the certificate says.
+func (id Identity) URI() *url.URL {
 	return &url.URL{Scheme: scheme, Host: id.Cluster, Path: "/" + string(id.Role) + "/" + id.Name}
 }
 
-// dnsNames are those of a node; a client has none.
-func (id Identity) dnsNames() []string {
+// DNSNames are those of a node; a client has none.
+func (id Identity) DNSNames() []string {
 	if id.Role != Node {
 		return nil
 	}
-	return []string{NodeName, id.Name + "." + id.Cluster + "." + domain}
+	return []string{NodeName, id.Name + "." + id.Cluster + "." + Domain}
 }
 
 // clientName is what clients may be called: it goes into URIs and logs.
@@ -62,13 +62,14 @@ func CheckClientName(name string) error {
 	if clientName.MatchString(name) {
 		return nil
 	}
-	return wire.Errorf(wire.InvalidArgument, "%s cannot be the name of a client", clip(name)).
+	return wire.Errorf(wire.InvalidArgument, "%s cannot be the name of a client", Quote(name)).
 		WithHint("1 to 64 letters, digits and . _ @ -, beginning with a letter or digit")
 }
 
-func (id Identity) check() error {
-	if !isUUID(id.Cluster) {
-		return wire.Errorf(wire.InvalidArgument, "%s is not a cluster's UUID", clip(id.Cluster))
+// Check tells whether there can be such an identity.
+func (id Identity) Check() error {
+	if !IsUUID(id.Cluster) {
+		return wire.Errorf(wire.InvalidArgument, "%s is not a cluster's UUID", Quote(id.Cluster))
 	}
 	if id.Role != Node {
 		if _, err := ParseClientRole(string(id.Role)); err != nil {
@@ -76,29 +77,29 @@ func (id Identity) check() error {
 		}
 		return CheckClientName(id.Name)
 	}
-	if !isUUID(id.Name) {
-		return wire.Errorf(wire.InvalidArgument, "%s is not a node's UUID", clip(id.Name))
+	if !IsUUID(id.Name) {
+		return wire.Errorf(wire.InvalidArgument, "%s is not a node's UUID", Quote(id.Name))
 	}
 	return nil
 }
 
-// identityOf reads the identity in a certificate, which nobody has verified
+// IdentityOf reads the identity in a certificate, which nobody has verified
 // yet. There must be exactly one.
-func identityOf(cert *x509.Certificate) (Identity, error) {
+func IdentityOf(cert *x509.Certificate) (Identity, error) {
 	if len(cert.URIs) != 1 {
 		return Identity{}, wire.Errorf(wire.Unauthenticated, "the certificate is not one of a Tarn cluster")
 	}
 	u := cert.URIs[0]
 	role, name, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	id := Identity{Cluster: u.Host, Role: Role(role), Name: name}
-	if err := id.check(); err != nil || id.uri().String() != u.String() {
+	if err := id.Check(); err != nil || id.URI().String() != u.String() {
 		return Identity{}, wire.Errorf(wire.Unauthenticated, "the certificate is not one of a Tarn node or client")
 	}
 	return id, nil
 }
 
-// isUUID reports whether text is a UUID in its one usual spelling.
-func isUUID(text string) bool {
+// IsUUID reports whether text is a UUID in its one usual spelling.
+func IsUUID(text string) bool {
 	u, err := uuid.Parse(text)
 	return err == nil && u.String() == text
 }
@@ -106,10 +107,11 @@ func isUUID(text string) bool {
 // maxQuoted bounds what messages and logs repeat of a stranger's words.
 const maxQuoted = 80
 
-// clip quotes text for a message, and no more than a stranger should be quoted.
-func clip(text string) string { return strconv.QuoteToASCII(cut(text)) }
+// Quote quotes text for a message, and no more than a stranger should be quoted.
+func Quote(text string) string { return strconv.QuoteToASCII(Clip(text)) }
 
-func cut(text string) string {
+// Clip is Quote without the quotes.
+func Clip(text string) string {
 	if len(text) <= maxQuoted {
 		return text
 	}
