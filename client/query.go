@@ -39,18 +39,31 @@ type Result struct {
 // garbage, or the node's patience with clients that do not read is over.
 func (c *Client) Query(ctx context.Context, q *expr.Query) (*Result, error) {
 	r := &Result{c: c, ctx: ctx, query: *q}
-	first, err := r.run(format.PageAbilities)
+	var first *rows
+	err := c.again(ctx, func() (_ bool, err error) {
+		first, r.version, err = r.settle()
+		return true, err
+	})
 	if err != nil {
 		return nil, wire.FromError(err)
-	}
-	if r.version, err = first.version(); err != nil {
-		first.leave()
-		return nil, err
 	}
 	r.schema, r.query.At = first.Schema(), expr.At{Version: r.version}
 	r.first.Store(first)
 	r.forget = runtime.AddCleanup(r, func(cancel context.CancelFunc) { cancel() }, first.cancel)
 	return r, nil
+}
+
+// settle starts the query and returns which version its rows are of.
+func (r *Result) settle() (*rows, int64, error) {
+	first, err := r.run(format.PageAbilities)
+	if err != nil {
+		return nil, 0, err
+	}
+	version, err := first.version()
+	if err != nil {
+		first.leave()
+	}
+	return first, version, err
 }
 
 // SQL parses one SELECT over one table and plans it (see client/sql for what
@@ -75,7 +88,10 @@ func (r *Result) Version() int64 { return r.version }
 func (r *Result) Batches() iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		out := &delivery{yield: yield}
-		err := r.read(out, format.PageAbilities)
+		err := r.c.again(r.ctx, func() (bool, error) {
+			err := r.read(out, format.PageAbilities)
+			return out.rows == 0, err
+		})
 		if errors.Is(err, format.ErrTooLarge) { // the node has to cut the rows, then
 			out.skip, out.rows = out.rows, 0
 			err = r.read(out, 0)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tarnlake/tarn/client/wire"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/tap"
@@ -27,6 +28,7 @@ const (
 	maxHeaderBytes = 64 << 10
 	maxStreams     = 1024
 	prefaceTime    = 10 * time.Second
+	pingPause      = 10 * time.Second // clients ask whether we are there no more often
 )
 
 // ServerOptions returns all that makes a gRPC server guarded: it takes
@@ -41,6 +43,7 @@ func (g *Guard) ServerOptions() []grpc.ServerOption {
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ConnectionTimeout(prefaceTime),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingPause}),
 	}
 }
 
