@@ -27,7 +27,8 @@ type streams struct {
 // app is one run of the command line.
 type app struct {
 	streams
-	addr   string
+	addr   string // of nodes: see talks
+	shown  identification
 	output string
 }
 
@@ -77,7 +78,8 @@ to the data and shows every partition as files that any tool can open.
   tarn query 'SELECT count(*) FROM orders'      ask
   tarn mount ./mnt                              see every table as files
 
-Commands talk to the node at --addr, else TARN_ADDR, else ` + client.DefaultAddr + `.`,
+Commands talk to the node at --addr, else TARN_ADDR, else ` + client.DefaultAddr + `; to those of a
+cluster with --cert, or with --token and --ca.`,
 		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -161,29 +163,6 @@ func (a *app) printError(err error) {
 	for line := range strings.Lines(e.Hint) {
 		fmt.Fprintf(a.err, "  try: %s\n", strings.TrimRight(line, "\n"))
 	}
-}
-
-// talks gives a command the flags of one that talks to a node.
-func (a *app) talks(c *cobra.Command) *cobra.Command {
-	addr := a.getenv("TARN_ADDR")
-	if addr == "" {
-		addr = client.DefaultAddr
-	}
-	c.PersistentFlags().StringVar(&a.addr, "addr", addr, "node to talk to, `HOST:PORT` (TARN_ADDR)")
-	return c
-}
-
-// withClient runs f with a connection to the node.
-func (a *app) withClient(ctx context.Context, f func(*client.Client) error) error {
-	if err := checkAddr("--addr", a.addr); err != nil {
-		return err
-	}
-	c, err := client.Dial(ctx, a.addr)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return f(c)
 }
 
 // checkAddr refuses an address that is not of the form HOST:PORT.

@@ -21,7 +21,7 @@ func (a *app) suggest(ctx context.Context, f func(context.Context, *client.Clien
 	}
 	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	defer cancel()
-	c, err := client.Dial(ctx, a.addr, client.WithDialTimeout(completionTimeout))
+	c, err := a.dial(ctx, client.WithDialTimeout(completionTimeout))
 	if err != nil {
 		return nil
 	}
