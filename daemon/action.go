@@ -13,6 +13,7 @@ import (
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/repair"
+	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/schema"
 )
@@ -238,7 +239,7 @@ func (s *service) explain(ctx context.Context, q expr.Query) (wire.Explanation, 
 	if err != nil {
 		return wire.Explanation{}, err
 	}
-	e, err := p.Explain(ctx, s.n.readers)
+	e, err := p.Explain(ctx, s.n.readers, scan.Spread{})
 	e.Query, e.Version = sql.Format(settled), settled.At.Version
 	return e, err
 }

@@ -20,6 +20,33 @@ type aggregate interface {
 	bytes() int64                       // memory held, about
 }
 
+// An aggregate's states may leave for another node: as columns of a row for each
+// group, or, where they are sets of values, as rows of their own.
+type (
+	columned interface {
+		aggregate
+		columns() []arrow.DataType
+		save(from, to int) ([]arrow.Array, error) // of those groups
+		load(columns []arrow.Array)               // into an empty state; may keep views of them
+	}
+	membered interface {
+		aggregate
+		// members yields the values of those groups, each with its group, at
+		// most so many at a time, and reports whether all were wanted.
+		members(from, to, most int, yield func(groups []int32, v *vec) bool) bool
+	}
+)
+
+// intArray returns integers as an array.
+func intArray(values []int64) arrow.Array {
+	return (&vec{typ: arrow.PrimitiveTypes.Int64, n: len(values), ints: values}).array()
+}
+
+// floatArray returns floats as an array.
+func floatArray(values []float64) arrow.Array {
+	return (&vec{typ: arrow.PrimitiveTypes.Float64, n: len(values), floats: values}).array()
+}
+
 // aggSpec is one aggregate of a query.
 type aggSpec struct {
 	op       expr.Op

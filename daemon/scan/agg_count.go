@@ -29,6 +29,16 @@ func (c *countAgg) merge(into []int32, from aggregate) {
 	}
 }
 
+func (c *countAgg) columns() []arrow.DataType {
+	return []arrow.DataType{arrow.PrimitiveTypes.Int64}
+}
+
+func (c *countAgg) save(from, to int) ([]arrow.Array, error) {
+	return []arrow.Array{intArray(c.counts[from:to])}, nil
+}
+
+func (c *countAgg) load(columns []arrow.Array) { c.counts = vecOf(columns[0]).ints }
+
 func (c *countAgg) result() (*vec, error) {
 	return &vec{typ: arrow.PrimitiveTypes.Int64, n: len(c.counts), ints: c.counts}, nil
 }

@@ -9,8 +9,10 @@ import (
 
 // distinct is count(DISTINCT x): the exact set of values of each group.
 type distinct[T comparable] struct {
+	typ    arrow.DataType
 	values func(*vec) []T
-	sets   []keySet[T] // by group
+	store  func(*vec, []T) // the inverse of values
+	sets   []keySet[T]     // by group
 	new    func() keySet[T]
 	held   int64
 }
@@ -28,30 +30,39 @@ func (t *textKeys) members() []string { return t.keys }
 func newDistinct(t arrow.DataType) aggregate {
 	switch laneOf(t) {
 	case laneUint:
-		return distinctInts(func(v *vec) []int64 { return convert(v.uints, func(x uint64) int64 { return int64(x) }) })
+		return distinctInts(t, func(v *vec) []int64 { return convert(v.uints, func(x uint64) int64 { return int64(x) }) },
+			func(v *vec, keys []int64) { v.uints = convert(keys, func(x int64) uint64 { return uint64(x) }) })
 	case laneFloat:
-		return distinctInts(func(v *vec) []int64 { return ranks(v.floats) })
+		return distinctInts(t, func(v *vec) []int64 { return ranks(v.floats) },
+			func(v *vec, keys []int64) { v.floats = convert(keys, unrank) })
 	case laneBool:
-		return distinctInts(func(v *vec) []int64 { return convert(bytesOf(v), func(x uint8) int64 { return int64(x) }) })
+		return distinctInts(t, func(v *vec) []int64 { return convert(bytesOf(v), func(x uint8) int64 { return int64(x) }) },
+			func(v *vec, keys []int64) { v.bools = fill(len(keys), func(i int) bool { return keys[i] == 1 }) })
 	case laneDec:
-		return distinctTexts(func(v *vec) []string { return convert(v.wides(), decimalBytes) })
+		return distinctTexts(t, func(v *vec) []string { return convert(v.wides(), decimalBytes) },
+			func(v *vec, keys []string) { v.decs = convert(keys, decimalOfBytes) })
 	case laneStr:
-		return distinctTexts(func(v *vec) []string { return v.strs })
+		return distinctTexts(t, func(v *vec) []string { return v.strs }, func(v *vec, keys []string) { v.strs = keys })
 	}
-	return distinctInts(func(v *vec) []int64 { return v.ints })
+	return distinctInts(t, func(v *vec) []int64 { return v.ints }, func(v *vec, keys []int64) { v.ints = keys })
 }
 
-func distinctInts(values func(*vec) []int64) aggregate {
-	return &distinct[int64]{values: values, new: func() keySet[int64] { return &intKeys{} }}
+func distinctInts(t arrow.DataType, values func(*vec) []int64, store func(*vec, []int64)) aggregate {
+	return &distinct[int64]{typ: t, values: values, store: store, new: func() keySet[int64] { return &intKeys{} }}
 }
 
-func distinctTexts(values func(*vec) []string) aggregate {
-	return &distinct[string]{values: values, new: func() keySet[string] { return &textKeys{} }}
+func distinctTexts(t arrow.DataType, values func(*vec) []string, store func(*vec, []string)) aggregate {
+	return &distinct[string]{typ: t, values: values, store: store, new: func() keySet[string] { return &textKeys{} }}
 }
 
 func decimalBytes(d decimal128.Num) string {
 	b := binary.LittleEndian.AppendUint64(make([]byte, 0, 16), d.LowBits())
 	return viewString(binary.LittleEndian.AppendUint64(b, uint64(d.HighBits())))
+}
+
+func decimalOfBytes(s string) decimal128.Num {
+	b := []byte(s)
+	return decimal128.New(int64(binary.LittleEndian.Uint64(b[8:])), binary.LittleEndian.Uint64(b))
 }
 
 func (d *distinct[T]) grow(n int) {
@@ -83,6 +94,27 @@ func (d *distinct[T]) merge(into []int32, from aggregate) {
 			d.put(at(into, g), v)
 		}
 	}
+}
+
+func (d *distinct[T]) members(from, to, most int, yield func([]int32, *vec) bool) bool {
+	var groups []int32
+	var keys []T
+	flush := func() bool {
+		v := &vec{typ: d.typ, n: len(keys)}
+		d.store(v, keys)
+		more := yield(groups, v)
+		groups, keys = nil, nil
+		return more
+	}
+	for g := from; g < to; g++ {
+		for _, key := range d.sets[g].members() {
+			groups, keys = append(groups, int32(g)), append(keys, key)
+			if len(keys) == most && !flush() {
+				return false
+			}
+		}
+	}
+	return len(keys) == 0 || flush()
 }
 
 func (d *distinct[T]) result() (*vec, error) {

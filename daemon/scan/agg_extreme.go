@@ -86,6 +86,24 @@ func textBytes[T any](v T) int64 {
 	return int64(len(s))
 }
 
+func (e *extreme[T]) columns() []arrow.DataType { return []arrow.DataType{e.typ} }
+
+func (e *extreme[T]) save(from, to int) ([]arrow.Array, error) {
+	some := *e
+	some.best, some.has = e.best[from:to], e.has[from:to]
+	v, err := some.result()
+	if err != nil {
+		return nil, err
+	}
+	return []arrow.Array{v.array()}, nil
+}
+
+func (e *extreme[T]) load(columns []arrow.Array) {
+	v := vecOf(columns[0])
+	e.grow(v.n)
+	e.add(firstRows(v.n), v.n, v)
+}
+
 func (e *extreme[T]) result() (*vec, error) {
 	n := len(e.best)
 	out := &vec{typ: e.typ, n: n, valid: fill(n, func(i int) bool { return e.has[i] })}

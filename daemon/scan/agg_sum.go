@@ -121,6 +121,23 @@ func (s *exactSum) merge(into []int32, from aggregate) {
 	}
 }
 
+// wideType is that of a wide in a column: its words, little-endian.
+var wideType = &arrow.FixedSizeBinaryType{ByteWidth: 24}
+
+func (s *exactSum) columns() []arrow.DataType {
+	return []arrow.DataType{wideType, arrow.PrimitiveTypes.Int64}
+}
+
+func (s *exactSum) save(from, to int) ([]arrow.Array, error) {
+	sums := &vec{typ: wideType, n: to - from, strs: convert(s.sums[from:to], wide.text)}
+	return []arrow.Array{sums.array(), intArray(s.counts[from:to])}, nil
+}
+
+func (s *exactSum) load(columns []arrow.Array) {
+	s.sums = convert(vecOf(columns[0]).strs, wideOfText)
+	s.counts = vecOf(columns[1]).ints
+}
+
 func (s *exactSum) result() (*vec, error) {
 	n := len(s.sums)
 	out := &vec{typ: s.out, n: n, valid: fill(n, func(i int) bool { return s.counts[i] > 0 })}
@@ -196,6 +213,18 @@ func (s *floatSum) merge(into []int32, from aggregate) {
 		s.errs[g] += o.errs[i]
 		s.counts[g] += o.counts[i]
 	}
+}
+
+func (s *floatSum) columns() []arrow.DataType {
+	return []arrow.DataType{arrow.PrimitiveTypes.Float64, arrow.PrimitiveTypes.Float64, arrow.PrimitiveTypes.Int64}
+}
+
+func (s *floatSum) save(from, to int) ([]arrow.Array, error) {
+	return []arrow.Array{floatArray(s.sums[from:to]), floatArray(s.errs[from:to]), intArray(s.counts[from:to])}, nil
+}
+
+func (s *floatSum) load(columns []arrow.Array) {
+	s.sums, s.errs, s.counts = vecOf(columns[0]).floats, vecOf(columns[1]).floats, vecOf(columns[2]).ints
 }
 
 func (s *floatSum) result() (*vec, error) {

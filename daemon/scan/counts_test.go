@@ -27,7 +27,7 @@ func TestCountsFromDirectories(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: got %v; want %v", query, got, want)
 		}
-		if e, err := indexed.Explain(t.Context(), l); err != nil || e.RowsRead != 0 {
+		if e, err := indexed.Explain(t.Context(), l, Spread{}); err != nil || e.RowsRead != 0 {
 			t.Errorf("%s: %d rows are read, %v; want none", query, e.RowsRead, err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // Explain tells what Run would read and why, after pruning by the blocks'
 // zones: it opens the segments that are left, and reads no rows. The text of
 // the query is left to the caller, who knows SQL.
-func (p *Plan) Explain(ctx context.Context, o Opener) (wire.Explanation, error) {
+func (p *Plan) Explain(ctx context.Context, o Opener, s Spread) (wire.Explanation, error) {
 	e := wire.Explanation{
 		Version: int64(p.snap.Version), Segments: p.pruned.asked,
 		PrunedPartition: p.pruned.partition, PrunedZone: p.pruned.zone, Columns: []string{},
@@ -33,7 +33,7 @@ func (p *Plan) Explain(ctx context.Context, o Opener) (wire.Explanation, error) 
 			return e, wrap(err)
 		}
 	}
-	e.Plan = p.steps(e, answered)
+	e.Plan = p.steps(e, answered, s.text(p))
 	return e, nil
 }
 
@@ -83,7 +83,7 @@ func (p *Plan) count(ctx context.Context, o Opener, e *wire.Explanation) (answer
 }
 
 // steps returns the plan as text, a line a step, outermost first.
-func (p *Plan) steps(e wire.Explanation, answered int) []string {
+func (p *Plan) steps(e wire.Explanation, answered int, spread string) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	limited := p.limit < math.MaxInt64
@@ -104,6 +104,9 @@ func (p *Plan) steps(e wire.Explanation, answered int) []string {
 	}
 	if p.grouped {
 		add("%s", p.groupStep())
+	}
+	if spread != "" {
+		add("%s", spread)
 	}
 	if p.filter != nil {
 		add("filter %s", p.q.Where)

@@ -129,11 +129,17 @@ func (l *lake) query(q *expr.Query, opts Options) ([]string, error) {
 }
 
 func rowsOf(p *Plan, o Opener) ([]string, error) {
+	return textRows(p, p.RunStored(context.Background(), o, 0))
+}
+
+// textRows returns the rows of batches as text.
+func textRows(p *Plan, parts iter.Seq2[Part, error]) ([]string, error) {
 	rows := []string{}
-	for rec, err := range p.Run(context.Background(), o) {
+	for part, err := range parts {
 		if err != nil {
 			return nil, err
 		}
+		rec := part.Batch
 		if !rec.Schema().Equal(p.Schema()) {
 			return nil, fmt.Errorf("batch has schema %v; plan says %v", rec.Schema(), p.Schema())
 		}

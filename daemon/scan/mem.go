@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -15,16 +16,20 @@ import (
 var mem = memory.NewGoAllocator()
 
 // budget counts the bytes that one query holds for longer than a block:
-// groups, distinct values, rows to sort.
+// groups, distinct values, rows to sort. It is safe for concurrent use.
 type budget struct {
 	limit int64
-	used  int64
 	pool  *Pool
+
+	mu   sync.Mutex
+	used int64
 }
 
 // take adds bytes, or says that what the query holds is past its limit, or
 // what all queries hold past theirs.
 func (b *budget) take(bytes int64, what string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.used += bytes
 	fits := b.pool.take(bytes)
 	switch {
@@ -41,6 +46,8 @@ func (b *budget) take(bytes int64, what string) error {
 
 // release gives everything back.
 func (b *budget) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.pool.take(-b.used)
 	b.used = 0
 }

@@ -12,8 +12,11 @@ import (
 // for each row; or, in a grouped query, the groups of the block.
 type piece struct {
 	n      int
+	nth    int     // of the plan's segments: where its rows are
+	nths   []int32 // the same for each row, if they are of several
 	arrays []arrow.Array
 	stored *storedBlock // instead of arrays
+	block  *Part        // the same, from elsewhere
 	keys   [][]byte
 	part   *partial
 	bytes  int64
@@ -24,6 +27,14 @@ func (p *piece) size() int64 {
 		return 0
 	}
 	return p.bytes
+}
+
+// nthOf returns the place of a row's segment.
+func (p *piece) nthOf(row int32) int32 {
+	if p.nths == nil {
+		return int32(p.nth)
+	}
+	return p.nths[row]
 }
 
 // partial is the groups of some rows and the aggregates' states for them.

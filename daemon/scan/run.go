@@ -31,6 +31,9 @@ func (p *Plan) Run(ctx context.Context, o Opener) iter.Seq2[arrow.RecordBatch, e
 // wrap gives the end of a context and a damaged file their place in the table
 // of errors.
 func wrap(err error) error {
+	if f, ok := errors.AsType[*failure](err); ok {
+		err = f.err
+	}
 	var e *wire.Error
 	switch {
 	case errors.As(err, &e):
@@ -81,10 +84,17 @@ func (p *Plan) run(ctx context.Context, o Opener, accept format.Features, w *wri
 // pieces works on the tasks in parallel and yields what they leave, in order.
 func (p *Plan) pieces(ctx context.Context, o Opener, accept format.Features) iter.Seq2[*piece, error] {
 	line := &pipe[task, *piece]{heldBytes: p.opts.MemoryBytes / 4, pool: p.opts.Pool, work: func(ctx context.Context, t task) (*piece, error) {
-		if out, err := p.stored(ctx, t, accept); out != nil || err != nil {
-			return out, err
+		out, err := p.stored(ctx, t, accept)
+		if out == nil && err == nil {
+			out, err = p.work(ctx, t)
 		}
-		return p.work(ctx, t)
+		if err != nil {
+			return nil, &failure{t.nth, err}
+		}
+		if out != nil {
+			out.nth = t.nth
+		}
+		return out, nil
 	}}
 	return func(yield func(*piece, error) bool) {
 		for piece, err := range line.run(ctx, p.tasks(ctx, o)) {
@@ -99,32 +109,54 @@ func (p *Plan) pieces(ctx context.Context, o Opener, accept format.Features) ite
 }
 
 func (p *Plan) runSorted(pieces iter.Seq2[*piece, error], b *budget, w *writer) error {
-	s := &sorter{window: p.window(), budget: b}
-	for piece, err := range pieces {
-		if err != nil {
-			return err
-		}
-		if err := s.add(piece); err != nil {
-			return err
-		}
+	s, err := p.sorted(pieces, b)
+	if err != nil {
+		return err
 	}
 	return s.emit(w)
+}
+
+// sorted collects the rows of all pieces that may be in the result.
+func (p *Plan) sorted(pieces iter.Seq2[*piece, error], b *budget) (*sorter, error) {
+	s := &sorter{window: p.window(), budget: b}
+	for piece, err := range pieces {
+		if err == nil {
+			err = s.add(piece)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// merged merges the groups of all pieces. It calls each, if it is not nil,
+// when a piece has been merged.
+func (p *Plan) merged(pieces iter.Seq2[*piece, error], b *budget, each func(*partial, *piece)) (*partial, error) {
+	total, held := p.newPartial(), int64(0)
+	for piece, err := range pieces {
+		if err != nil {
+			return nil, err
+		}
+		total.merge(piece.part)
+		now := total.bytes()
+		if err := b.take(now-held, "GROUP BY and DISTINCT"); err != nil {
+			return nil, err
+		}
+		held = now
+		if each != nil {
+			each(total, piece)
+		}
+	}
+	return total, nil
 }
 
 // runGrouped merges the groups of all blocks, then treats them as the rows of
 // a small table of keys and aggregates.
 func (p *Plan) runGrouped(pieces iter.Seq2[*piece, error], b *budget, w *writer) error {
-	total, held := p.newPartial(), int64(0)
-	for piece, err := range pieces {
-		if err != nil {
-			return err
-		}
-		total.merge(piece.part)
-		now := total.bytes()
-		if err := b.take(now-held, "GROUP BY and DISTINCT"); err != nil {
-			return err
-		}
-		held = now
+	total, err := p.merged(pieces, b, nil)
+	if err != nil {
+		return err
 	}
 	rows, err := p.groupRows(total)
 	if err != nil {
@@ -200,13 +232,16 @@ type writer struct {
 	left    int64
 	waiting []*piece
 	rows    int
-	shared  *format.Reader // of the segment whose dictionaries were yielded last
+	shared  dictionaries
 }
 
 // writePiece takes the rows of a piece, in whichever shape they are.
 func (w *writer) writePiece(out *piece) error {
-	if out.stored != nil {
+	switch {
+	case out.stored != nil:
 		return w.writeStored(out.stored)
+	case out.block != nil:
+		return w.writeBlock(*out.block)
 	}
 	return w.write(out.arrays, out.n)
 }

@@ -280,7 +280,7 @@ func TestExplain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := p.Explain(t.Context(), l)
+	e, err := p.Explain(t.Context(), l, Spread{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,9 +139,10 @@ func (s *sorter) compact() error {
 	if err != nil {
 		return err
 	}
-	out := &piece{n: len(refs), keys: make([][]byte, len(refs))}
+	out := &piece{n: len(refs), keys: make([][]byte, len(refs)), nths: make([]int32, len(refs))}
 	for i, r := range refs {
 		out.keys[i] = bytes.Clone(s.key(r)) // lets go of the arenas
+		out.nths[i] = s.pieces[r.piece].nthOf(r.row)
 	}
 	if out.arrays, err = s.gather(refs); err != nil {
 		return err

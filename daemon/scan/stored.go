@@ -39,9 +39,14 @@ func (p *Plan) RunStored(ctx context.Context, o Opener, accept format.Features) 
 	if !p.passesThrough() {
 		accept = 0
 	}
+	return p.result(ctx, func(w *writer) error { return p.run(ctx, o, accept, w) })
+}
+
+// result yields what run writes.
+func (p *Plan) result(ctx context.Context, run func(*writer) error) iter.Seq2[Part, error] {
 	return func(yield func(Part, error) bool) {
 		w := &writer{ctx: ctx, p: p, yield: yield, skip: p.offset, left: p.limit}
-		err := p.run(ctx, o, accept, w)
+		err := run(w)
 		if err == nil {
 			err = w.flush()
 		}
@@ -121,20 +126,36 @@ func (p *Plan) mayLeave(ctx context.Context, b *storedBlock, accept format.Featu
 	return fit && stored <= maxStoredBytes && decoded <= maxDecodedBytes, nil
 }
 
-// writeStored yields a block, with the dictionaries of its segment if it is the
-// first that needs them. They are read here, where that is known; expect has
-// announced them to the disk.
+// dictionaries remembers the segment whose dictionaries have left already.
+type dictionaries struct{ of *format.Reader }
+
+// part returns a block that leaves, with the dictionaries of its segment if it
+// is the first that needs them. They are read here, where that is known;
+// expect has announced them to the disk.
+func (d *dictionaries) part(ctx context.Context, b *storedBlock) (Part, error) {
+	part := Part{Rows: b.rows, Pages: b.pages}
+	if b.shares && d.of != b.r {
+		var err error
+		if part.Dictionaries, err = b.r.Dictionaries(ctx, b.fields); err != nil {
+			return Part{}, readError(b.task, err)
+		}
+		d.of = b.r
+	}
+	return part, nil
+}
+
 func (w *writer) writeStored(b *storedBlock) error {
-	if err := w.flush(); err != nil {
+	part, err := w.shared.part(w.ctx, b)
+	if err != nil {
 		return err
 	}
-	part := Part{Rows: b.rows, Pages: b.pages}
-	if b.shares && w.shared != b.r {
-		var err error
-		if part.Dictionaries, err = b.r.Dictionaries(w.ctx, b.fields); err != nil {
-			return readError(b.task, err)
-		}
-		w.shared = b.r
+	return w.writeBlock(part)
+}
+
+// writeBlock yields a block as it is stored.
+func (w *writer) writeBlock(part Part) error {
+	if err := w.flush(); err != nil {
+		return err
 	}
 	if !w.yield(part, nil) {
 		return errEnough

@@ -19,6 +19,7 @@ import (
 // whole segment whose zones in the catalog are enough (r is nil).
 type task struct {
 	seg   *catalog.Segment
+	nth   int // of the plan's segments
 	r     *format.Reader
 	block int
 	rows  int
@@ -86,35 +87,51 @@ func (t *task) expect(p *Plan) {
 // wanted is the tasks themselves.
 func (p *Plan) wanted(ctx context.Context, o Opener) iter.Seq2[task, error] {
 	return func(yield func(task, error) bool) {
-		for _, seg := range p.segments {
-			if p.answeredBy(seg) {
-				if !yield(task{seg: seg, rows: int(seg.Rows), all: true}, nil) {
-					return
+		for i, seg := range p.segments {
+			more := p.tasksOf(ctx, o, seg, func(t task, err error) bool {
+				t.nth = i
+				if err != nil {
+					err = &failure{i, err}
 				}
-				continue
-			}
-			r, err := o.OpenSegment(ctx, seg)
-			if err != nil {
-				yield(task{}, fmt.Errorf("segment %s: %w", seg.ID, err))
-				return
-			}
-			groups, err := p.fromValues(ctx, r)
-			if err != nil {
-				yield(task{}, fmt.Errorf("segment %s: %w", seg.ID, err))
-				return
-			}
-			if groups != nil {
-				if !yield(task{seg: seg, r: r, rows: int(seg.Rows), groups: groups}, nil) {
-					return
-				}
-				continue
-			}
-			if !p.blocks(ctx, seg, r, &leftOut{}, yield) {
+				return yield(t, err)
+			})
+			if !more {
 				return
 			}
 		}
 	}
 }
+
+// tasksOf yields the tasks of one segment, and reports whether more are wanted.
+func (p *Plan) tasksOf(ctx context.Context, o Opener, seg *catalog.Segment, yield func(task, error) bool) bool {
+	if p.answeredBy(seg) {
+		return yield(task{seg: seg, rows: int(seg.Rows), all: true}, nil)
+	}
+	r, err := o.OpenSegment(ctx, seg)
+	if err != nil {
+		yield(task{}, fmt.Errorf("segment %s: %w", seg.ID, err))
+		return false
+	}
+	groups, err := p.fromValues(ctx, r)
+	if err != nil {
+		yield(task{}, fmt.Errorf("segment %s: %w", seg.ID, err))
+		return false
+	}
+	if groups != nil {
+		return yield(task{seg: seg, r: r, rows: int(seg.Rows), groups: groups}, nil)
+	}
+	return p.blocks(ctx, seg, r, &leftOut{}, yield)
+}
+
+// failure is an error with its place among the plan's segments: what comes
+// before it in the order of the table is still good.
+type failure struct {
+	nth int
+	err error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
 
 // blocks yields the blocks of a segment that neither zones nor indexes rule
 // out, and counts the others.

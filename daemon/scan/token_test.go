@@ -126,7 +126,7 @@ func TestIndexLeavesBlocksOut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := p.Explain(t.Context(), l)
+		e, err := p.Explain(t.Context(), l, Spread{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/format/kern"
 )
@@ -42,6 +43,24 @@ func (p *Plan) isTop() bool { return !p.grouped && len(p.order) > 0 && p.window(
 
 // runTop finds the rows of the result, and then reads them.
 func (p *Plan) runTop(ctx context.Context, o Opener, b *budget, w *writer) error {
+	best, err := p.findRows(ctx, o, b)
+	if err != nil {
+		return err
+	}
+	wanted := best[min(w.skip, int64(len(best))):]
+	w.skip = 0
+	if len(wanted) == 0 {
+		return nil
+	}
+	arrays, err := p.readRows(ctx, wanted, b, p.project)
+	if err != nil {
+		return err
+	}
+	return w.write(arrays, len(wanted))
+}
+
+// findRows returns the rows of the window, in their order.
+func (p *Plan) findRows(ctx context.Context, o Opener, b *budget) ([]topRow, error) {
 	best := &topRows{window: int(p.window()), budget: b}
 	bound := newThreshold()
 	find := func(ctx context.Context, t ranked) (*topPiece, error) { return p.findTop(ctx, t, bound) }
@@ -51,13 +70,11 @@ func (p *Plan) runTop(ctx context.Context, o Opener, b *budget, w *writer) error
 			err = best.add(piece.rows)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	best.cut()
-	wanted := best.rows[min(w.skip, int64(len(best.rows))):]
-	w.skip = 0
-	return p.emitTop(ctx, wanted, b, w)
+	return best.rows, nil
 }
 
 // topPiece is what may be in the result of one block.
@@ -180,29 +197,27 @@ func (r *topRows) cut() {
 	}
 }
 
-// emitTop reads the output of rows, block by block, and writes it in their
-// order.
-func (p *Plan) emitTop(ctx context.Context, rows []topRow, b *budget, w *writer) error {
-	if len(rows) == 0 {
-		return nil
-	}
+// readRows reads what the output of rows needs, block by block, and returns
+// what output makes of it, in the order of rows.
+func (p *Plan) readRows(ctx context.Context, rows []topRow, b *budget, output func(*batch) ([]arrow.Array, error)) ([]arrow.Array, error) {
 	blocks, places := byBlock(rows)
-	line := &pipe[[]rowPlace, *piece]{heldBytes: p.opts.MemoryBytes / 4, pool: p.opts.Pool, work: p.readPlaces}
+	read := func(ctx context.Context, places []rowPlace) (*piece, error) { return p.readPlaces(ctx, places, output) }
+	line := &pipe[[]rowPlace, *piece]{heldBytes: p.opts.MemoryBytes / 4, pool: p.opts.Pool, work: read}
 	var parts []*piece
 	for part, err := range line.run(ctx, each2(blocks)) {
 		if err == nil {
 			err = b.take(part.bytes, "ORDER BY")
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		parts = append(parts, part)
 	}
 	all, err := joined(parts)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return w.write(all.take(places).arrays, len(rows))
+	return all.take(places).arrays, nil
 }
 
 // byBlock returns the rows of each block, in the order of the table, and for
@@ -238,8 +253,8 @@ func each2[T any](items []T) iter.Seq2[T, error] {
 	}
 }
 
-// readPlaces computes the output of some rows of a block.
-func (p *Plan) readPlaces(ctx context.Context, places []rowPlace) (*piece, error) {
+// readPlaces reads some rows of a block.
+func (p *Plan) readPlaces(ctx context.Context, places []rowPlace, output func(*batch) ([]arrow.Array, error)) (*piece, error) {
 	t := places[0].t
 	s := &survivors{batch: &batch{n: t.rows, cols: make([]column, len(p.inputs))}}
 	s.keep(convert(places, func(l rowPlace) int32 { return l.row }))
@@ -248,7 +263,7 @@ func (p *Plan) readPlaces(ctx context.Context, places []rowPlace) (*piece, error
 	}
 	out := &piece{n: s.n}
 	var err error
-	out.arrays, err = p.project(s.batch)
+	out.arrays, err = output(s.batch)
 	out.measure()
 	return out, err
 }

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"encoding/binary"
 	"math/big"
 	mathbits "math/bits"
 
@@ -24,6 +25,18 @@ func (w wide) plus(v wide) wide {
 	lo, c := mathbits.Add64(w.lo, v.lo, 0)
 	mid, c := mathbits.Add64(w.mid, v.mid, c)
 	return wide{lo, mid, w.hi + v.hi + int64(c)}
+}
+
+// text returns the words of w as wideOfText reads them.
+func (w wide) text() string {
+	b := binary.LittleEndian.AppendUint64(make([]byte, 0, 24), w.lo)
+	b = binary.LittleEndian.AppendUint64(b, w.mid)
+	return viewString(binary.LittleEndian.AppendUint64(b, uint64(w.hi)))
+}
+
+func wideOfText(s string) wide {
+	b := []byte(s)
+	return wide{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), int64(binary.LittleEndian.Uint64(b[16:]))}
 }
 
 func (w wide) big() *big.Int {
