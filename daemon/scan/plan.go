@@ -34,7 +34,7 @@ import (
 )
 
 // Opener gives the bytes of a segment. It may hand out the same reader many
-// times and from many goroutines at once; the scan does not close readers.
+// times; the scan does not close readers. It is safe for concurrent use.
 type Opener interface {
 	OpenSegment(ctx context.Context, seg *catalog.Segment) (*format.Reader, error)
 }

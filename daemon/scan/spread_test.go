@@ -14,6 +14,7 @@ import (
 
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/expr"
+	"github.com/tarnlake/tarn/format"
 	"github.com/zeebo/xxh3"
 )
 
@@ -74,11 +75,11 @@ func nodeName(i int) string {
 	return fmt.Sprintf("n%d", i)
 }
 
-// own returns the lake for the use of one goroutine.
-func (l *lake) own() *lake {
-	c := *l
-	c.opened = map[catalog.SegmentID]int{}
-	return &c
+// shelf opens the segments of a lake for many goroutines at once.
+type shelf struct{ *lake }
+
+func (s shelf) OpenSegment(ctx context.Context, seg *catalog.Segment) (*format.Reader, error) {
+	return s.readers[seg.ID], ctx.Err()
 }
 
 var errCut = errors.New("the connection was cut")
@@ -119,7 +120,7 @@ func (n *nodes) Scan(ctx context.Context, node string, request []byte) iter.Seq2
 			yield(nil, err)
 			return
 		}
-		share.serve(ctx, n.lake.own(), send, func() (*Plan, error) { return share.planOn(n.lake.snap, n.opts) })
+		share.serve(ctx, shelf{n.lake}, send, func() (*Plan, error) { return share.planOn(n.lake.snap, n.opts) })
 	}
 }
 
@@ -201,5 +202,5 @@ func spreadRows(l *lake, q *expr.Query, opts Options, all *nodes) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	return textRows(p, p.RunSpread(context.Background(), l.own(), 0, Spread{Nodes: all}))
+	return textRows(p, p.RunSpread(context.Background(), shelf{l}, 0, Spread{Nodes: all}))
 }
