@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -36,8 +37,13 @@ func wideRows(first, n int) arrow.RecordBatch {
 // storedBatches returns the rows of a plan in their order, and how many blocks
 // came as they are stored.
 func storedBatches(p *Plan, o Opener, accept format.Features) (batches []arrow.RecordBatch, rows int64, blocks int, err error) {
+	return decoded(p, p.RunStored(context.Background(), o, accept))
+}
+
+// decoded is storedBatches for parts of a result.
+func decoded(p *Plan, parts iter.Seq2[Part, error]) (batches []arrow.RecordBatch, rows int64, blocks int, err error) {
 	var shared *format.Dictionaries
-	for part, err := range p.RunStored(context.Background(), o, accept) {
+	for part, err := range parts {
 		if err != nil {
 			return nil, 0, 0, err
 		}
