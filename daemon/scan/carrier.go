@@ -39,8 +39,8 @@ type carrier struct {
 // maxWaiting bounds the items that wait; bytes matter more.
 const maxWaiting = 64
 
-func newCarrier(part *Plan, o Opener, accept format.Features, s Spread, node string, b *budget, ahead int64) *carrier {
-	return &carrier{part: part, opener: o, accept: accept, spread: s, node: node, budget: b, ahead: ahead,
+func newCarrier(p *Plan, part portion, o Opener, accept format.Features, s Spread, b *budget) *carrier {
+	return &carrier{part: p.of(part.segments), node: part.node, places: part.places, opener: o, accept: accept, spread: s, budget: b,
 		waiting: make(chan item, maxWaiting), taken: make(chan struct{}, 1)}
 }
 

@@ -30,7 +30,10 @@ type Nodes interface {
 	Instead(segments []*catalog.Segment, failed []string, err error) string
 
 	// Scan has another node serve a share (see ParseShare) and yields the frames
-	// that it sends. An error says that the node or the way to it has failed.
+	// that it sends; they belong to the caller, who may keep them. An error, the
+	// last thing that is yielded, says that the node or the way to it has failed;
+	// one that hangs must become one in time. When the loop is left or ctx ends,
+	// the node is told to stop.
 	Scan(ctx context.Context, node string, share []byte) iter.Seq2[[]byte, error]
 }
 
@@ -40,49 +43,59 @@ type Spread struct {
 	Index uint64 // of the catalog that the query was planned on
 }
 
-// shares returns the parts of p that each node shall scan, this one last, and
-// for each of p's segments the part that it is in.
-func (p *Plan) shares(s Spread) (nodes []string, parts []*Plan, of []int) {
-	if s.Nodes == nil {
-		return []string{""}, []*Plan{p}, nil
-	}
-	segments := map[string][]*catalog.Segment{}
-	places := make([]string, len(p.segments))
-	for i, seg := range p.segments {
-		if !p.answeredBy(seg) { // else nobody has to read it
-			places[i] = s.Nodes.Place(seg)
-		}
-		segments[places[i]] = append(segments[places[i]], seg)
-	}
-	nodes = slices.Sorted(maps.Keys(segments))
-	if len(nodes) > 0 && nodes[0] == "" {
-		nodes = append(nodes[1:], "")
-	}
-	for _, node := range nodes {
-		parts = append(parts, p.of(segments[node]))
-	}
-	for _, node := range places {
-		of = append(of, slices.Index(nodes, node))
-	}
-	return nodes, parts, of
+// portion is the part of a plan that one node shall scan.
+type portion struct {
+	node     string
+	segments []*catalog.Segment
+	places   []int // of these among those of the whole plan
 }
+
+// portions divides the segments of p, those of this node last, and returns for
+// each of them which portion it is in.
+func (p *Plan) portions(s Spread) (all []portion, of []int) {
+	places := map[string][]int{}
+	for i, seg := range p.segments {
+		node := ""
+		if s.Nodes != nil && !p.answeredBy(seg) { // else nobody has to read it
+			node = s.Nodes.Place(seg)
+		}
+		places[node] = append(places[node], i)
+	}
+	names := slices.Sorted(maps.Keys(places))
+	if len(names) > 0 && names[0] == "" {
+		names = append(names[1:], "")
+	}
+	of = make([]int, len(p.segments))
+	for _, node := range names {
+		part := portion{node: node, places: places[node]}
+		for _, i := range part.places {
+			of[i] = len(all)
+			part.segments = append(part.segments, p.segments[i])
+		}
+		all = append(all, part)
+	}
+	return all, of
+}
+
+// isHere reports whether no other node has a portion.
+func isHere(all []portion) bool { return len(all) == 0 || len(all) == 1 && all[0].node == "" }
 
 // RunSpread is RunStored over several nodes: each scans its own segments, o
 // those of this node. The rows and their order are those of RunStored. A node
 // that fails is replaced by another, or by this one, as often as there are
 // nodes; the result is right, or an error ends it.
 func (p *Plan) RunSpread(ctx context.Context, o Opener, accept format.Features, s Spread) iter.Seq2[Part, error] {
-	nodes, parts, of := p.shares(s)
-	if len(parts) == 0 || len(parts) == 1 && nodes[0] == "" {
+	if s.Nodes == nil || p.limit == 0 {
+		return p.RunStored(ctx, o, accept)
+	}
+	all, of := p.portions(s)
+	if isHere(all) {
 		return p.RunStored(ctx, o, accept)
 	}
 	if !p.passesThrough() {
 		accept = 0
 	}
 	return p.result(ctx, func(w *writer) error {
-		if p.limit == 0 {
-			return nil
-		}
 		g := &gathering{p: p, of: of, budget: &budget{limit: p.opts.MemoryBytes, pool: p.opts.Pool}}
 		ctx, cancel := context.WithCancel(ctx)
 		var running sync.WaitGroup
@@ -91,24 +104,14 @@ func (p *Plan) RunSpread(ctx context.Context, o Opener, accept format.Features, 
 			running.Wait()
 			g.release()
 		}()
-		for i, part := range parts {
-			c := newCarrier(part, o, accept, s, nodes[i], g.budget, p.opts.MemoryBytes/4/int64(len(parts)))
-			c.places = placesOf(of, i)
+		for _, part := range all {
+			c := newCarrier(p, part, o, accept, s, g.budget)
+			c.ahead = p.opts.MemoryBytes / 4 / int64(len(all))
 			g.carriers = append(g.carriers, c)
 			running.Go(func() { c.run(ctx) })
 		}
 		return g.run(ctx, w)
 	})
-}
-
-// placesOf returns the places in of that are part.
-func placesOf(of []int, part int) (places []int) {
-	for i, p := range of {
-		if p == part {
-			places = append(places, i)
-		}
-	}
-	return places
 }
 
 // gathering makes one result of what shares come to.
@@ -349,15 +352,18 @@ func (m *merge) flush() error {
 
 // text tells where the plan's segments are scanned; nothing if that is here.
 func (s Spread) text(p *Plan) string {
-	nodes, parts, _ := p.shares(s)
-	if len(nodes) == 0 || len(nodes) == 1 && nodes[0] == "" {
+	if s.Nodes == nil {
 		return ""
 	}
-	where := make([]string, len(nodes))
-	for i, node := range nodes {
-		where[i] = fmt.Sprintf("%d on node %s", len(parts[i].segments), node)
-		if node == "" {
-			where[i] = fmt.Sprintf("%d here", len(parts[i].segments))
+	all, _ := p.portions(s)
+	if isHere(all) {
+		return ""
+	}
+	where := make([]string, len(all))
+	for i, part := range all {
+		where[i] = fmt.Sprintf("%d on node %s", len(part.segments), part.node)
+		if part.node == "" {
+			where[i] = fmt.Sprintf("%d here", len(part.segments))
 		}
 	}
 	return fmt.Sprintf("gather %s of %d segments: %s", p.yields(), len(p.segments), strings.Join(where, ", "))
