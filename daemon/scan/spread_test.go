@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/format"
@@ -46,6 +47,8 @@ const (
 	repeats           // the frame comes twice
 	skips             // the frame does not come
 	damages           // a byte of it is another one
+	behind            // the node has not seen the catalog's entry
+	rots              // the node cannot read the segment of that number
 	faults
 )
 
@@ -120,8 +123,30 @@ func (n *nodes) Scan(ctx context.Context, node string, request []byte) iter.Seq2
 			yield(nil, err)
 			return
 		}
-		share.serve(ctx, shelf{n.lake}, send, func() (*Plan, error) { return share.planOn(n.lake.snap, n.opts) })
+		var o Opener = shelf{n.lake}
+		if f.kind == rots {
+			o = rotten{o, share.Query.Segments[min(f.frame, len(share.Query.Segments)-1)]}
+		}
+		share.serve(ctx, o, send, func() (*Plan, error) {
+			if f.kind == behind {
+				return nil, wire.Errorf(wire.Unavailable, "this node is behind")
+			}
+			return share.planOn(n.lake.snap, n.opts)
+		})
 	}
+}
+
+// rotten cannot read one segment.
+type rotten struct {
+	Opener
+	segment string
+}
+
+func (r rotten) OpenSegment(ctx context.Context, seg *catalog.Segment) (*format.Reader, error) {
+	if seg.ID.String() == r.segment {
+		return nil, wire.Errorf(wire.Corrupt, "segment %s: a page has another checksum", seg.ID)
+	}
+	return r.Opener.OpenSegment(ctx, seg)
 }
 
 func orCut(more bool) error {
