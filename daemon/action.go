@@ -13,7 +13,6 @@ import (
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/repair"
-	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/schema"
 )
@@ -39,6 +38,17 @@ func (s *service) actions() []action {
 		{wire.ActionStatus, "tell how the node is", handler(s.status)},
 		{wire.ActionDisks, "list disks", handler(s.disks)},
 		{wire.ActionSetDisk, "change what becomes of a disk", handler(s.setDisk)},
+		{wire.ActionNodes, "list nodes", handler(s.nodes)},
+		{wire.ActionDrainNode, "move what a node holds to others", handler(s.drainNode)},
+		{wire.ActionLoseNode, "give a node up that will not come back", handler(s.loseNode)},
+		{wire.ActionRemoveNode, "forget a node", handler(s.removeNode)},
+		{wire.ActionJoinToken, "make a token for nodes to join with", handler(s.joinToken)},
+		{wire.ActionCreateToken, "make an access token", handler(s.createToken)},
+		{wire.ActionListTokens, "list access tokens", handler(s.tokens)},
+		{wire.ActionRevokeToken, "take an access token back", handler(s.revokeToken)},
+		{wire.ActionIssueCert, "issue a client's certificate", handler(s.issueCertificate)},
+		{wire.ActionListCerts, "list clients' certificates", handler(s.certificates)},
+		{wire.ActionRevokeCert, "take a client's certificate back", handler(s.revokeCertificate)},
 	}
 }
 
@@ -239,7 +249,7 @@ func (s *service) explain(ctx context.Context, q expr.Query) (wire.Explanation, 
 	if err != nil {
 		return wire.Explanation{}, err
 	}
-	e, err := p.Explain(ctx, s.n.readers, scan.Spread{})
+	e, err := p.Explain(ctx, s.n.readers, s.n.spread())
 	e.Query, e.Version = sql.Format(settled), settled.At.Version
 	return e, err
 }

@@ -15,10 +15,13 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/cluster/liveness"
+	"github.com/tarnlake/tarn/daemon/cluster/trust"
 	"github.com/tarnlake/tarn/daemon/ingest"
 	"github.com/tarnlake/tarn/daemon/members"
 	"github.com/tarnlake/tarn/daemon/scan"
@@ -34,6 +37,10 @@ type Config struct {
 	Name        string        // of the node, for people; default: the machine's
 	Listen      string        // host:port of Flight; port 0 picks a free one
 	HTTP        string        // host:port of health and metrics; empty: none
+	Join        Join          // the cluster that a new node gets into; zero: one of its own, or the one it is in
+	Gossip      string        // host:port of gossip, for a node of a cluster; default: DefaultGossip on the host of Listen
+	Advertise   string        // host:port by which other nodes reach Listen; default: what it says, or the machine's address
+	Zone        string        // failure domain above the node, such as a rack; empty: none given
 	MemoryLimit int64         // bytes the process should stay under; default DefaultMemoryLimit
 	TrashFor    time.Duration // how long deleted files can be brought back; default 24 hours
 	SendTimeout time.Duration // how long a scan waits for its client to take rows; default 5 minutes
@@ -82,6 +89,10 @@ func (c Config) withDefaults() Config {
 	if c.SendTimeout <= 0 {
 		c.SendTimeout = 5 * time.Minute
 	}
+	if c.Gossip == "" {
+		host, _, _ := net.SplitHostPort(c.Listen)
+		c.Gossip = net.JoinHostPort(host, DefaultGossip)
+	}
 	if c.Fatal == nil {
 		log := c.Logger
 		c.Fatal = func(err error) {
@@ -92,11 +103,18 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// DefaultGossip is the port of gossip.
+const DefaultGossip = "7462"
+
 // Node is a running node.
 type Node struct {
 	cfg     Config
 	id      identity
 	lock    *os.File
+	network *network                        // nil: the node is alone
+	epoch   atomic.Uint32                   // of this life; 0 before it has begun
+	serving atomic.Bool                     // the start is through
+	held    atomic.Pointer[[]liveness.Held] // judgements of the node that leads; nil on others
 	members *members.Store
 	catalog *catalog.Catalog
 	ingest  *ingest.Ingester
@@ -124,8 +142,9 @@ type Node struct {
 	once sync.Once
 }
 
-// Start opens the node of cfg.Dir, making a new one-node cluster if the
-// directory is new, and returns when it serves. ctx bounds the start only.
+// Start opens the node of cfg.Dir and returns when it serves. A new directory
+// becomes a new one-node cluster, or with cfg.Join a node of another one. ctx
+// bounds the start only: a node of a cluster waits for the others for as long.
 func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	cfg = cfg.withDefaults()
 	if err := kern.TierError(); err != nil {
@@ -133,48 +152,94 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	}
 	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), repairNow: make(chan struct{}, 1), damaged: make(chan catalog.MemberAt, 64), metrics: newMetrics(), puts: newPutMemory(cfg.MemoryLimit / 4)}
 	n.scanMemory, n.parts = ReadMemory(cfg.MemoryLimit, runtime.GOMAXPROCS(0))
+	background, cancel := context.WithCancel(context.Background())
+	n.stop = cancel
 	defer func() {
 		if err != nil {
-			n.release()
+			n.abandon()
 		}
 	}()
 	LimitMemory(cfg.MemoryLimit)
 	if n.lock, err = lockDir(cfg.Dir); err != nil {
 		return nil, err
 	}
-	if err = n.openStorage(ctx); err != nil {
+	if err = n.identify(ctx); err != nil {
 		return nil, err
 	}
-	background, cancel := context.WithCancel(context.Background())
-	n.stop = cancel
+	if err = n.openStorage(background); err != nil {
+		return nil, err
+	}
+	if err = n.begin(ctx); err != nil {
+		return nil, err
+	}
 	n.wg.Go(func() { n.maintain(background) })
 	n.wg.Go(func() { n.keepRepaired(background) })
-	if err = n.serve(); err != nil {
-		return nil, err
+	n.serving.Store(true)
+	if n.network == nil {
+		n.serve(n.listener)
 	}
 	return n, nil
 }
 
-// openStorage opens medium and catalog, begins a new epoch and settles what
-// the last life of the node left behind.
-func (n *Node) openStorage(ctx context.Context) (err error) {
-	fresh := false
-	if n.id, fresh, err = loadIdentity(n.cfg.Dir); err != nil {
+// identify finds out who this node is, and makes it somebody if it is new: of
+// a cluster of its own, or of one that lets it in.
+func (n *Node) identify(ctx context.Context) error {
+	cluster, err := n.cfg.Join.clusterOf()
+	if err != nil {
 		return err
 	}
+	if n.id, err = loadIdentity(n.cfg.Dir, cluster); err != nil {
+		return err
+	}
+	if cluster != "" && cluster != n.id.Cluster {
+		return wire.Errorf(wire.Conflict, "the node in %s is of cluster %s; the join token is for %s", n.cfg.Dir, n.id.Cluster, cluster).
+			WithHint("a node stays in its cluster: join with an empty directory")
+	}
+	if n.listener, err = net.Listen("tcp", n.cfg.Listen); err != nil {
+		return wire.Errorf(wire.Unavailable, "listening on %s: %w", n.cfg.Listen, err).
+			WithHint("another node may run there; choose another port with --listen")
+	}
+	if n.id.Joining {
+		return n.join(ctx, advertised(n.cfg, n.listener))
+	}
+	return n.checkExposed()
+}
+
+// checkExposed refuses to show a node without TLS to a network.
+func (n *Node) checkExposed() error {
+	addr, ok := n.listener.Addr().(*net.TCPAddr)
+	if n.id.Secured || !ok || addr.IP.IsLoopback() {
+		return nil
+	}
+	return wire.Errorf(wire.InvalidArgument, "a node without TLS listens on loopback only, not on %s", n.listener.Addr()).
+		WithHint("tarn cluster init --dir %s gives it certificates; then start it again", n.cfg.Dir)
+}
+
+// openStorage opens disks and catalog. In a cluster other nodes are answered
+// from then on, for they may need this one before its own start is through.
+func (n *Node) openStorage(background context.Context) error {
 	media, err := openDisks(n.cfg, &n.id)
 	if err != nil {
 		return err
 	}
 	n.members = members.NewStore(media...)
-	n.catalog, err = catalog.Open(catalog.Config{
-		Dir: raftDir(n.cfg.Dir), Node: n.id.Node, Cluster: n.id.Cluster, Bootstrap: fresh,
+	cfg := catalog.Config{
+		Dir: raftDir(n.cfg.Dir), Node: n.id.Node, Cluster: n.id.Cluster,
 		Logger: n.cfg.Logger, Now: time.Now, Fatal: n.cfg.Fatal,
-	})
-	if err != nil {
+	}
+	if n.id.Secured {
+		if n.network, err = openNetwork(n.cfg, n.id, n.listener, n.ownEpoch); err != nil {
+			return err
+		}
+		n.members.Reach(n.network.peers.Disk)
+		cfg.Transport, cfg.Peers, cfg.Join = n.network.transport, n.network.peers, n.id.fresh
+	} else {
+		cfg.Bootstrap = n.id.fresh
+	}
+	if n.catalog, err = catalog.Open(cfg); err != nil {
 		return fmt.Errorf("opening the catalog: %w", err)
 	}
-	if fresh {
+	if n.id.fresh {
 		if err = n.id.settle(n.cfg.Dir); err != nil {
 			return err
 		}
@@ -182,34 +247,64 @@ func (n *Node) openStorage(ctx context.Context) (err error) {
 	if err = n.catalog.KeepBallast(); err != nil {
 		return err
 	}
-	r, err := n.begin(ctx)
+	n.readers = newReaders(n.members, n.catalog.View, n.reportDamage, n.parts)
+	if n.network != nil {
+		n.startNetwork(background)
+	}
+	return n.serveHTTP()
+}
+
+func (n *Node) ownEpoch() catalog.Epoch { return catalog.Epoch(n.epoch.Load()) }
+
+// startNetwork begins to answer the other nodes, and to keep in touch.
+func (n *Node) startNetwork(background context.Context) {
+	w := n.network
+	w.catalog.Store(n.catalog)
+	n.wg.Go(func() {
+		if err := w.splitter.Serve(); err != nil {
+			n.fail(fmt.Errorf("serving %s: %w", n.listener.Addr(), err))
+		}
+	})
+	n.wg.Go(func() {
+		trust.ServeJoins(background, w.splitter.Listener(trust.ProtocolJoin), w.refusals, n.admit)
+	})
+	n.wg.Go(func() { w.renewer.Run(background) })
+	n.wg.Go(func() { w.keepInTouch(background) })
+	n.wg.Go(func() { n.lead(background) })
+	n.serve(w.listener())
+}
+
+// begin catches up with the cluster, registers the node and its disks, opens an epoch, and sees to it that
+// there is a place for fresh segments. Then it settles what the last life of
+// the node left behind.
+func (n *Node) begin(ctx context.Context) error {
+	if err := n.catalog.Ready(ctx); err != nil {
+		return err
+	}
+	reg, err := n.registration()
 	if err != nil {
 		return err
 	}
-	n.readers = newReaders(n.members, n.catalog.View, n.reportDamage, n.parts)
+	if _, err := n.propose(ctx, catalog.Command{RegisterNode: reg}); err != nil {
+		return fmt.Errorf("registering the node: %w", err)
+	}
+	r, err := n.propose(ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: n.id.Node}})
+	if err != nil {
+		return fmt.Errorf("opening an epoch: %w", err)
+	}
+	n.epoch.Store(uint32(r.Epoch))
+	if n.network != nil {
+		n.network.tell(r.Epoch)
+	}
+	if err := n.place(ctx); err != nil {
+		return err
+	}
 	n.ingest = ingest.New(ingest.Config{
 		Catalog: n.catalog, Members: n.members, Epoch: r.Epoch, Cluster: n.id.Cluster,
 		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 4,
 	})
 	n.reconcile(ctx)
 	return nil
-}
-
-// begin registers the node and its disks, opens an epoch, and sees to it that
-// there is a place for fresh segments.
-func (n *Node) begin(ctx context.Context) (catalog.Result, error) {
-	reg, err := n.registration()
-	if err != nil {
-		return catalog.Result{}, err
-	}
-	if _, err := n.propose(ctx, catalog.Command{RegisterNode: reg}); err != nil {
-		return catalog.Result{}, fmt.Errorf("registering the node: %w", err)
-	}
-	r, err := n.propose(ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: n.id.Node}})
-	if err != nil {
-		return r, fmt.Errorf("opening an epoch: %w", err)
-	}
-	return r, n.place(ctx)
 }
 
 // propose puts a command through the catalog; a rejection is an error.
@@ -221,18 +316,18 @@ func (n *Node) propose(ctx context.Context, cmd catalog.Command) (catalog.Result
 	return r, err
 }
 
-// serve opens both ports and answers on them in the background.
-func (n *Node) serve() (err error) {
-	if n.listener, err = net.Listen("tcp", n.cfg.Listen); err != nil {
-		return wire.Errorf(wire.Unavailable, "listening on %s: %w", n.cfg.Listen, err).
-			WithHint("another node may run there; choose another port with --listen")
-	}
+// serve answers calls in the background.
+func (n *Node) serve(l net.Listener) {
 	n.grpc = n.newGRPC()
 	n.wg.Go(func() {
-		if err := n.grpc.Serve(n.listener); err != nil {
+		if err := n.grpc.Serve(l); err != nil {
 			n.fail(fmt.Errorf("serving Flight: %w", err))
 		}
 	})
+}
+
+// serveHTTP opens the port of health and metrics, if there is to be one.
+func (n *Node) serveHTTP() error {
 	if n.cfg.HTTP == "" {
 		return nil
 	}
@@ -283,15 +378,23 @@ const stopGrace = 5 * time.Second
 
 func (n *Node) shut(reason error) {
 	n.once.Do(func() {
-		n.ingest.Close()
-		n.drain()
-		if n.http != nil {
-			n.http.Close()
+		n.serving.Store(false)
+		if n.ingest != nil {
+			n.ingest.Close()
 		}
-		n.stop()
-		n.wg.Wait()
+		n.drain()
 		n.err = errors.Join(reason, n.release())
 		close(n.end)
+	})
+}
+
+// abandon ends a start that has failed.
+func (n *Node) abandon() {
+	n.once.Do(func() {
+		if n.grpc != nil {
+			n.grpc.Stop()
+		}
+		_ = n.release() // why it failed says more
 	})
 }
 
@@ -299,6 +402,9 @@ func (n *Node) shut(reason error) {
 // and ends what is left: idle streams, of which appenders keep many, and
 // scans that take longer.
 func (n *Node) drain() {
+	if n.grpc == nil {
+		return // it has not begun
+	}
 	go n.grpc.GracefulStop()
 	idle, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -315,20 +421,27 @@ func (n *Node) drain() {
 	close(stopped)
 }
 
-// release gives back what openStorage and lockDir took.
+// release ends what runs in the background and gives back what the start took.
 func (n *Node) release() error {
 	var errs []error
-	if n.stop != nil {
-		n.stop()
+	n.stop()
+	if n.http != nil {
+		n.http.Close()
 	}
+	if n.network != nil {
+		errs = append(errs, n.network.leave())
+	} else if n.listener != nil {
+		n.listener.Close()
+	}
+	n.wg.Wait()
 	if n.ingest != nil {
 		n.ingest.Close()
 	}
-	if n.listener != nil {
-		n.listener.Close()
-	}
 	if n.catalog != nil {
 		errs = append(errs, n.catalog.Close())
+	}
+	if n.network != nil {
+		errs = append(errs, n.network.close())
 	}
 	if n.lock != nil {
 		errs = append(errs, n.lock.Close())

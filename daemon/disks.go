@@ -162,7 +162,10 @@ func absolute(dir, path string) string {
 
 // registration is what the node says of itself when it starts.
 func (n *Node) registration() (*catalog.RegisterNode, error) {
-	reg := &catalog.RegisterNode{Node: n.id.Node, Name: n.cfg.Name, Version: n.cfg.Version}
+	reg := &catalog.RegisterNode{Node: n.id.Node, Name: n.cfg.Name, Version: n.cfg.Version, Zone: n.cfg.Zone}
+	if w := n.network; w != nil {
+		reg.Address, reg.Gossip = w.address, w.gossip.Addr()
+	}
 	for _, m := range n.members.Media() {
 		space, err := m.Space()
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/tarnlake/tarn/client/sql"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/peer"
 	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/format"
@@ -39,16 +40,26 @@ const maxSend = 3 << 20
 func (n *Node) maxReceive() int { return int(min(max(n.cfg.MemoryLimit/8, 16<<20), 256<<20)) }
 
 func (n *Node) newGRPC() *grpc.Server {
-	s := grpc.NewServer(
+	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(n.maxReceive()),
-		grpc.NumStreamWorkers(uint32(2*runtime.GOMAXPROCS(0))), // whose stacks have grown already
+		grpc.NumStreamWorkers(uint32(2 * runtime.GOMAXPROCS(0))), // whose stacks have grown already
 		grpc.ForceServerCodecV2(wire.Codec()),
 		grpc.InitialWindowSize(wire.PutAhead), grpc.InitialConnWindowSize(wire.PutAhead),
 		grpc.ReadBufferSize(wire.SocketBytes), grpc.WriteBufferSize(wire.SocketBytes),
 		grpc.ChainUnaryInterceptor(n.guardUnary),
 		grpc.ChainStreamInterceptor(n.guardStream),
-	)
+	}
+	if n.network != nil {
+		options = append(options, n.network.guard.ServerOptions()...)
+	}
+	s := grpc.NewServer(options...)
 	flight.RegisterFlightServiceServer(s, &service{n: n})
+	if n.network != nil {
+		peer.Register(s, peer.ServerConfig{
+			Cluster: n.id.Cluster, Node: n.id.Node, Version: n.cfg.Version, Epoch: n.ownEpoch, Members: n.members, Catalog: n.catalog,
+			Scan: n.scanShare,
+		})
+	}
 	return s
 }
 
@@ -58,6 +69,9 @@ const doPut = "/arrow.flight.protocol.FlightService/DoPut"
 // call, and count and log what fails.
 func (n *Node) guardUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (res any, err error) {
 	defer func() { err = n.guard(info.FullMethod, recover(), err) }()
+	if err := n.begun(info.FullMethod); err != nil {
+		return nil, err
+	}
 	n.work.RLock()
 	defer n.work.RUnlock()
 	return handle(ctx, req)
@@ -65,11 +79,25 @@ func (n *Node) guardUnary(ctx context.Context, req any, info *grpc.UnaryServerIn
 
 func (n *Node) guardStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 	defer func() { err = n.guard(info.FullMethod, recover(), err) }()
+	if err := n.begun(info.FullMethod); err != nil {
+		return err
+	}
 	if info.FullMethod != doPut { // which knows when it works and when it waits
 		n.work.RLock()
 		defer n.work.RUnlock()
 	}
 	return handle(srv, stream)
+}
+
+var errStarting = wire.Errorf(wire.Unavailable, "the node is starting: it catches up with its cluster").WithHint("ask again, or another node")
+
+// begun refuses clients until the start is through. Nodes are answered: theirs
+// may wait for this one.
+func (n *Node) begun(method string) error {
+	if n.serving.Load() || strings.HasPrefix(method, "/"+peer.ServiceName+"/") {
+		return nil
+	}
+	return errStarting
 }
 
 func (n *Node) guard(method string, panicked any, err error) error {
@@ -201,7 +229,7 @@ func (s *service) DoGet(t *flight.Ticket, stream flight.FlightService_DoGetServe
 	s.n.metrics.scans.Inc()
 	return watched(ctx, s.n.cfg.SendTimeout, func(ctx context.Context, out *sender) error {
 		w := wire.NewBatchWriter(stream, p.Schema(), true)
-		for part, err := range p.RunStored(ctx, s.n.readers, acceptedPages(ctx)) {
+		for part, err := range p.RunSpread(ctx, s.n.readers, acceptedPages(ctx), s.n.spread()) {
 			if err != nil {
 				return scanError(ctx, err)
 			}

@@ -20,6 +20,9 @@ import (
 //	LOCK        held while the node runs
 //	raft/       the catalog's log and snapshots
 //	media/0/    a disk of its own, unless it was given others: see openDisks
+//	node.pem    its certificate and key, in a cluster
+//	fellows.json  where the other nodes of the cluster were when it last knew
+//	node.key    of a node that is joining and has no certificate yet
 func raftDir(dir string) string { return filepath.Join(dir, "raft") }
 
 // identity is node.json. A node is its UUID, never its name or address.
@@ -31,42 +34,52 @@ type identity struct {
 	// Disks are the media of this node and where they are mounted.
 	Disks []diskPlace `json:"disks,omitempty"`
 
+	// Secured is set when the node has its certificate: from then on it speaks
+	// TLS only, and others may join its cluster.
+	Secured bool `json:"secured,omitempty"`
+
+	// Joining is set while the node waits to be let into its cluster, which
+	// has not heard of it yet, as far as it knows.
+	Joining bool `json:"joining,omitempty"`
+
 	// Settled is set when the first start has got through: from then on a
 	// missing medium or catalog is a fault, never something to make anew.
 	Settled bool `json:"settled"`
 
-	fresh bool // this start is the first
+	fresh bool // no start has got through yet
 }
 
 const identityVersion = 1
 
 // loadIdentity reads node.json, or makes it in a directory that holds nothing
-// yet. fresh is true until a first start has got through.
-func loadIdentity(dir string) (id identity, fresh bool, err error) {
+// yet, for a node of a cluster; empty: of one that it makes.
+func loadIdentity(dir, cluster string) (id identity, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, "node.json"))
 	if errors.Is(err, fs.ErrNotExist) {
-		id, err = newIdentity(dir)
-		return id, true, err
+		return newIdentity(dir, cluster)
 	}
 	if err != nil {
-		return id, false, err
+		return id, err
 	}
 	if err := json.Unmarshal(b, &id); err != nil {
-		return id, false, wire.Errorf(wire.Corrupt, "%s does not parse: %w", filepath.Join(dir, "node.json"), err)
+		return id, wire.Errorf(wire.Corrupt, "%s does not parse: %w", filepath.Join(dir, "node.json"), err)
 	}
 	if id.FormatVersion != identityVersion {
-		return id, false, wire.Errorf(wire.Unsupported, "%s was written by format version %d; this build knows %d", dir, id.FormatVersion, identityVersion).
+		return id, wire.Errorf(wire.Unsupported, "%s was written by format version %d; this build knows %d", dir, id.FormatVersion, identityVersion).
 			WithHint("use a newer tarn")
 	}
 	id.fresh = !id.Settled
-	return id, !id.Settled, nil
+	return id, nil
 }
 
-func newIdentity(dir string) (identity, error) {
+func newIdentity(dir, cluster string) (identity, error) {
 	if err := refuseForeign(dir); err != nil {
 		return identity{}, err
 	}
-	id := identity{FormatVersion: identityVersion, Node: uuid.NewString(), Cluster: uuid.NewString(), fresh: true}
+	id := identity{FormatVersion: identityVersion, Node: uuid.NewString(), Cluster: cluster, Joining: cluster != "", fresh: true}
+	if cluster == "" {
+		id.Cluster = uuid.NewString()
+	}
 	return id, id.write(dir)
 }
 
@@ -108,19 +121,24 @@ func (id identity) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(dir, identityTmp)
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	return replaceFile(filepath.Join(dir, "node.json"), append(b, '\n'), 0o644)
+}
+
+// replaceFile writes a file so that a crash leaves the old or the new one.
+func replaceFile(path string, b []byte, mode fs.FileMode) error {
+	tmp := path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(b, '\n'))
+	_, err = f.Write(b)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", tmp, err)
 	}
-	if err := os.Rename(tmp, filepath.Join(dir, "node.json")); err != nil {
+	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(filepath.Dir(path))
 }
 
 func syncDir(dir string) error {
@@ -133,7 +151,7 @@ func syncDir(dir string) error {
 
 const (
 	lockName    = "LOCK"
-	identityTmp = "node.json.tmp"
+	identityTmp = "node.json.tmp" // of replaceFile
 )
 
 // lockDir makes dir where needed and takes the node's lock in it, which leaves

@@ -54,7 +54,7 @@ func (c trashClock) olderThan(age time.Duration) func(index uint64) bool {
 
 // expire drops old versions and trashes the segments that went with them.
 func (n *Node) expire(ctx context.Context) {
-	if n.catalog.View().Expirable(time.Now()) {
+	if n.catalog.Leads() && n.catalog.View().Expirable(time.Now()) {
 		if _, err := n.catalog.Propose(ctx, catalog.Command{ExpireVersions: &catalog.ExpireVersions{}}); err != nil {
 			n.cfg.Logger.Warn("dropping old versions", "error", err)
 			return

@@ -16,8 +16,12 @@ const movesAtOnce = 16
 // rebuild.
 const repairEvery = 2 * time.Second
 
-// place gives the placement groups the disks that they should have.
+// place gives the placement groups the disks that they should have. In a
+// cluster that is for the node that leads.
 func (n *Node) place(ctx context.Context) error {
+	if !n.catalog.Leads() {
+		return nil
+	}
 	plan, err := repair.Placement(n.catalog.View(), movesAtOnce)
 	if err != nil {
 		return err

@@ -25,16 +25,21 @@ type serverFile struct {
 	TrashFor    string   `toml:"trash_for"`
 	SendTimeout string   `toml:"send_timeout"`
 	LogLevel    string   `toml:"log_level"`
+	Gossip      string   `toml:"gossip"`
+	Advertise   string   `toml:"advertise"`
+	Zone        string   `toml:"zone"`
+	Join        string   `toml:"join"`
 }
 
 // serverKeys are the keys of serverFile.
-var serverKeys = []string{"dir", "name", "disk", "listen", "http", "memory_limit", "trash_for", "send_timeout", "log_level"}
+var serverKeys = []string{"dir", "name", "disk", "listen", "http", "memory_limit", "trash_for", "send_timeout", "log_level", "gossip", "advertise", "zone", "join"}
 
 // value returns the value of a key.
 func (f *serverFile) value(key string) string {
 	return map[string]string{
 		"dir": f.Dir, "name": f.Name, "listen": f.Listen, "http": f.HTTP,
 		"memory_limit": sizeText(f.MemoryLimit), "trash_for": f.TrashFor, "send_timeout": f.SendTimeout, "log_level": f.LogLevel,
+		"gossip": f.Gossip, "advertise": f.Advertise, "zone": f.Zone, "join": f.Join,
 	}[key]
 }
 

@@ -18,13 +18,16 @@ func (a *app) serverCommand() *cobra.Command {
 		Use:   "server --dir DIR",
 		Short: "Run a node",
 		Long: `Run a node until SIGINT or SIGTERM. The first start in an empty or missing
-directory makes a new one-node cluster there.
+directory makes a new one-node cluster there, or with --join a node of a cluster
+that is there. A node that others are to join needs certificates first: see
+"tarn cluster init". Without them it listens on loopback only.
 
 Every flag is also a key of the configuration file (memory_limit) and an
 environment variable (TARN_MEMORY_LIMIT). A flag beats the environment, which
 beats the file.`,
 		Example: `  tarn server --dir ./lake
-  tarn server --config /etc/tarn.toml --listen 0.0.0.0:7460`,
+  tarn server --config /etc/tarn.toml --listen 0.0.0.0:7460
+  tarn server --dir ./lake --listen 0.0.0.0:7460 --join rack1:7460 --token @join.token`,
 		Args: args(cobra.NoArgs),
 	}
 	flags := c.Flags()
@@ -32,6 +35,11 @@ beats the file.`,
 	flags.StringArray("disk", nil, "`PATH[,tier=TIER]` of a disk for the node to use, hot, warm, cold or archive; may be repeated. Without any it uses DIR (TARN_DISK, separated by colons)")
 	flags.String("name", "", "`NAME` of the node, for people; the machine's if left out")
 	flags.String("listen", client.DefaultAddr, "`HOST:PORT` of Arrow Flight; port 0 picks a free one")
+	flags.String("join", "", "`HOST:PORT` of a node whose cluster this new node is to join, with --token")
+	flags.String("token", "", "`TOKEN` to join with, of \"tarn cluster token\", or @FILE (TARN_JOIN_TOKEN)")
+	flags.String("advertise", "", "`HOST:PORT` by which other nodes reach --listen, where that is not what it says")
+	flags.String("gossip", "", "`HOST:PORT` of gossip, UDP and TCP, of a node of a cluster; port "+daemon.DefaultGossip+" of the host of --listen if left out")
+	flags.String("zone", "", "`ZONE` of the node, such as its rack: copies are kept in different ones")
 	flags.String("http", "127.0.0.1:7461", "`HOST:PORT` of health and metrics, or none")
 	flags.String("memory-limit", "512MiB", "`SIZE` of memory that the process should stay under")
 	flags.String("trash-for", "24h", "`TIME` for which deleted files can be brought back")
@@ -75,6 +83,10 @@ func (a *app) serverConfig(c *cobra.Command) (cfg daemon.Config, err error) {
 	} else if err = checkAddr("--http", cfg.HTTP); err != nil {
 		return cfg, err
 	}
+	cfg.Gossip, cfg.Advertise, cfg.Zone = get("gossip"), get("advertise"), get("zone")
+	if cfg.Join, err = a.joinSettings(c, get("join")); err != nil {
+		return cfg, err
+	}
 	if cfg.MemoryLimit, err = memoryLimit(get("memory_limit")); err != nil {
 		return cfg, about("memory_limit", err)
 	}
@@ -86,6 +98,20 @@ func (a *app) serverConfig(c *cobra.Command) (cfg daemon.Config, err error) {
 	}
 	cfg.Logger, err = a.logger(get("log_level"))
 	return cfg, err
+}
+
+// joinSettings returns what a node joins with. The address may stay in the
+// configuration for ever: without a token nobody joins.
+func (a *app) joinSettings(c *cobra.Command, address string) (daemon.Join, error) {
+	given, _ := c.Flags().GetString("token")
+	if given == "" {
+		given = a.getenv("TARN_JOIN_TOKEN")
+	}
+	if given == "" || address == "" {
+		return daemon.Join{}, nil
+	}
+	token, err := tokenText(given)
+	return daemon.Join{Address: address, Token: token}, err
 }
 
 // diskSettings returns the disks of the flags, else of the environment, else

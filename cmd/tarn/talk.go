@@ -94,14 +94,18 @@ func showToken(token, ca string) ([]client.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	if path, isFile := strings.CutPrefix(token, "@"); isFile {
-		text, err := readSecret("--token", path)
-		if err != nil {
-			return nil, err
-		}
-		token = strings.TrimSpace(string(text))
+	text, err := tokenText(token)
+	return []client.Option{client.WithToken(text, pem)}, err
+}
+
+// tokenText returns a token that was given as it is, or as @FILE.
+func tokenText(given string) (string, error) {
+	path, isFile := strings.CutPrefix(given, "@")
+	if !isFile {
+		return given, nil
 	}
-	return []client.Option{client.WithToken(token, pem)}, nil
+	text, err := readSecret("--token", path)
+	return strings.TrimSpace(string(text)), err
 }
 
 // maxSecret bounds what is read of a file: more is not one of those files.

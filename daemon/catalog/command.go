@@ -133,6 +133,7 @@ type RegisterNode struct {
 	Node    string      `json:"node"` // UUID
 	Name    string      `json:"name"`
 	Address string      `json:"address,omitempty"` // host:port
+	Gossip  string      `json:"gossip,omitempty"`  // host:port
 	Zone    string      `json:"zone,omitempty"`
 	Version string      `json:"version,omitempty"`
 	Disks   []DiskFacts `json:"disks,omitempty"` // all that it has

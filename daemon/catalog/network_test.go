@@ -25,7 +25,7 @@ func TestProposeOnAnyNode(t *testing.T) {
 						t.Errorf("%s: not done", name)
 					}
 					s, err := c.nodes[rand.IntN(3)].Read(t.Context())
-					if err != nil || s.epochOf(name) == 0 {
+					if err != nil || s.EpochOf(name) == 0 {
 						t.Errorf("%s was acknowledged and is not read elsewhere: %v", name, err)
 					}
 				})
@@ -133,7 +133,7 @@ func (c *cluster) sees(ctx context.Context, m *member, name string) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	s, err := c.catalogOf(m).Read(ctx)
-	if err == nil && s.epochOf(name) == 0 {
+	if err == nil && s.EpochOf(name) == 0 {
 		c.t.Errorf("node %s: %s was acknowledged before the read, and is not in it", m.cfg.Node, name)
 	}
 	if err != nil && !slices.Contains([]wire.Code{wire.Unavailable, wire.DeadlineExceeded, wire.Canceled}, wire.FromError(err).Code) {
@@ -197,7 +197,7 @@ func TestAStaleLeaderDoesNotRead(t *testing.T) {
 			t.Fatalf("%s was not done by the majority", name)
 		}
 		c.net.mend()
-		if s, err := old.Read(t.Context()); err != nil || s.epochOf(name) == 0 {
+		if s, err := old.Read(t.Context()); err != nil || s.EpochOf(name) == 0 {
 			t.Errorf("mended: got %v; want what was acknowledged", err)
 		}
 	})

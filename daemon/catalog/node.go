@@ -14,7 +14,7 @@ func (s *State) registerNode(c RegisterNode) (Result, error) {
 	if err := s.checkNode(c); err != nil {
 		return Result{}, err
 	}
-	n := &Node{ID: c.Node, Name: c.Name, Address: c.Address, Zone: c.Zone, Version: c.Version, State: NodeUp, Since: s.time}
+	n := &Node{ID: c.Node, Name: c.Name, Address: c.Address, Gossip: c.Gossip, Zone: c.Zone, Version: c.Version, State: NodeUp, Since: s.time}
 	if old, ok := s.nodes.Get(c.Node); ok && old.State == NodeUp {
 		n.Since = old.Since
 	}
@@ -82,7 +82,7 @@ func (s *State) setNodeState(c SetNodeState) (Result, error) {
 	if !ok {
 		return Result{}, noSuchNode(c.Node)
 	}
-	if c.Epoch != 0 && c.Epoch != s.epochOf(c.Node) {
+	if c.Epoch != 0 && c.Epoch != s.EpochOf(c.Node) {
 		return Result{}, wire.Errorf(wire.Conflict, "node %q has begun another life since epoch %d", n.Name, c.Epoch)
 	}
 	switch {
@@ -176,8 +176,8 @@ func noSuchDisk(id string) error {
 	return wire.Errorf(wire.InvalidArgument, "there is no disk %q", id).WithHint("tarn disk list")
 }
 
-// epochOf returns the open epoch of a node, or 0.
-func (s *State) epochOf(node string) Epoch {
+// EpochOf returns the open epoch of a node, or 0.
+func (s *State) EpochOf(node string) Epoch {
 	var open Epoch
 	s.open.Scan(func(e Epoch, o *epoch) bool {
 		if o.node == node {
@@ -190,7 +190,7 @@ func (s *State) epochOf(node string) Epoch {
 
 // closeEpochs ends the lives of a node: nothing of them can be committed.
 func (s *State) closeEpochs(node string) {
-	for e := s.epochOf(node); e != 0; e = s.epochOf(node) {
+	for e := s.EpochOf(node); e != 0; e = s.EpochOf(node) {
 		edit(&s.open).Delete(e)
 	}
 }

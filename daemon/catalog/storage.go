@@ -18,6 +18,7 @@ type Node struct {
 	ID      string    `json:"id"`   // UUID
 	Name    string    `json:"name"` // for people
 	Address string    `json:"address,omitempty"`
+	Gossip  string    `json:"gossip,omitempty"`  // its address, a hint
 	Zone    string    `json:"zone,omitempty"`    // failure domain above the node; empty: none given
 	Version string    `json:"version,omitempty"` // of its build
 	State   NodeState `json:"state"`

@@ -37,6 +37,7 @@ const (
 	trashMember  = "TrashMember"
 	createMember = "CreateMember"
 	readMember   = "ReadMember"
+	scanShare    = "Scan"
 )
 
 func method(name string) string { return "/" + ServiceName + "/" + name }

@@ -31,6 +31,10 @@ type ServerConfig struct {
 	Members       *members.Store
 	Catalog       Catalog
 
+	// Scan does a share of a scan and sends what it comes to; nil: the node
+	// scans for nobody.
+	Scan func(ctx context.Context, share []byte, send func([]byte) error) error
+
 	// Idle is how long a member may be in the making without a word of its
 	// writer; default 2 minutes, which is several beats of a writer.
 	Idle time.Duration
@@ -62,6 +66,7 @@ var service = grpc.ServiceDesc{
 	Streams: []grpc.StreamDesc{
 		{StreamName: createMember, ClientStreams: true, Handler: streamed((*Server).createMember)},
 		{StreamName: readMember, ServerStreams: true, Handler: streamed((*Server).readMember)},
+		{StreamName: scanShare, ServerStreams: true, Handler: streamed((*Server).scan)},
 	},
 }
 

@@ -186,7 +186,7 @@ func (r *Rebuilder) Whole(ctx context.Context, at catalog.Location, slot int, di
 		return false, err
 	}
 	err = compare(ctx, d, item{at, slot})
-	if ctx.Err() != nil || errors.Is(err, members.ErrAway) {
+	if err != nil && (ctx.Err() != nil || errors.Is(err, members.ErrAway)) {
 		return false, err
 	}
 	return err == nil, nil

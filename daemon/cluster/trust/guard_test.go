@@ -354,7 +354,15 @@ func TestEveryCallHasARule(t *testing.T) {
 
 func actionNames(t *testing.T) (names []string) {
 	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), "../../../client/wire/message.go", nil, 0)
+	for _, file := range []string{"message.go", "cluster.go"} {
+		names = append(names, actionsIn(t, "../../../client/wire/"+file)...)
+	}
+	return names
+}
+
+func actionsIn(t *testing.T, file string) (names []string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,7 @@ var calls = map[string]Role{
 	peerService + "TrashMember":  Node,
 	peerService + "CreateMember": Node,
 	peerService + "ReadMember":   Node,
+	peerService + "Scan":         Node,
 }
 
 // actions is the least role of each action.
@@ -49,6 +50,17 @@ var actions = map[string]Role{
 	wire.ActionStatus:      Reader,
 	wire.ActionDisks:       Reader,
 	wire.ActionSetDisk:     Admin,
+	wire.ActionNodes:       Reader,
+	wire.ActionDrainNode:   Admin,
+	wire.ActionLoseNode:    Admin,
+	wire.ActionRemoveNode:  Admin,
+	wire.ActionJoinToken:   Admin,
+	wire.ActionCreateToken: Admin,
+	wire.ActionListTokens:  Admin,
+	wire.ActionRevokeToken: Admin,
+	wire.ActionIssueCert:   Admin,
+	wire.ActionListCerts:   Admin,
+	wire.ActionRevokeCert:  Admin,
 }
 
 // allow refuses p what only others may do, by the table rules.
@@ -61,5 +73,5 @@ func allow(p Principal, rules map[string]Role, what string) error {
 		return nil
 	}
 	return wire.Errorf(wire.PermissionDenied, "%s is a %s; to call %s takes a %s", p.Name, p.Role, what, least).
-		WithHint("an admin can make a token of that role: tarn token create --role %s", least)
+		WithHint("an admin can make a token of that role: tarn token create NAME --role %s", least)
 }

@@ -1,0 +1,118 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"time"
+
+	"github.com/tarnlake/tarn/client/credential"
+	"github.com/tarnlake/tarn/client/wire"
+)
+
+// CreateJoinToken makes a token that lets machines join as nodes. Its text is
+// shown this once.
+func (c *Client) CreateJoinToken(ctx context.Context, req wire.CreateJoinToken) (wire.Secret, error) {
+	return call[wire.Secret](ctx, c, wire.ActionJoinToken, req)
+}
+
+// CreateToken makes an access token. Its text is shown this once.
+func (c *Client) CreateToken(ctx context.Context, req wire.CreateToken) (wire.Secret, error) {
+	return call[wire.Secret](ctx, c, wire.ActionCreateToken, req)
+}
+
+// Tokens lists the access tokens, by name.
+func (c *Client) Tokens(ctx context.Context) ([]wire.Token, error) {
+	list, err := ask[wire.TokenList](ctx, c, wire.ActionListTokens, struct{}{})
+	return list.Tokens, err
+}
+
+// RevokeToken ends an access token, by its id or name.
+func (c *Client) RevokeToken(ctx context.Context, name string) error {
+	_, err := call[struct{}](ctx, c, wire.ActionRevokeToken, wire.Revoke{Name: name})
+	return err
+}
+
+// IssueCertificate has the cluster issue a certificate to a client, for a new
+// key that never leaves this machine. Zero life means a year. The result is
+// for credential.MarshalPEM.
+func (c *Client) IssueCertificate(ctx context.Context, name, role string, life time.Duration) (*tls.Certificate, error) {
+	key, err := credential.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	csr, err := credential.NewCSR(key)
+	if err != nil {
+		return nil, err
+	}
+	issued, err := call[wire.IssuedCertificate](ctx, c, wire.ActionIssueCert, wire.IssueCertificate{Name: name, Role: role, CSR: csr, For: life})
+	if err != nil {
+		return nil, err
+	}
+	cert, err := credential.NewCertificate(key, issued.Chain)
+	if err != nil {
+		return nil, err
+	}
+	return cert, c.checkIssued(cert)
+}
+
+// checkIssued makes sure that a new certificate is of the cluster that was
+// asked, and that its file will hold the authority.
+func (c *Client) checkIssued(cert *tls.Certificate) error {
+	roots := c.door.secrets.roots
+	if roots == nil { // without TLS: what the chain itself says
+		var err error
+		if roots, err = credential.NewRoots(cert.Certificate[1:]...); err != nil {
+			return err
+		}
+	}
+	_, err := roots.Verify(time.Now(), []*x509.Certificate{cert.Leaf}, x509.ExtKeyUsageClientAuth)
+	return err
+}
+
+// Certificates lists the certificates of clients, by name and age.
+func (c *Client) Certificates(ctx context.Context) ([]wire.Certificate, error) {
+	list, err := ask[wire.CertificateList](ctx, c, wire.ActionListCerts, struct{}{})
+	return list.Certificates, err
+}
+
+// RevokeCertificate ends the certificates with this serial or name.
+func (c *Client) RevokeCertificate(ctx context.Context, name string) error {
+	_, err := call[struct{}](ctx, c, wire.ActionRevokeCert, wire.Revoke{Name: name})
+	return err
+}
+
+// Authorities returns the certificates of the authorities by which the client
+// knows its cluster, in PEM: what WithToken is given.
+func (c *Client) Authorities() ([]byte, error) {
+	roots := c.door.secrets.roots
+	if roots == nil {
+		return nil, wire.Errorf(wire.InvalidArgument, "without TLS the client knows no authority").WithHint("give --cert FILE")
+	}
+	return roots.PEM(), nil
+}
+
+// Nodes lists the nodes of the cluster.
+func (c *Client) Nodes(ctx context.Context) ([]wire.Node, error) {
+	list, err := ask[wire.NodeList](ctx, c, wire.ActionNodes, struct{}{})
+	return list.Nodes, err
+}
+
+// DrainNode moves what the disks of a node hold to others.
+func (c *Client) DrainNode(ctx context.Context, node string) error {
+	_, err := call[struct{}](ctx, c, wire.ActionDrainNode, wire.NodeName{Node: node})
+	return err
+}
+
+// LoseNode gives a node up that will not come back: what its disks hold is
+// rebuilt elsewhere.
+func (c *Client) LoseNode(ctx context.Context, node string) error {
+	_, err := call[struct{}](ctx, c, wire.ActionLoseNode, wire.NodeName{Node: node})
+	return err
+}
+
+// RemoveNode forgets a node that holds nothing.
+func (c *Client) RemoveNode(ctx context.Context, node string) error {
+	_, err := call[struct{}](ctx, c, wire.ActionRemoveNode, wire.NodeName{Node: node})
+	return err
+}
