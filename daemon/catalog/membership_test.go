@@ -34,6 +34,7 @@ func TestServersComeAndGo(t *testing.T) {
 		c.must(third.Promote(t.Context(), second.cfg.Node))
 		c.must(third.Promote(t.Context(), first.cfg.Node))
 		c.settled(4)
+		time.Sleep(2 * time.Second)
 		stop()
 		c.same()
 		l.check(t, third.View())
