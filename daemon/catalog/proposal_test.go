@@ -51,7 +51,7 @@ func TestProposalsAgainstAModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, counted := NewState(), map[string]bool{}
 		index := uint64(rapid.IntRange(1, 3).Draw(t, "start"))
-		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+		for range rapid.IntRange(1, 20).Draw(t, "steps") {
 			n := rapid.IntRange(0, 3).Draw(t, "proposal")
 			id, after := fmt.Sprint("p", n), uint64(n)*proposalWindow/3
 			late := after >= index || index > after+proposalWindow
@@ -66,7 +66,7 @@ func TestProposalsAgainstAModel(t *testing.T) {
 				t.Fatalf("%s at %d was settled before, and counts", id, index)
 			}
 			counted[id] = counted[id] || took
-			if rapid.Bool().Draw(t, "restart") {
+			if rapid.IntRange(0, 9).Draw(t, "restart") == 9 { // costs the most
 				restored, err := DecodeState(bytes.NewReader(encoded(t, s)))
 				if err != nil {
 					t.Fatal(err)
