@@ -153,7 +153,7 @@ func (s *Share) planOn(snap *catalog.Snapshot, opts Options) (*Plan, error) {
 
 // Serve does the share on this node, with what o has and within the limits of
 // opts, and sends what it comes to as frames of at most MaxFrame bytes, for
-// the node that asked to read. Whatever goes wrong with the scan goes into the
+// the node that asked to read; send may keep them. Whatever goes wrong with the scan goes into the
 // last frame; the error is that of send alone. A node that has yet to see
 // Index should wait for that before it serves.
 func (s *Share) Serve(ctx context.Context, view *catalog.State, o Opener, opts Options, send func(frame []byte) error) error {

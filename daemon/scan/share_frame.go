@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/schema"
 	"github.com/zeebo/xxh3"
 )
 
@@ -52,9 +53,9 @@ const (
 	maxFailure = 64 << 10 // bytes of an error
 )
 
-// appendHeader begins a frame.
-func appendHeader(kind frameKind, number uint32, nth, agg int) []byte {
-	b := make([]byte, 4, frameHeader+64)
+// newFrame begins a frame that will have so many bytes behind its header, about.
+func newFrame(kind frameKind, number uint32, nth, agg int, size int64) []byte {
+	b := make([]byte, 4, frameHeader+size)
 	b[0] = byte(kind)
 	b = binary.LittleEndian.AppendUint32(b, number)
 	b = binary.LittleEndian.AppendUint32(b, uint32(nth))
@@ -70,18 +71,38 @@ type frameWriter struct {
 }
 
 func (w *frameWriter) frame(kind frameKind, nth, agg int, payload ...[]byte) error {
-	b := appendHeader(kind, w.next, nth, agg)
-	size := len(b)
+	size := int64(0)
 	for _, p := range payload {
-		size += len(p)
+		size += int64(len(p))
 	}
-	if size > MaxFrame {
-		return wire.Errorf(wire.LimitExceeded, "a row of the result takes %s; at most %s pass between nodes", sizeText(int64(size)), sizeText(MaxFrame)).
-			WithHint("select fewer columns, or part of the text with substr")
+	b := newFrame(kind, w.next, nth, agg, size)
+	for _, p := range payload {
+		b = append(b, p...)
+	}
+	return w.put(b)
+}
+
+func (w *frameWriter) put(frame []byte) error {
+	if len(frame) > MaxFrame {
+		return wire.Errorf(wire.LimitExceeded, "a row of the result takes %s; at most %s pass between nodes", sizeText(int64(len(frame))), sizeText(MaxFrame)).
+			WithHint("select fewer columns, or less of a long text")
 	}
 	w.next++
-	w.failed = w.send(slices.Concat(append([][]byte{b}, payload...)...))
+	w.failed = w.send(frame)
 	return w.failed
+}
+
+// batch sends a batch as an Arrow IPC stream of its own.
+func (w *frameWriter) batch(it *item, batch arrow.RecordBatch) error {
+	out := bytes.NewBuffer(newFrame(it.kind, w.next, it.nth, it.agg, schema.BatchBytes(batch)+4<<10))
+	stream := ipc.NewWriter(out, ipc.WithSchema(batch.Schema()), ipc.WithAllocator(mem))
+	if err := stream.Write(batch); err != nil {
+		return err
+	}
+	if err := stream.Close(); err != nil {
+		return err
+	}
+	return w.put(out.Bytes())
 }
 
 func (w *frameWriter) begin(request []byte, v catalog.Version) error {
@@ -96,11 +117,7 @@ func (w *frameWriter) item(it item) error {
 		return w.frame(it.kind, it.nth, 0, blockFrame(it.block)...)
 	}
 	for batch := range wire.Slices(it.batch, frameBytes) {
-		stream, err := ipcStream(batch)
-		if err == nil {
-			err = w.frame(it.kind, it.nth, it.agg, stream)
-		}
-		if err != nil {
+		if err := w.batch(&it, batch); err != nil {
 			return err
 		}
 	}
@@ -140,16 +157,6 @@ func blockFrame(b *Part) [][]byte {
 		head = binary.LittleEndian.AppendUint32(head, uint32(len(p)))
 	}
 	return append([][]byte{head}, parts...)
-}
-
-func ipcStream(batch arrow.RecordBatch) ([]byte, error) {
-	var out bytes.Buffer
-	w := ipc.NewWriter(&out, ipc.WithSchema(batch.Schema()), ipc.WithAllocator(mem))
-	if err := w.Write(batch); err != nil {
-		return nil, err
-	}
-	err := w.Close()
-	return out.Bytes(), err
 }
 
 // frameReader reads the frames of one answer. They come from a node that may
