@@ -152,6 +152,7 @@ func (d *door) options() []grpc.DialOption {
 		grpc.WithResolvers(r),
 		grpc.WithContextDialer(d.dial),
 		grpc.WithTransportCredentials(d.secrets.transport()),
+		grpc.WithAuthority(credential.NodeName),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: soon, MinConnectTimeout: connectTime}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageBytes), grpc.ForceCodecV2(wire.Codec())),
 		grpc.WithInitialWindowSize(wire.ReadAhead), grpc.WithInitialConnWindowSize(wire.ReadAhead),

@@ -124,7 +124,7 @@ func (shaken) ClientHandshake(_ context.Context, _ string, conn net.Conn) (net.C
 }
 
 func (shaken) Info() credentials.ProtocolInfo {
-	return credentials.ProtocolInfo{SecurityProtocol: "tls", ServerName: credential.NodeName}
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
 }
 
 func (s shaken) Clone() credentials.TransportCredentials { return s }

@@ -381,29 +381,36 @@ func (w *Writer) Abort() error {
 const discardTime = 2 * time.Second
 
 // Discard moves the members of a stripe that no commit refers to, or ever
-// will, to the trash; index is that of the state that says so. Other nodes do
-// so only when their own state says the same, which it does not as long as the
-// epoch that wrote the segment is open: what stays with them goes by that
-// verdict later.
+// will, to the trash; index is that of the state that says so. Placed names the
+// disks of all slots. Other nodes do so only when their own state says the
+// same, which it does not as long as the epoch that wrote the segment is open:
+// what stays with them goes by that verdict later.
 func (s *Store) Discard(st catalog.NewStripe, index uint64) error {
 	ctx, cancel := context.WithTimeout(context.Background(), discardTime)
 	defer cancel()
+	scheme := schemeOf(st)
 	errs := make([]error, len(st.Placed))
 	var calls sync.WaitGroup
 	for i, id := range st.Placed {
-		if id == "" {
-			continue
-		}
 		disk, err := s.Disk(id)
-		if err != nil {
+		if id == "" || err != nil {
 			continue
 		}
+		file := st.FileOf(scheme, i)
 		if _, here := s.Medium(id); here {
-			errs[i] = disk.Trash(ctx, catalog.SegmentFile(st.ID), index)
+			errs[i] = disk.Trash(ctx, file, index)
 			continue
 		}
-		calls.Go(func() { _ = disk.Trash(ctx, catalog.SegmentFile(st.ID), index) }) // its own node sees to it otherwise
+		calls.Go(func() { _ = disk.Trash(ctx, file, index) }) // its own node sees to it otherwise
 	}
 	calls.Wait()
 	return errors.Join(errs...)
+}
+
+// schemeOf returns the scheme of a stripe whose slots are all in Placed.
+func schemeOf(st catalog.NewStripe) tiering.Scheme {
+	if len(st.Data) > 1 {
+		return tiering.Scheme{Data: len(st.Placed) - len(st.Parity), Parity: len(st.Parity)}
+	}
+	return tiering.Scheme{Data: 1, Parity: len(st.Placed) - 1}
 }

@@ -13,21 +13,27 @@ import (
 )
 
 // Placement returns the commands that bring the placement groups nearer to
-// what the disks call for: groups for tiers that have too few, more copies
-// where the cluster has grown, and other disks for slots whose disk is lost,
-// drained or fuller than others. No more than most slots move at a time. A
-// state that needs nothing gives none.
+// what the disks call for: groups for tiers that have too few, of copies for
+// fresh segments and with parity for merged ones; more copies where the
+// cluster has grown; and other disks for slots whose disk is lost, drained or
+// fuller than others. No more than most slots move at a time. A state that
+// needs nothing gives none.
 func Placement(view *catalog.State, most int) ([]catalog.SetGroup, error) {
 	var all []catalog.SetGroup
+	last := catalog.GroupID(0)
 	for _, tier := range tiers(view) {
 		p, err := newPlacing(view, tier)
 		if err != nil {
 			return nil, fmt.Errorf("tier %s: %w", tier, err)
 		}
-		p.add()
+		p.last = max(p.last, last) // ids that another tier has taken
+		p.add(p.want.L0, tiering.Scheme.Copies)
+		if !p.want.Merged.Copies() {
+			p.add(p.want.Merged, func(s tiering.Scheme) bool { return s == p.want.Merged })
+		}
 		p.widen()
 		p.move(most - p.moving())
-		all = append(all, p.out...)
+		all, last = append(all, p.out...), p.last
 	}
 	return all, nil
 }
@@ -48,7 +54,7 @@ type placing struct {
 	view   *catalog.State
 	tier   string
 	disks  *tiering.Topology
-	want   tiering.Scheme // of copies
+	want   tiering.Schemes
 	groups []catalog.Group
 	last   catalog.GroupID // of all tiers
 	out    []catalog.SetGroup
@@ -57,7 +63,7 @@ type placing struct {
 func newPlacing(view *catalog.State, tier string) (*placing, error) {
 	p := &placing{view: view, tier: tier}
 	disks := disksOf(view, tier)
-	p.want = tiering.DefaultSchemes(tiering.ShapeOf(disks)).L0
+	p.want = tiering.DefaultSchemes(tiering.ShapeOf(disks))
 	for _, g := range view.Groups() {
 		p.last = max(p.last, g.ID)
 		if g.Tier == tier {
@@ -67,6 +73,11 @@ func newPlacing(view *catalog.State, tier string) (*placing, error) {
 	var err error
 	p.disks, err = tiering.NewTopology(disks, tier)
 	return p, err
+}
+
+// MergedScheme returns how merged segments of a tier are to be kept.
+func MergedScheme(view *catalog.State, tier string) tiering.Scheme {
+	return tiering.DefaultSchemes(tiering.ShapeOf(disksOf(view, tier))).Merged
 }
 
 // disksOf returns the disks of a tier that are not lost, as placement sees
@@ -90,36 +101,38 @@ func disksOf(view *catalog.State, tier string) []tiering.Disk {
 	return all
 }
 
-// add makes groups of copies, as many as the disks should have.
-func (p *placing) add() {
+// add makes groups of a scheme, as many as the disks should have; those count
+// that have one like it. Groups of schemes that the cluster has outgrown keep
+// their stripes and get no more.
+func (p *placing) add(scheme tiering.Scheme, like func(tiering.Scheme) bool) {
 	there := 0
 	for _, g := range p.groups {
-		if g.Scheme.Copies() {
+		if like(g.Scheme) {
 			there++
 		}
 	}
-	for ; there < p.disks.Groups(p.want); there++ {
-		g := tiering.Group{ID: uint64(p.last) + 1, Scheme: p.want}
+	for ; there < p.disks.Groups(scheme); there++ {
+		g := tiering.Group{ID: uint64(p.last) + 1, Scheme: scheme}
 		slots, err := p.disks.Place(g)
 		if err != nil {
 			return // too few disks: there is nothing better than waiting for more
 		}
 		p.last++
-		p.out = append(p.out, catalog.SetGroup{ID: p.last, Tier: p.tier, Scheme: p.want, Disks: slots})
+		p.out = append(p.out, catalog.SetGroup{ID: p.last, Tier: p.tier, Scheme: scheme, Disks: slots})
 	}
 }
 
 // widen gives groups of copies as many as the cluster can have by now.
 func (p *placing) widen() {
 	for i, g := range p.groups {
-		if !g.Scheme.Copies() || g.Scheme.Parity >= p.want.Parity || movingSlots(g) > 0 {
+		if !g.Scheme.Copies() || g.Scheme.Parity >= p.want.L0.Parity || movingSlots(g) > 0 {
 			continue
 		}
-		slots, err := p.disks.Place(tiering.Group{ID: uint64(g.ID), Scheme: p.want, Slots: slotsOf(g)})
+		slots, err := p.disks.Place(tiering.Group{ID: uint64(g.ID), Scheme: p.want.L0, Slots: slotsOf(g)})
 		if err != nil || !slices.Equal(slots[:len(g.Slots)], slotsOf(g)) {
 			continue // a slot has to move first
 		}
-		p.out = append(p.out, catalog.SetGroup{ID: g.ID, IfIndex: g.Index, Tier: g.Tier, Scheme: p.want, Disks: slots})
+		p.out = append(p.out, catalog.SetGroup{ID: g.ID, IfIndex: g.Index, Tier: g.Tier, Scheme: p.want.L0, Disks: slots})
 		p.groups[i].Slots = nil // done for now
 	}
 }

@@ -1,0 +1,232 @@
+package members
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/tiering"
+	"github.com/zeebo/xxh3"
+)
+
+// Sealing is a stripe with parity in the making: data members are written one
+// after the other, each to the disk of its slot, then parity is made of what
+// is on the disks, and all of it is read back. It is not safe for concurrent
+// use; it ends with Seal or Abort.
+type Sealing struct {
+	store *Store
+	index uint64 // of the state that chose the group
+	group catalog.Group
+	file  *tiering.Writer // data member under way
+	id    catalog.SegmentID
+	made  catalog.NewStripe
+}
+
+// BeginStripe begins a stripe in a placement group of that scheme all of whose
+// disks take members. Stripes spread over such groups by their ids; without
+// any the error is wire.Unavailable.
+func (s *Store) BeginStripe(view *catalog.State, scheme tiering.Scheme, id catalog.SegmentID) (*Sealing, error) {
+	groups := s.openGroups(view, scheme)
+	if len(groups) == 0 {
+		return nil, wire.Errorf(wire.Unavailable, "no placement group of %s has all of its disks", scheme).WithHint("tarn disk list")
+	}
+	luck := func(g catalog.Group) uint64 { return xxh3.HashString(fmt.Sprint(id, g.ID)) }
+	g := slices.MaxFunc(groups, func(a, b catalog.Group) int { return cmp.Compare(luck(a), luck(b)) })
+	return &Sealing{store: s, index: view.Index(), group: g, made: catalog.NewStripe{
+		Stripe: catalog.Stripe{Group: g.ID}, Placed: make([]string, g.Scheme.Width()),
+	}}, nil
+}
+
+// openGroups returns the groups of a scheme whose disks all take members.
+func (s *Store) openGroups(view *catalog.State, scheme tiering.Scheme) []catalog.Group {
+	return slices.DeleteFunc(view.Groups(), func(g catalog.Group) bool {
+		closed := func(slot catalog.Slot) bool { return !s.Takes(view, slot.Disk) }
+		return g.Tier != ingestTier || g.Scheme != scheme || slices.ContainsFunc(g.Slots, closed)
+	})
+}
+
+// CanStripe reports whether a stripe of the scheme, which is one with parity,
+// could be begun.
+func (s *Store) CanStripe(view *catalog.State, scheme tiering.Scheme) bool {
+	return !scheme.Copies() && len(s.openGroups(view, scheme)) > 0
+}
+
+// Create begins the next data member. The last one has ended.
+func (s *Sealing) Create(id catalog.SegmentID) (err error) {
+	if s.file != nil || len(s.made.Data) == s.group.Scheme.Data {
+		panic("BUG: members: a data member that the stripe has no room for")
+	}
+	s.id = id
+	s.file, err = s.create(len(s.made.Data), catalog.SegmentFile(id))
+	return err
+}
+
+// create begins the file of a slot.
+func (s *Sealing) create(slot int, file catalog.MemberFile) (*tiering.Writer, error) {
+	m, here := s.store.Medium(s.group.Slots[slot].Disk)
+	if !here {
+		return nil, wire.Errorf(wire.Unavailable, "disk %s is not in this node", s.group.Slots[slot].Disk)
+	}
+	return m.Create(file.String())
+}
+
+// Write appends to the data member.
+func (s *Sealing) Write(p []byte) (int, error) { return s.file.Write(p) }
+
+// Commit makes the data member durable.
+func (s *Sealing) Commit() (catalog.Member, error) {
+	r, err := s.file.Commit()
+	s.file = nil
+	if err != nil {
+		return catalog.Member{}, err
+	}
+	m := catalog.Member{Segment: s.id, Bytes: r.Size, Hash: r.Hash}
+	s.placed(len(s.made.Data))
+	if s.made.Data = append(s.made.Data, m); len(s.made.Data) == 1 {
+		s.made.ID = s.id
+	}
+	return m, nil
+}
+
+func (s *Sealing) placed(slot int) { s.made.Placed[slot] = s.group.Slots[slot].Disk }
+
+// Seal writes the parity of two data members or more, reads every member back
+// from its disk and returns the stripe of a commit. When it fails nothing is
+// left of the stripe.
+func (s *Sealing) Seal(ctx context.Context) (catalog.NewStripe, error) {
+	if len(s.made.Data) < 2 {
+		panic("BUG: members: a stripe of fewer than two segments")
+	}
+	err := s.encode(ctx)
+	if err == nil {
+		err = s.readBack(ctx)
+	}
+	if err != nil {
+		return catalog.NewStripe{}, errors.Join(err, s.Abort())
+	}
+	return s.made, nil
+}
+
+// scheme is that of the stripe, which may have fewer data members than its
+// group has room for.
+func (s *Sealing) scheme() tiering.Scheme {
+	return tiering.Scheme{Data: len(s.made.Data), Parity: s.group.Scheme.Parity}
+}
+
+// described is the stripe as the erasure code knows it.
+func (s *Sealing) described() (*tiering.Stripe, error) {
+	var data []tiering.Member
+	for _, m := range s.made.Data {
+		data = append(data, tiering.Member{Name: catalog.SegmentFile(m.Segment).String(), Size: m.Bytes, Hash: m.Hash})
+	}
+	return tiering.NewStripe(s.made.ID.String(), s.scheme(), data)
+}
+
+// encode makes parity of the data members as they are on the disks.
+func (s *Sealing) encode(ctx context.Context) error {
+	described, err := s.described()
+	if err != nil {
+		return err
+	}
+	data := s.open()
+	defer data.Close()
+	files, writers, err := s.createParity()
+	if err == nil {
+		var sent []tiering.Receipt
+		if _, sent, err = described.Encode(ctx, data.sources[:len(s.made.Data)], writers); err == nil {
+			return s.commitParity(files, sent)
+		}
+	}
+	return errors.Join(err, abortAll(files))
+}
+
+func (s *Sealing) createParity() (files []*tiering.Writer, writers []io.Writer, err error) {
+	for n := range s.group.Scheme.Parity {
+		f, err := s.create(s.group.Scheme.Data+n, catalog.MemberFile{ID: s.made.ID, Parity: n})
+		if err != nil {
+			return files, nil, err
+		}
+		files, writers = append(files, f), append(writers, f)
+	}
+	return files, writers, nil
+}
+
+// commitParity makes parity durable, if the disks have received what was sent.
+func (s *Sealing) commitParity(files []*tiering.Writer, sent []tiering.Receipt) error {
+	for n, f := range files {
+		r, err := f.Commit()
+		if err == nil {
+			s.placed(s.group.Scheme.Data + n)
+			if r != sent[n] {
+				err = wire.Errorf(wire.Corrupt, "parity %d of stripe %s: the disk received %v; sent was %v", n, s.made.ID, r, sent[n])
+			}
+		}
+		if err != nil {
+			return errors.Join(err, abortAll(files[n+1:]))
+		}
+		s.made.Parity = append(s.made.Parity, catalog.Member{Bytes: r.Size, Hash: r.Hash})
+	}
+	return nil
+}
+
+func abortAll(files []*tiering.Writer) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, f.Abort())
+	}
+	return errors.Join(errs...)
+}
+
+// readBack reads all members from their disks. What they should be is taken
+// from the parity as it is there, and from the hashes that the commit will
+// name: nothing that the encoder has said counts.
+func (s *Sealing) readBack(ctx context.Context) error {
+	all := s.open()
+	defer all.Close()
+	found, err := all.describe()
+	if err != nil {
+		return err
+	}
+	want, err := s.described()
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(found.Data, want.Data) {
+		return wire.Errorf(wire.Corrupt, "stripe %s: its parity tells of members %v; want %v", s.made.ID, found.Data, want.Data)
+	}
+	return found.Verify(ctx, all.sources)
+}
+
+// open opens what is on the disks by now.
+func (s *Sealing) open() *Stripe {
+	made := s.whole()
+	return s.store.OpenStripe(catalog.Location{Stripe: &made.Stripe, Group: s.group})
+}
+
+// whole returns the stripe with all of its parity, whether made or not.
+func (s *Sealing) whole() catalog.NewStripe {
+	st := s.made
+	st.Parity = make([]catalog.Member, s.group.Scheme.Parity)
+	copy(st.Parity, s.made.Parity)
+	return st
+}
+
+// Abort gives the stripe up: what is on the disks goes to the trash. It may be
+// called again; after Seal it trashes what Seal has returned.
+func (s *Sealing) Abort() error {
+	var errs []error
+	if s.file != nil {
+		errs = append(errs, s.file.Abort())
+		s.file = nil
+	}
+	if len(s.made.Data) > 0 {
+		errs = append(errs, s.store.Discard(s.whole(), s.index))
+		clear(s.made.Placed)
+	}
+	return errors.Join(errs...)
+}
