@@ -23,25 +23,31 @@ type newSegment struct {
 	stripe catalog.NewStripe
 }
 
-// commit makes segments part of a table. A commit whose outcome is unknown is
-// proposed again under the same txn id until the node stops; the files are
-// given up only on a positive "rejected" or "known already". Files of a
-// commit that never got an answer wait for the next start, when the catalog
-// says what became of them.
+// commit makes segments part of a table; see Commit.
 func (g *Ingester) commit(cmd catalog.CommitSegments, segments []newSegment) (catalog.Result, error) {
 	for _, s := range segments {
 		cmd.Segments, cmd.Stripes = append(cmd.Segments, s.Segment), append(cmd.Stripes, s.stripe)
 	}
+	return g.Commit(cmd)
+}
+
+// Commit puts a commit of this epoch, which has no txn id yet, through the
+// catalog. If its outcome is unknown it is proposed again under the same id
+// until the node stops; its files are given up only on a positive "rejected"
+// or "known already". Files of a commit that never got an answer wait for the
+// next start, when the catalog says what became of them.
+func (g *Ingester) Commit(cmd catalog.CommitSegments) (catalog.Result, error) {
+	cmd.Txn, cmd.Epoch = g.newTxn(), g.Epoch
 	for {
 		r, err := g.Catalog.Propose(g.ctx, catalog.Command{CommitSegments: &cmd})
 		switch {
 		case err == nil && (r.Err != nil || r.Duplicate):
-			g.discard(segments, r.Index)
+			g.discardStripes(cmd.Stripes, r.Index)
 			return r, nil
 		case err == nil:
 			return r, nil
 		case !wire.FromError(err).Retryable(): // never proposed
-			g.discard(segments, g.Catalog.View().Index())
+			g.discardStripes(cmd.Stripes, g.Catalog.View().Index())
 			return r, err
 		}
 		g.Logger.Warn("commit without an answer; trying again", "txn", cmd.Txn, "error", err)
@@ -54,8 +60,14 @@ func (g *Ingester) commit(cmd catalog.CommitSegments, segments []newSegment) (ca
 // discard trashes segments that no commit refers to or will refer to.
 func (g *Ingester) discard(segments []newSegment, index uint64) {
 	for _, s := range segments {
-		if err := g.Members.Discard(s.stripe, index); err != nil {
-			g.Logger.Warn("segment of a rejected commit stays until the next start", "segment", s.ID, "error", err)
+		g.discardStripes([]catalog.NewStripe{s.stripe}, index)
+	}
+}
+
+func (g *Ingester) discardStripes(stripes []catalog.NewStripe, index uint64) {
+	for _, st := range stripes {
+		if err := g.Members.Discard(st, index); err != nil {
+			g.Logger.Warn("a stripe of a rejected commit stays until the next start", "stripe", st.ID, "error", err)
 		}
 	}
 }

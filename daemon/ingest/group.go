@@ -162,10 +162,11 @@ func (gr *group) collect(first *request) []*request {
 const DefaultFlushInterval = 20 * time.Millisecond
 
 func (gr *group) interval() time.Duration {
+	asked := DefaultFlushInterval
 	if t, err := gr.g.Catalog.View().TableByID(gr.table); err == nil && t.Options.FlushInterval > 0 {
-		return t.Options.FlushInterval
+		asked = t.Options.FlushInterval
 	}
-	return DefaultFlushInterval
+	return slowed(asked, gr.g.backlog(gr.table))
 }
 
 // flush commits the requests together and answers each of them.
@@ -178,6 +179,10 @@ func (gr *group) flush(all []*request) {
 	t, err := view.TableByID(gr.table)
 	if err != nil {
 		gr.answerAll(all, wire.Receipt{}, wire.Errorf(wire.TableNotFound, "table %q was dropped", gr.name))
+		return
+	}
+	if err := gr.g.admit(t.ID, t.Name); err != nil {
+		gr.answerAll(all, wire.Receipt{}, err)
 		return
 	}
 	fresh, parts := gr.prepare(view, t, all)
@@ -288,7 +293,7 @@ func (gr *group) commit(t *catalog.Snapshot, fresh []*request, segments []newSeg
 		}
 	}
 	res, err := gr.g.commit(catalog.CommitSegments{
-		Txn: gr.g.newTxn(), Epoch: gr.g.Epoch, Table: t.ID, SchemaID: t.Schema.ID,
+		Table: t.ID, SchemaID: t.Schema.ID,
 		Producers: ids, Operation: "append",
 	}, segments)
 	if err == nil && res.Err != nil {

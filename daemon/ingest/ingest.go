@@ -22,7 +22,8 @@ import (
 	"github.com/tarnlake/tarn/daemon/members"
 )
 
-// Config is what an Ingester works with. All fields are needed but Memory.
+// Config is what an Ingester works with. All fields are needed but Memory and
+// Backlog.
 type Config struct {
 	Catalog *catalog.Catalog
 	Members *members.Store
@@ -30,6 +31,10 @@ type Config struct {
 	Cluster string
 	Logger  *slog.Logger
 	Memory  int64 // bytes that all loads together may hold, of rows and of unfinished segments; default 128 MiB
+
+	// Backlog returns how many fresh segments of a table wait for a merge; nil
+	// where nobody merges.
+	Backlog func(catalog.TableID) int
 }
 
 const defaultMemory = 128 << 20
@@ -66,16 +71,16 @@ func (g *Ingester) Close() {
 	g.wg.Wait()
 }
 
-var errStopping = wire.Errorf(wire.Unavailable, "the node is stopping")
-
-// newSegmentID gives out the next segment id of this epoch.
-func (g *Ingester) newSegmentID() (catalog.SegmentID, error) {
+// NewSegmentID gives out the next segment id of this epoch.
+func (g *Ingester) NewSegmentID() (catalog.SegmentID, error) {
 	n := g.lastID.Add(1)
 	if n == 0 {
 		return 0, errors.New("this epoch has no segment ids left: restart the node")
 	}
 	return catalog.NewSegmentID(g.Epoch, n), nil
 }
+
+var errStopping = wire.Errorf(wire.Unavailable, "the node is stopping")
 
 // retryCommit is how long a commit of unknown outcome waits before it is
 // proposed again.

@@ -46,6 +46,9 @@ func (g *Ingester) NewLoad(ctx context.Context, table, key string) (*Load, *wire
 	if v, ok := view.CommittedKey(t.ID, key); ok {
 		return nil, &wire.Receipt{Version: int64(v), Duplicate: true}, nil
 	}
+	if err := g.admit(t.ID, t.Name); err != nil {
+		return nil, nil, err
+	}
 	g.loads.Add(1)
 	l := &Load{g: g, table: t, as: t.Schema.Arrow(), key: key}
 	l.fill = newFilling(ctx, g, t, l.add)
@@ -133,7 +136,7 @@ func (l *Load) Commit() (wire.Receipt, error) {
 		return wire.Receipt{Version: int64(l.table.Version)}, nil
 	}
 	r, err := l.g.commit(catalog.CommitSegments{
-		Txn: l.g.newTxn(), Epoch: l.g.Epoch, Table: l.table.ID, SchemaID: l.table.Schema.ID,
+		Table: l.table.ID, SchemaID: l.table.Schema.ID,
 		Key: l.key, Operation: "append",
 	}, l.written)
 	if err == nil && r.Err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -49,7 +50,7 @@ type openSegment struct {
 }
 
 func (g *Ingester) openSegment(t *catalog.Snapshot, values []schema.PartitionValue) (*openSegment, error) {
-	id, err := g.newSegmentID()
+	id, err := g.NewSegmentID()
 	if err != nil {
 		return nil, err
 	}
@@ -58,23 +59,29 @@ func (g *Ingester) openSegment(t *catalog.Snapshot, values []schema.PartitionVal
 		return nil, storeError(err)
 	}
 	s := &openSegment{g: g, table: t, values: values, id: id, file: file}
-	info := format.Info{
-		Segment: id.String(), Table: strconv.FormatInt(int64(t.ID), 10),
-		Properties: segmentProperties(t, values),
-	}
-	profile, ok := codec.ParseProfile(t.Options.Profile)
-	if !ok {
-		panic(fmt.Sprintf("BUG: ingest: the catalog let profile %q pass", t.Options.Profile))
-	}
-	s.rows, err = format.NewWriter(file, t.Schema, info, format.Options{
-		Lookup: fieldIDs(t.Schema, t.Options.Lookup), Text: fieldIDs(t.Schema, t.Options.Text),
-		Profile: profile, Goroutines: runtime.GOMAXPROCS(0),
-	})
+	s.rows, err = NewSegmentWriter(file, t, values, id, runtime.GOMAXPROCS(0))
 	if err != nil {
 		s.abort()
 		return nil, storeError(err)
 	}
 	return s, nil
+}
+
+// NewSegmentWriter begins a segment of a partition of t, encoded and indexed
+// as the table's options say, by so many goroutines.
+func NewSegmentWriter(to io.Writer, t *catalog.Snapshot, values []schema.PartitionValue, id catalog.SegmentID, goroutines int) (*format.Writer, error) {
+	profile, ok := codec.ParseProfile(t.Options.Profile)
+	if !ok {
+		panic(fmt.Sprintf("BUG: ingest: the catalog let profile %q pass", t.Options.Profile))
+	}
+	info := format.Info{
+		Segment: id.String(), Table: strconv.FormatInt(int64(t.ID), 10),
+		Properties: segmentProperties(t, values),
+	}
+	return format.NewWriter(to, t.Schema, info, format.Options{
+		Lookup: fieldIDs(t.Schema, t.Options.Lookup), Text: fieldIDs(t.Schema, t.Options.Text),
+		Profile: profile, Goroutines: goroutines,
+	})
 }
 
 // abort gives the segment up; after commit it does nothing.
@@ -114,10 +121,16 @@ func (s *openSegment) commit() (_ *newSegment, err error) {
 	if err != nil {
 		return nil, storeError(err)
 	}
-	return &newSegment{catalog.Segment{
-		ID: s.id, SchemaID: s.table.Schema.ID, Partition: s.values,
-		Rows: summary.Rows, Bytes: stripe.Data[0].Bytes, Hash: stripe.Data[0].Hash, Zones: zonesOf(summary),
-	}, stripe}, nil
+	return &newSegment{NewSegment(s.table, s.values, stripe.Data[0], summary), stripe}, nil
+}
+
+// NewSegment returns the catalog's entry of a segment that is durable as a
+// member.
+func NewSegment(t *catalog.Snapshot, values []schema.PartitionValue, m catalog.Member, s format.Summary) catalog.Segment {
+	return catalog.Segment{
+		ID: m.Segment, SchemaID: t.Schema.ID, Partition: values,
+		Rows: s.Rows, Bytes: m.Bytes, Hash: m.Hash, Zones: zonesOf(s),
+	}
 }
 
 // recover makes an error of a panic.
