@@ -24,6 +24,7 @@ import (
 	"github.com/tarnlake/tarn/daemon/cluster/trust"
 	"github.com/tarnlake/tarn/daemon/ingest"
 	"github.com/tarnlake/tarn/daemon/members"
+	"github.com/tarnlake/tarn/daemon/merge"
 	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/format/kern"
@@ -44,6 +45,8 @@ type Config struct {
 	MemoryLimit int64         // bytes the process should stay under; default DefaultMemoryLimit
 	TrashFor    time.Duration // how long deleted files can be brought back; default 24 hours
 	SendTimeout time.Duration // how long a scan waits for its client to take rows; default 5 minutes
+	NoMerge     bool          // segments stay as they were written: for tests and comparisons
+	MergeTarget int64         // stored bytes of a merged segment; default merge.DefaultTarget
 	Version     string        // of this build, for status
 	Logger      *slog.Logger  // default: slog.Default()
 	Fatal       func(error)   // called when the node must not go on; default: log and exit with status 1
@@ -118,6 +121,7 @@ type Node struct {
 	members *members.Store
 	catalog *catalog.Catalog
 	ingest  *ingest.Ingester
+	merger  *merge.Merger // nil: nobody merges
 	readers *readers
 	metrics *metrics
 	started time.Time
@@ -301,9 +305,10 @@ func (n *Node) begin(ctx context.Context) error {
 	}
 	n.ingest = ingest.New(ingest.Config{
 		Catalog: n.catalog, Members: n.members, Epoch: r.Epoch, Cluster: n.id.Cluster,
-		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 4,
+		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 4, Backlog: n.backlog,
 	})
 	n.reconcile(ctx)
+	n.startMerging()
 	return nil
 }
 
@@ -378,6 +383,7 @@ const stopGrace = 5 * time.Second
 
 func (n *Node) shut(reason error) {
 	n.once.Do(func() {
+		n.stopMerging()
 		n.serving.Store(false)
 		if n.ingest != nil {
 			n.ingest.Close()
@@ -434,6 +440,7 @@ func (n *Node) release() error {
 		n.listener.Close()
 	}
 	n.wg.Wait()
+	n.stopMerging()
 	if n.ingest != nil {
 		n.ingest.Close()
 	}

@@ -25,23 +25,28 @@ type rackNode struct {
 	t     *testing.T
 	dir   string
 	disks []DiskConfig
+	merge bool
 	node  *Node
 	c     *client.Client
 }
 
 func newRackNode(t *testing.T, disks int) *rackNode {
 	r := &rackNode{t: t, dir: t.TempDir()}
-	for i := range disks {
-		r.disks = append(r.disks, DiskConfig{Path: filepath.Join(t.TempDir(), fmt.Sprint("disk", i)), Tier: "hot"})
-	}
+	r.addDisks(disks)
 	r.start()
 	return r
+}
+
+func (r *rackNode) addDisks(n int) {
+	for i := range n {
+		r.disks = append(r.disks, DiskConfig{Path: filepath.Join(r.t.TempDir(), fmt.Sprint("disk", i)), Tier: "hot"})
+	}
 }
 
 func (r *rackNode) start() {
 	r.t.Helper()
 	node, err := Start(r.t.Context(), Config{
-		Dir: r.dir, Disks: r.disks, Listen: "127.0.0.1:0",
+		Dir: r.dir, Disks: r.disks, Listen: "127.0.0.1:0", NoMerge: !r.merge, MergeTarget: smallTarget,
 		Logger: slog.New(slog.DiscardHandler), Fatal: func(err error) { r.t.Errorf("fatal: %v", err) },
 	})
 	if err != nil {
