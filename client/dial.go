@@ -9,6 +9,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/flight"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/client/credential"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/format"
 	"google.golang.org/grpc"

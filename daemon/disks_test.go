@@ -25,7 +25,7 @@ type rackNode struct {
 	t     *testing.T
 	dir   string
 	disks []DiskConfig
-	merge bool
+	merge int64 // the target of merges; 0: there are none
 	node  *Node
 	c     *client.Client
 }
@@ -46,8 +46,8 @@ func (r *rackNode) addDisks(n int) {
 func (r *rackNode) start() {
 	r.t.Helper()
 	node, err := Start(r.t.Context(), Config{
-		Dir: r.dir, Disks: r.disks, Listen: "127.0.0.1:0", NoMerge: !r.merge, MergeTarget: smallTarget,
-		Logger: slog.New(slog.DiscardHandler), Fatal: func(err error) { r.t.Errorf("fatal: %v", err) },
+		Dir: r.dir, Disks: r.disks, Listen: "127.0.0.1:0", NoMerge: r.merge == 0, MergeTarget: r.merge,
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), Fatal: func(err error) { r.t.Errorf("fatal: %v", err) },
 	})
 	if err != nil {
 		r.t.Fatal(err)

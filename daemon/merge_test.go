@@ -23,27 +23,23 @@ import (
 	"github.com/tarnlake/tarn/schema"
 )
 
-// smallTarget is how large merged segments are in these tests: of ten rows a
-// fresh one has about 1.5 KB.
-const smallTarget = 16 << 10
-
-func newMergingNode(t *testing.T, disks int) *rackNode {
+// newMergingNode runs a node whose merged segments are to have so many bytes;
+// a fresh one of ten rows has about 1.5 KB.
+func newMergingNode(t *testing.T, disks int, target int64) *rackNode {
 	t.Helper()
-	r := &rackNode{t: t, dir: t.TempDir(), merge: true}
+	r := &rackNode{t: t, dir: t.TempDir(), merge: target}
 	r.addDisks(disks)
 	r.start()
 	return r
 }
 
-// settled reports whether nothing is left to be merged.
-func settled(view *catalog.State, width int) bool {
-	for _, t := range view.Tables() {
-		p := merge.Policy{Target: smallTarget, Width: width, Striped: striped(view)}
-		if p.Next(t, 0, merge.Final+1) != nil {
-			return false
-		}
-	}
-	return true
+// untilSettled waits until nothing is left to be merged.
+func (r *rackNode) untilSettled(width int) {
+	r.t.Helper()
+	r.until("merges to end", func(view *catalog.State) bool {
+		p := merge.Policy{Target: r.merge, Width: width, Striped: striped(view)}
+		return !slices.ContainsFunc(view.Tables(), func(t *catalog.Snapshot) bool { return p.Next(t, 0, merge.Final+1) != nil })
+	})
 }
 
 func striped(view *catalog.State) func(catalog.SegmentID) bool {
@@ -51,11 +47,6 @@ func striped(view *catalog.State) func(catalog.SegmentID) bool {
 		at, ok := view.Locate(id)
 		return ok && !at.Group.Scheme.Copies()
 	}
-}
-
-func (r *rackNode) untilSettled(width int) {
-	r.t.Helper()
-	r.until("merges to end", func(view *catalog.State) bool { return settled(view, width) })
 }
 
 // stripesOf returns the stripes with parity of the newest version of t.
@@ -91,7 +82,7 @@ func (r *rackNode) versions() (answers []string) {
 // Every version answers what its commits have put in, before and after its
 // segments were merged, and in the end few segments are left.
 func TestMergeUnderIngest(t *testing.T) {
-	r := newMergingNode(t, 1)
+	r := newMergingNode(t, 1, 16<<10)
 	makeTable(t, r.c)
 	var wg sync.WaitGroup
 	const writers, commits = 4, 60
@@ -171,10 +162,11 @@ func (r *rackNode) checkSnapshots() {
 // of 4+2. Two disks are wiped; all versions answer as before, and what was on
 // the disks is rebuilt on others.
 func TestMergeFormsStripes(t *testing.T) {
-	r := newMergingNode(t, 6)
+	r := newMergingNode(t, 6, 4<<10)
 	makeTable(t, r.c)
-	r.append(0, 3000)
+	r.append(0, 800)
 	r.untilSettled(4)
+	r.until("every member to be where it belongs", complete)
 	stripes := r.stripesOf()
 	if len(stripes) == 0 {
 		t.Fatal("no stripe with parity")
@@ -184,7 +176,7 @@ func TestMergeFormsStripes(t *testing.T) {
 			t.Errorf("stripe %s: %d data and %d parity members, missing %b", at.ID, n, len(at.Parity), at.Missing)
 		}
 	}
-	r.checkRows(3000)
+	r.checkRows(800)
 	before := r.versions()
 	lost := []catalog.MemberAt{{Disk: stripes[0].Group.Slots[0].Disk}, {Disk: stripes[0].Group.Slots[1].Disk}} // of two data members
 	var paths []int
@@ -207,7 +199,7 @@ func TestMergeFormsStripes(t *testing.T) {
 		}
 	}
 	r.until("everything rebuilt", complete)
-	r.checkRows(3000)
+	r.checkRows(800)
 	if after := r.versions(); !slices.Equal(after, before) {
 		t.Errorf("versions answer\n%v\nbefore the loss\n%v", after, before)
 	}
@@ -216,7 +208,7 @@ func TestMergeFormsStripes(t *testing.T) {
 // TestMergeSorts: merged segments of a table with a sort key have ranges of
 // the key to themselves, in every partition.
 func TestMergeSorts(t *testing.T) {
-	r := newMergingNode(t, 1)
+	r := newMergingNode(t, 1, 16<<10)
 	_, err := r.c.CreateTable(t.Context(), wire.CreateTable{
 		Name: "t", Fields: []schema.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int64}},
 		SortBy: []string{"x desc"}, PartitionBy: []string{"bucket(2, x)"}, Options: wire.TableOptions{FlushInterval: 5 * time.Millisecond},
@@ -257,7 +249,9 @@ func int64s(a arrow.Array) []int64 { return a.(*array.Int64).Int64Values() }
 
 // merger returns a merger that does nothing by itself.
 func (r *rackNode) merger() *merge.Merger {
-	return merge.New(r.node.mergeConfig())
+	cfg := r.node.mergeConfig()
+	cfg.Target = 4 << 10
+	return merge.New(cfg)
 }
 
 // TestMergeConflict: a merge of segments that somebody else has replaced is in

@@ -27,7 +27,7 @@ func (n *Node) place(ctx context.Context) error {
 		return err
 	}
 	for _, cmd := range plan {
-		if _, err := n.propose(ctx, catalog.Command{SetGroup: &cmd}); err != nil {
+		if _, err := n.propose(ctx, cmd); err != nil {
 			return err
 		}
 	}

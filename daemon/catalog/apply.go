@@ -80,6 +80,8 @@ func (s *State) applyStorage(cmd Command) (Result, error) {
 		return s.removeDisk(*cmd.RemoveDisk)
 	case cmd.SetGroup != nil:
 		return s.setGroup(*cmd.SetGroup)
+	case cmd.RemoveGroup != nil:
+		return s.removeGroup(*cmd.RemoveGroup)
 	case cmd.PlaceMembers != nil:
 		return s.placeMembers(*cmd.PlaceMembers)
 	case cmd.MissMembers != nil:
@@ -98,7 +100,7 @@ func (c Command) count() int {
 		c.OpenEpoch != nil, c.CreateTable != nil, c.AlterTable != nil, c.DropTable != nil,
 		c.CommitSegments != nil, c.ExpireVersions != nil, c.ForgetMembers != nil,
 		c.RegisterNode != nil, c.SetNodeState != nil, c.RemoveNode != nil, c.SetDiskState != nil, c.RemoveDisk != nil,
-		c.SetGroup != nil, c.PlaceMembers != nil, c.MissMembers != nil, c.ParkMember != nil, c.UnparkMembers != nil,
+		c.SetGroup != nil, c.RemoveGroup != nil, c.PlaceMembers != nil, c.MissMembers != nil, c.ParkMember != nil, c.UnparkMembers != nil,
 		c.InitTrust != nil, c.CreateJoin != nil, c.RevokeJoin != nil, c.AdmitNode != nil,
 		c.CreateToken != nil, c.RevokeToken != nil, c.IssueCertificate != nil, c.RevokeCertificate != nil,
 	} {

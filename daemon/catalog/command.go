@@ -43,6 +43,7 @@ type Command struct {
 	SetDiskState  *SetDiskState  `json:"set_disk_state,omitempty"`
 	RemoveDisk    *RemoveDisk    `json:"remove_disk,omitempty"`
 	SetGroup      *SetGroup      `json:"set_group,omitempty"`
+	RemoveGroup   *RemoveGroup   `json:"remove_group,omitempty"`
 	PlaceMembers  *PlaceMembers  `json:"place_members,omitempty"`
 	MissMembers   *MissMembers   `json:"miss_members,omitempty"`
 	ParkMember    *ParkMember    `json:"park_member,omitempty"`
@@ -180,6 +181,13 @@ type SetGroup struct {
 	Tier    string         `json:"tier"`
 	Scheme  tiering.Scheme `json:"scheme"`
 	Disks   []string       `json:"disks"` // by slot
+}
+
+// RemoveGroup forgets a placement group that has no stripes, if it was last
+// changed at IfIndex.
+type RemoveGroup struct {
+	ID      GroupID `json:"id"`
+	IfIndex uint64  `json:"if_index"`
 }
 
 // MemberAt is a member of a stripe on a disk.

@@ -38,6 +38,20 @@ func (s *State) setGroup(c SetGroup) (Result, error) {
 	return Result{}, nil
 }
 
+// removeGroup forgets a group that nothing is in, nor will be: a commit that
+// has chosen it is rejected.
+func (s *State) removeGroup(c RemoveGroup) (Result, error) {
+	g, ok := s.groups.Get(c.ID)
+	if !ok || g.Index != c.IfIndex {
+		return Result{}, wire.Errorf(wire.Conflict, "group %d has changed since index %d", c.ID, c.IfIndex)
+	}
+	if g.stripes.Len() > 0 || s.HasGarbage(c.ID) {
+		return Result{}, wire.Errorf(wire.Conflict, "group %d has stripes", c.ID)
+	}
+	edit(&s.groups).Delete(c.ID)
+	return Result{}, nil
+}
+
 // checkGroup refuses a group that could not keep its stripes; old is nil for
 // a new one.
 func (s *State) checkGroup(c SetGroup, old *group) error {
@@ -194,4 +208,10 @@ func (s *State) GroupLoad(id GroupID) (stripes int, bytes int64, missing []int) 
 		return 0, 0, nil
 	}
 	return g.stripes.Len(), g.bytes, slices.Clone(g.missing)
+}
+
+// HasGarbage reports whether files of stripes that are gone may still be on
+// the disks of a group.
+func (s *State) HasGarbage(id GroupID) bool {
+	return slices.ContainsFunc(values(s.garbage), func(d *dead) bool { return d.Group == id })
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
@@ -15,14 +16,15 @@ import (
 )
 
 // Sealing is a stripe with parity in the making: data members are written one
-// after the other, each to the disk of its slot, then parity is made of what
-// is on the disks, and all of it is read back. It is not safe for concurrent
-// use; it ends with Seal or Abort.
+// after the other, each to the disk of its slot, on whatever node that is, then
+// parity is made of what is on the disks, and all of it is read back: by the
+// nodes that have it, and by this one. It is not safe for concurrent use; it
+// ends with Seal or Abort.
 type Sealing struct {
 	store *Store
 	index uint64 // of the state that chose the group
 	group catalog.Group
-	file  *tiering.Writer // data member under way
+	file  NewMember // data member under way
 	id    catalog.SegmentID
 	made  catalog.NewStripe
 }
@@ -45,8 +47,11 @@ func (s *Store) BeginStripe(view *catalog.State, scheme tiering.Scheme, id catal
 // openGroups returns the groups of a scheme whose disks all take members.
 func (s *Store) openGroups(view *catalog.State, scheme tiering.Scheme) []catalog.Group {
 	return slices.DeleteFunc(view.Groups(), func(g catalog.Group) bool {
-		closed := func(slot catalog.Slot) bool { return !s.Takes(view, slot.Disk) }
-		return g.Tier != ingestTier || g.Scheme != scheme || slices.ContainsFunc(g.Slots, closed)
+		if g.Tier != ingestTier || g.Scheme != scheme {
+			return true
+		}
+		open, _ := s.open(view, g)
+		return open < len(g.Slots)
 	})
 }
 
@@ -67,12 +72,12 @@ func (s *Sealing) Create(id catalog.SegmentID) (err error) {
 }
 
 // create begins the file of a slot.
-func (s *Sealing) create(slot int, file catalog.MemberFile) (*tiering.Writer, error) {
-	m, here := s.store.Medium(s.group.Slots[slot].Disk)
-	if !here {
-		return nil, wire.Errorf(wire.Unavailable, "disk %s is not in this node", s.group.Slots[slot].Disk)
+func (s *Sealing) create(slot int, file catalog.MemberFile) (NewMember, error) {
+	disk, err := s.store.Disk(s.group.Slots[slot].Disk)
+	if err != nil {
+		return nil, err
 	}
-	return m.Create(file.String())
+	return disk.Create(context.Background(), file)
 }
 
 // Write appends to the data member.
@@ -120,11 +125,15 @@ func (s *Sealing) scheme() tiering.Scheme {
 
 // described is the stripe as the erasure code knows it.
 func (s *Sealing) described() (*tiering.Stripe, error) {
+	return describeData(s.made.ID, s.scheme(), s.made.Data)
+}
+
+func describeData(id catalog.SegmentID, scheme tiering.Scheme, members []catalog.Member) (*tiering.Stripe, error) {
 	var data []tiering.Member
-	for _, m := range s.made.Data {
+	for _, m := range members {
 		data = append(data, tiering.Member{Name: catalog.SegmentFile(m.Segment).String(), Size: m.Bytes, Hash: m.Hash})
 	}
-	return tiering.NewStripe(s.made.ID.String(), s.scheme(), data)
+	return tiering.NewStripe(id.String(), scheme, data)
 }
 
 // encode makes parity of the data members as they are on the disks.
@@ -133,19 +142,19 @@ func (s *Sealing) encode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	data := s.open()
+	data := s.open(ctx)
 	defer data.Close()
 	files, writers, err := s.createParity()
 	if err == nil {
 		var sent []tiering.Receipt
-		if _, sent, err = described.Encode(ctx, data.sources[:len(s.made.Data)], writers); err == nil {
+		if _, sent, err = described.Encode(ctx, data.sources()[:len(s.made.Data)], writers); err == nil {
 			return s.commitParity(files, sent)
 		}
 	}
 	return errors.Join(err, abortAll(files))
 }
 
-func (s *Sealing) createParity() (files []*tiering.Writer, writers []io.Writer, err error) {
+func (s *Sealing) createParity() (files []NewMember, writers []io.Writer, err error) {
 	for n := range s.group.Scheme.Parity {
 		f, err := s.create(s.group.Scheme.Data+n, catalog.MemberFile{ID: s.made.ID, Parity: n})
 		if err != nil {
@@ -157,7 +166,7 @@ func (s *Sealing) createParity() (files []*tiering.Writer, writers []io.Writer, 
 }
 
 // commitParity makes parity durable, if the disks have received what was sent.
-func (s *Sealing) commitParity(files []*tiering.Writer, sent []tiering.Receipt) error {
+func (s *Sealing) commitParity(files []NewMember, sent []tiering.Receipt) error {
 	for n, f := range files {
 		r, err := f.Commit()
 		if err == nil {
@@ -174,7 +183,7 @@ func (s *Sealing) commitParity(files []*tiering.Writer, sent []tiering.Receipt) 
 	return nil
 }
 
-func abortAll(files []*tiering.Writer) error {
+func abortAll(files []NewMember) error {
 	var errs []error
 	for _, f := range files {
 		errs = append(errs, f.Abort())
@@ -182,13 +191,36 @@ func abortAll(files []*tiering.Writer) error {
 	return errors.Join(errs...)
 }
 
+// EncodeParity writes parity member n of a stripe anew from its data members,
+// all of which have to be there: for when all parity is lost, and with it what
+// a Decoder has to know. What was written is good only without an error.
+func (st *Stripe) EncodeParity(ctx context.Context, n int, to io.Writer) error {
+	described, err := describeData(st.at.ID, st.scheme, st.at.Data)
+	if err != nil {
+		return err
+	}
+	writers := make([]io.Writer, st.scheme.Parity)
+	for i := range writers {
+		writers[i] = io.Discard
+	}
+	writers[n] = to
+	_, made, err := described.Encode(ctx, st.sources()[:st.scheme.Data], writers)
+	if want := st.at.Parity[n]; err == nil && made[n].Hash != want.Hash {
+		err = wire.Errorf(wire.Corrupt, "parity %d of stripe %s came out with hash %s; the catalog says %s", n, st.at.ID, made[n].Hash, want.Hash)
+	}
+	return err
+}
+
 // readBack reads all members from their disks. What they should be is taken
 // from the parity as it is there, and from the hashes that the commit will
 // name: nothing that the encoder has said counts.
 func (s *Sealing) readBack(ctx context.Context) error {
-	all := s.open()
+	if err := s.askDisks(ctx); err != nil {
+		return err
+	}
+	all := s.open(ctx)
 	defer all.Close()
-	found, err := all.describe()
+	found, err := all.describe(all.sources())
 	if err != nil {
 		return err
 	}
@@ -199,13 +231,44 @@ func (s *Sealing) readBack(ctx context.Context) error {
 	if !slices.Equal(found.Data, want.Data) {
 		return wire.Errorf(wire.Corrupt, "stripe %s: its parity tells of members %v; want %v", s.made.ID, found.Data, want.Data)
 	}
-	return found.Verify(ctx, all.sources)
+	return found.Verify(ctx, all.sources())
+}
+
+// askDisks has every node read back what is on its own disks, past its caches.
+func (s *Sealing) askDisks(ctx context.Context) error {
+	at, errs := s.location(), make([]error, len(s.group.Slots))
+	var asked sync.WaitGroup
+	for slot := range s.group.Slots {
+		if want, used := at.Member(s.group.Scheme, slot); used {
+			asked.Go(func() { errs[slot] = s.askDisk(ctx, slot, want) })
+		}
+	}
+	asked.Wait()
+	return errors.Join(errs...)
+}
+
+func (s *Sealing) askDisk(ctx context.Context, slot int, want catalog.Member) error {
+	at := s.location()
+	disk, err := s.store.Disk(s.group.Slots[slot].Disk)
+	if err != nil {
+		return err
+	}
+	file := at.FileOf(s.group.Scheme, slot)
+	got, err := disk.Hash(ctx, file)
+	if err == nil && (got.Size != want.Bytes || got.Hash != want.Hash) {
+		err = wire.Errorf(wire.Corrupt, "%s was read back as %d bytes of hash %s; written were %d of %s", file, got.Size, got.Hash, want.Bytes, want.Hash)
+	}
+	return err
 }
 
 // open opens what is on the disks by now.
-func (s *Sealing) open() *Stripe {
+func (s *Sealing) open(ctx context.Context) *Stripe {
+	return s.store.OpenStripe(ctx, s.location())
+}
+
+func (s *Sealing) location() catalog.Location {
 	made := s.whole()
-	return s.store.OpenStripe(catalog.Location{Stripe: &made.Stripe, Group: s.group})
+	return catalog.Location{Stripe: &made.Stripe, Group: s.group}
 }
 
 // whole returns the stripe with all of its parity, whether made or not.

@@ -88,12 +88,7 @@ func (st *Stripe) describe(sources []tiering.Source) (*tiering.Stripe, error) {
 // own scheme. report may be nil. Errors of the decoder wrap ErrAway if a source
 // went out of reach; those of this function if one was from the start.
 func (st *Stripe) Decoder(report Report) (*tiering.Decoder, error) {
-	sources := make([]tiering.Source, len(st.slots))
-	for slot, src := range st.slots {
-		if src.file != nil {
-			sources[slot] = src.file
-		}
-	}
+	sources := st.sources()
 	tell := func(d tiering.Damage) {
 		if report != nil && sources[d.Slot] != nil && !errors.Is(d.Err, ErrAway) {
 			report(st.slots[d.Slot].at, d.Err)
@@ -109,6 +104,17 @@ func (st *Stripe) Decoder(report Report) (*tiering.Decoder, error) {
 		}
 	}
 	return nil, errors.Join(err, st.Away())
+}
+
+// sources returns the members by slot; nil where they are out of reach.
+func (st *Stripe) sources() []tiering.Source {
+	all := make([]tiering.Source, len(st.slots))
+	for slot, src := range st.slots {
+		if src.file != nil {
+			all[slot] = src.file
+		}
+	}
+	return all
 }
 
 // Close closes what OpenStripe has opened.

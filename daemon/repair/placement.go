@@ -16,10 +16,11 @@ import (
 // what the disks call for: groups for tiers that have too few, of copies for
 // fresh segments and with parity for merged ones; more copies where the
 // cluster has grown; and other disks for slots whose disk is lost, drained or
-// fuller than others. No more than most slots move at a time. A state that
-// needs nothing gives none.
-func Placement(view *catalog.State, most int) ([]catalog.SetGroup, error) {
-	var all []catalog.SetGroup
+// fuller than others. Empty groups that the disks do not call for any more are
+// removed. No more than most slots move at a time. A state that needs nothing
+// gives none.
+func Placement(view *catalog.State, most int) ([]catalog.Command, error) {
+	var all []catalog.Command
 	last := catalog.GroupID(0)
 	for _, tier := range tiers(view) {
 		p, err := newPlacing(view, tier)
@@ -31,9 +32,10 @@ func Placement(view *catalog.State, most int) ([]catalog.SetGroup, error) {
 		if !p.want.Merged.Copies() {
 			p.add(p.want.Merged, func(s tiering.Scheme) bool { return s == p.want.Merged })
 		}
+		p.drop()
 		p.widen()
 		p.move(most - p.moving())
-		all, last = append(all, p.out...), p.last
+		all, last = append(all, p.commands()...), p.last
 	}
 	return all, nil
 }
@@ -58,6 +60,7 @@ type placing struct {
 	groups []catalog.Group
 	last   catalog.GroupID // of all tiers
 	out    []catalog.SetGroup
+	gone   []catalog.RemoveGroup
 }
 
 func newPlacing(view *catalog.State, tier string) (*placing, error) {
@@ -120,6 +123,29 @@ func (p *placing) add(scheme tiering.Scheme, like func(tiering.Scheme) bool) {
 		p.last++
 		p.out = append(p.out, catalog.SetGroup{ID: p.last, Tier: p.tier, Scheme: scheme, Disks: slots})
 	}
+}
+
+// drop removes the groups with parity that have another scheme than new
+// stripes get, once they are empty. One that is not keeps what it has.
+func (p *placing) drop() {
+	p.groups = slices.DeleteFunc(p.groups, func(g catalog.Group) bool {
+		stripes, _, _ := p.view.GroupLoad(g.ID)
+		if g.Scheme.Copies() || g.Scheme == p.want.Merged || stripes > 0 || p.view.HasGarbage(g.ID) {
+			return false
+		}
+		p.gone = append(p.gone, catalog.RemoveGroup{ID: g.ID, IfIndex: g.Index})
+		return true
+	})
+}
+
+func (p *placing) commands() (all []catalog.Command) {
+	for _, c := range p.gone {
+		all = append(all, catalog.Command{RemoveGroup: &c})
+	}
+	for _, c := range p.out {
+		all = append(all, catalog.Command{SetGroup: &c})
+	}
+	return all
 }
 
 // widen gives groups of copies as many as the cluster can have by now.

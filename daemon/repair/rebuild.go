@@ -115,7 +115,6 @@ func (i item) want() catalog.Member {
 
 // rebuild makes a member durable on its disk and reads it back.
 func (r *Rebuilder) rebuild(ctx context.Context, view *catalog.State, i item) error {
-	medium, _ := r.Members.Medium(i.disk())
 	found := r.readBack(ctx, i)
 	switch {
 	case found == nil:
@@ -123,35 +122,95 @@ func (r *Rebuilder) rebuild(ctx context.Context, view *catalog.State, i item) er
 	case ctx.Err() != nil || members.NoFilesLeft(found):
 		return found
 	}
+	var errs []error
+	for _, way := range r.ways(i) {
+		err := r.by(ctx, way, i, !tiering.IsNotExist(found), view.Index())
+		if err == nil {
+			return r.readBack(ctx, i)
+		}
+		if errs = append(errs, err); ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// way is how a member is made anew. It says yes only if what it has written is
+// what the stripe needs there.
+type way func(ctx context.Context, i item, to io.Writer) error
+
+// ways returns how a member may be made, the cheapest first: by a copy from
+// the disk that its slot moves from, from the other members, and parity that
+// is lost altogether from the data.
+func (r *Rebuilder) ways(i item) (all []way) {
+	if len(i.at.DisksOf(i.slot)) > 0 {
+		all = append(all, r.copyOver)
+	}
+	all = append(all, r.decode)
+	if sc := i.at.Group.Scheme; !sc.Copies() && i.slot >= sc.Data {
+		all = append(all, r.encode)
+	}
+	return all
+}
+
+func (r *Rebuilder) copyOver(ctx context.Context, i item, to io.Writer) error {
+	name, want := i.file().String(), i.want()
+	copied, err := tiering.NewStripe(name, tiering.Scheme{Data: 1, Parity: 1}, []tiering.Member{{Name: name, Size: want.Bytes, Hash: want.Hash}})
+	if err != nil {
+		return err
+	}
+	f, err := r.Members.OpenOn(ctx, i.at.DisksOf(i.slot)[0], i.file(), want.Bytes)
+	if err != nil {
+		return err
+	}
+	_, _, err = copied.Encode(ctx, []tiering.Source{f}, []io.Writer{to})
+	return errors.Join(err, f.Close())
+}
+
+func (r *Rebuilder) decode(ctx context.Context, i item, to io.Writer) error {
 	stripe := r.Members.OpenStripe(ctx, i.at)
 	defer stripe.Close()
 	decoder, err := stripe.Decoder(r.Report)
 	if err != nil {
-		return err
-	}
-	out := tiering.Output{Slot: stripe.Inner(i.slot), Hash: i.want().Hash}
-	if !tiering.IsNotExist(found) {
-		err = replaceable(ctx, medium, decoder, i.file().String(), out.Slot, view.Index())
-	}
-	if err == nil {
-		err = r.write(ctx, medium, decoder, i.file().String(), out)
-	}
-	if err != nil {
 		return errors.Join(err, stripe.Away())
 	}
-	return r.readBack(ctx, i)
-}
-
-// replaceable moves a damaged member out of the way, once it is sure that it
-// can be rebuilt: what is left of it may be all there is.
-func replaceable(ctx context.Context, medium *tiering.Medium, d *tiering.Decoder, name string, slot int, index uint64) error {
-	if _, err := d.Rebuild(ctx, []tiering.Output{{Slot: slot, To: io.Discard}}); err != nil {
-		return err
-	}
-	if err := medium.Trash(name, index); err != nil {
-		return fmt.Errorf("a damaged %s is in the way: %w", name, err)
+	if _, err = decoder.Rebuild(ctx, []tiering.Output{{Slot: stripe.Inner(i.slot), To: to, Hash: i.want().Hash}}); err != nil {
+		return errors.Join(err, stripe.Away())
 	}
 	return nil
+}
+
+func (r *Rebuilder) encode(ctx context.Context, i item, to io.Writer) error {
+	stripe := r.Members.OpenStripe(ctx, i.at)
+	defer stripe.Close()
+	if err := stripe.EncodeParity(ctx, i.slot-i.at.Group.Scheme.Data, to); err != nil {
+		return errors.Join(err, stripe.Away())
+	}
+	return nil
+}
+
+// by makes a member in one way. A damaged one is moved out of the way once it
+// is sure that it can be made: what is left of it may be all there is.
+func (r *Rebuilder) by(ctx context.Context, way way, i item, damaged bool, index uint64) error {
+	medium, _ := r.Members.Medium(i.disk())
+	name := i.file().String()
+	if damaged {
+		if err := way(ctx, i, io.Discard); err != nil {
+			return err
+		}
+		if err := medium.Trash(name, index); err != nil && !tiering.IsNotExist(err) {
+			return fmt.Errorf("a damaged %s is in the way: %w", name, err)
+		}
+	}
+	w, err := medium.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := way(ctx, i, paced{ctx, r, w}); err != nil {
+		return errors.Join(err, w.Abort())
+	}
+	_, err = w.Commit()
+	return err
 }
 
 // readBack reads a member from its disk, all of it and past caches, and
@@ -190,19 +249,6 @@ func (r *Rebuilder) Whole(ctx context.Context, at catalog.Location, slot int, di
 		return false, err
 	}
 	return err == nil, nil
-}
-
-func (r *Rebuilder) write(ctx context.Context, medium *tiering.Medium, d *tiering.Decoder, name string, out tiering.Output) error {
-	w, err := medium.Create(name)
-	if err != nil {
-		return err
-	}
-	out.To = paced{ctx, r, w}
-	if _, err := d.Rebuild(ctx, []tiering.Output{out}); err != nil {
-		return errors.Join(err, w.Abort())
-	}
-	_, err = w.Commit()
-	return err
 }
 
 // paced writes no faster than the rebuilder may, and counts.
