@@ -28,7 +28,7 @@ var readyLine = regexp.MustCompile(`ready at ([^ ,]+)`)
 
 // StartNode runs bin on a lake with a number of threads.
 func StartNode(ctx context.Context, bin, lake string, threads int) (*Node, error) {
-	n := &Node{cmd: exec.Command(bin, "server", "--dir", lake, "--listen", "127.0.0.1:0", "--http", "none", "--log-level", "warn")}
+	n := &Node{cmd: exec.Command(bin, "server", "--dir", lake, "--listen", "127.0.0.1:0", "--http", "none", "--merge", "off", "--log-level", "warn")}
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	n.cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(threads))
 	n.cmd.Stderr = os.Stderr

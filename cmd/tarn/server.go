@@ -44,6 +44,7 @@ beats the file.`,
 	flags.String("memory-limit", "512MiB", "`SIZE` of memory that the process should stay under")
 	flags.String("trash-for", "24h", "`TIME` for which deleted files can be brought back")
 	flags.String("send-timeout", "5m", "`TIME` that a scan waits for its client to take rows")
+	flags.String("merge", "on", "`on|off`: whether small segments are merged to large ones in the background")
 	flags.String("log-level", "info", "`LEVEL`: debug, info, warn or error")
 	flags.String("config", a.getenv("TARN_CONFIG"), "configuration `FILE`, TOML (TARN_CONFIG)")
 	_ = c.MarkFlagDirname("dir")
@@ -96,6 +97,9 @@ func (a *app) serverConfig(c *cobra.Command) (cfg daemon.Config, err error) {
 	if cfg.SendTimeout, err = parseSpan(get("send_timeout")); err != nil {
 		return cfg, about("send_timeout", err)
 	}
+	if cfg.NoMerge, err = isOff(get("merge")); err != nil {
+		return cfg, err
+	}
 	cfg.Logger, err = a.logger(get("log_level"))
 	return cfg, err
 }
@@ -112,6 +116,13 @@ func (a *app) joinSettings(c *cobra.Command, address string) (daemon.Join, error
 	}
 	token, err := tokenText(given)
 	return daemon.Join{Address: address, Token: token}, err
+}
+
+func isOff(text string) (bool, error) {
+	if text != "on" && text != "off" {
+		return false, wire.Errorf(wire.InvalidArgument, "merge %q is neither on nor off", text)
+	}
+	return text == "off", nil
 }
 
 // diskSettings returns the disks of the flags, else of the environment, else

@@ -80,7 +80,21 @@ func (r *rack) AddGroup(t *rapid.T) {
 	}
 	scheme := rapid.SampledFrom([]tiering.Scheme{{Data: 1}, {Data: 1, Parity: 1}, {Data: 1, Parity: 2}, {Data: 2, Parity: 2}, {Data: 3, Parity: 2}}).Draw(t, "scheme")
 	disks := rapid.Permutation(slices.Sorted(maps.Keys(r.node))).Draw(t, "disks")
-	r.apply(Command{SetGroup: &SetGroup{ID: GroupID(len(r.s.Groups()) + 1), Tier: "hot", Scheme: scheme, Disks: disks[:scheme.Width()]}})
+	last := GroupID(0)
+	for _, g := range r.s.Groups() {
+		last = max(last, g.ID)
+	}
+	r.apply(Command{SetGroup: &SetGroup{ID: last + 1, Tier: "hot", Scheme: scheme, Disks: disks[:scheme.Width()]}})
+}
+
+// RemoveGroup removes a group if nothing is in it.
+func (r *rack) RemoveGroup(t *rapid.T) {
+	g := r.anyGroup(t)
+	stripes, _, _ := r.s.GroupLoad(g.ID)
+	inUse := stripes > 0 || slices.ContainsFunc(r.s.Garbage(), func(d Dead) bool { return d.Stripe.Group == g.ID })
+	if res := r.apply(Command{RemoveGroup: &RemoveGroup{ID: g.ID, IfIndex: g.Index}}); (res.Err != nil) != inUse {
+		t.Fatalf("removing group %+v of %d stripes: %v", g, stripes, res.Err)
+	}
 }
 
 // Move gives a slot of a group to any disk, or gives the group a slot more.
@@ -314,7 +328,7 @@ func TestStorageAgainstRack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := newRack()
 		t.Repeat(map[string]func(*rapid.T){
-			"": r.Check, "restart": r.Restart, "add group": r.AddGroup, "move": r.Move, "commit": r.Commit, "commit again": r.Commit,
+			"": r.Check, "restart": r.Restart, "add group": r.AddGroup, "remove group": r.RemoveGroup, "move": r.Move, "commit": r.Commit, "commit again": r.Commit,
 			"replace": r.Replace, "break": r.Break, "lose": r.Lose, "set state": r.SetState, "rot": r.Rot,
 			"repair": r.Repair, "repair again": r.Repair, "sweep": r.Sweep, "restore": r.Restore,
 		})

@@ -57,9 +57,8 @@ func (c Config) withDefaults() Config {
 // Done says what a merge has done. The zero Done is that of one in vain.
 type Done struct {
 	Inputs, Outputs int
-	Read, Written   int64 // bytes of segments
-	Stripes         int   // with parity
-	Rows            int64
+	Read, Written   int64           // bytes of segments
+	Stripes         int             // with parity
 	Version         catalog.Version // made
 }
 
@@ -67,8 +66,7 @@ type Done struct {
 // an error and without a version, somebody else has changed an input first. An
 // error that wraps *InputError says which segment could not be read.
 func (m *Merger) Run(ctx context.Context, job *Job) (done Done, err error) {
-	view := m.View()
-	out := &output{m: m, view: view, table: job.Table, scheme: m.stripeScheme(view), held: m.Memory / (2 * lanes)}
+	out := &output{m: m, table: job.Table, scheme: m.stripeScheme(m.View()), held: m.Memory / (2 * lanes)}
 	defer func() {
 		if p := recover(); p != nil {
 			m.Logger.Error("panic while merging", "table", job.Table.Name, "panic", p, "stack", string(debug.Stack()))
@@ -96,18 +94,17 @@ func (m *Merger) stripeScheme(view *catalog.State) tiering.Scheme {
 
 // write writes all parts, and returns the segments whose rows they have.
 func (m *Merger) write(ctx context.Context, job *Job, out *output) (inputs []*catalog.Segment, err error) {
-	target := m.Target
 	for _, p := range job.Parts {
-		_, files := split(p, target)
+		_, files := split(p, m.Target)
 		out.later += files
 	}
 	for _, p := range job.Parts {
-		_, planned := split(p, target)
 		part, rows, err := m.rows(ctx, job.Table, p)
 		if err != nil {
 			return nil, err
 		}
-		_, files := split(part, target)
+		_, planned := split(p, m.Target)
+		_, files := split(part, m.Target)
 		out.later += files - planned
 		if err := m.writePart(ctx, job, out, part, rows); err != nil {
 			return nil, err
@@ -181,7 +178,6 @@ func (m *Merger) commit(job *Job, inputs []*catalog.Segment, out *output) (Done,
 	for _, s := range inputs {
 		cmd.Remove = append(cmd.Remove, s.ID)
 		done.Read += s.Bytes
-		done.Rows += s.Rows
 	}
 	for _, s := range out.segments {
 		done.Written += s.Bytes

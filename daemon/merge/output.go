@@ -22,7 +22,6 @@ import (
 // as can be; the one that is left over is kept as copies.
 type output struct {
 	m      *Merger
-	view   *catalog.State
 	table  *catalog.Snapshot
 	scheme tiering.Scheme // of stripes
 	held   int64          // bytes that a segment in the making may hold
@@ -118,7 +117,7 @@ func (o *output) place(f *outFile) (io.Writer, error) {
 		return o.stripe, o.stripe.Create(f.id)
 	}
 	var err error
-	f.copy, err = o.m.Members.Create(o.view, f.id)
+	f.copy, err = o.m.Members.Create(o.m.View(), f.id)
 	return f.copy, err
 }
 
@@ -130,7 +129,7 @@ func (o *output) beginStripe(id catalog.SegmentID) (err error) {
 		return nil
 	}
 	o.room = ceil(coming, ceil(coming, int64(o.scheme.Data)))
-	o.stripe, err = o.m.Members.BeginStripe(o.view, o.scheme, id)
+	o.stripe, err = o.m.Members.BeginStripe(o.m.View(), o.scheme, id)
 	return err
 }
 
@@ -210,7 +209,7 @@ func (o *output) abort() error {
 		errs = append(errs, o.stripe.Abort())
 	}
 	for _, st := range o.stripes {
-		errs = append(errs, o.m.Members.Discard(st, o.view.Index()))
+		errs = append(errs, o.m.Members.Discard(st, o.m.View().Index()))
 	}
 	o.file, o.stripe, o.stripes = nil, nil, nil
 	return errors.Join(errs...)
