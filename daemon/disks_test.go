@@ -47,7 +47,7 @@ func (r *rackNode) start() {
 	r.t.Helper()
 	node, err := Start(r.t.Context(), Config{
 		Dir: r.dir, Disks: r.disks, Listen: "127.0.0.1:0", NoMerge: r.merge == 0, MergeTarget: r.merge,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), Fatal: func(err error) { r.t.Errorf("fatal: %v", err) },
+		Logger: slog.New(slog.DiscardHandler), Fatal: func(err error) { r.t.Errorf("fatal: %v", err) },
 	})
 	if err != nil {
 		r.t.Fatal(err)

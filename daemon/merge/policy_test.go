@@ -87,7 +87,7 @@ func TestSteadyIngest(t *testing.T) {
 		partitions := rapid.IntRange(1, 3).Draw(t, "partitions")
 		least := max(1, target>>rapid.IntRange(4, 14).Draw(t, "size"))
 		l := newLedger(target, width)
-		for range rapid.IntRange(100, 800).Draw(t, "segments") {
+		for range rapid.IntRange(100, 400).Draw(t, "segments") {
 			partition := fmt.Sprint(rapid.IntRange(1, partitions).Draw(t, "partition"))
 			l.ingest(partition, rapid.Int64Range(least, 2*least).Draw(t, "bytes"))
 			for l.step(t, 0, Final+1) {
