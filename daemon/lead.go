@@ -156,12 +156,15 @@ const (
 	nearlyThere  = 64 // entries that a node that has caught up may be behind
 )
 
-// candidates is what Voters asks of the nodes.
+// candidates is what Voters asks of the nodes. One that was given up has no
+// replica, unless it answers again: then it needs one, to learn that it was
+// given up, or to begin another life.
 func (l *leading) candidates(view *catalog.State) (all []catalog.Candidate) {
 	for _, n := range view.Nodes() {
+		lost, answers := n.State == catalog.NodeLost, l.steady[n.ID] >= steadyRounds
 		all = append(all, catalog.Candidate{
-			Node: n.ID, Zone: n.Zone, Gone: n.State == catalog.NodeLost,
-			Up:       n.ID == l.n.id.Node || n.State == catalog.NodeUp && (l.steady[n.ID] >= steadyRounds || !l.isServer(n.ID)),
+			Node: n.ID, Zone: n.Zone, Gone: lost && !answers,
+			Up:       n.ID == l.n.id.Node || answers && !lost || !l.isServer(n.ID),
 			CaughtUp: l.indexes[n.ID]+nearlyThere >= view.Index(),
 		})
 	}
