@@ -22,6 +22,8 @@ import (
 // testCluster is nodes of one cluster in this process.
 type testCluster struct {
 	t     *testing.T
+	disks int   // of each node; 0: one of its own
+	merge int64 // target of merges; 0: the default
 	dirs  []string
 	nodes []*Node // nil: stopped
 	admin []byte
@@ -32,19 +34,24 @@ type testCluster struct {
 func newTestCluster(t *testing.T, n int) *testCluster {
 	t.Helper()
 	c := &testCluster{t: t}
-	f, err := InitCluster(t.Context(), c.config(0))
+	c.form(n)
+	return c
+}
+
+func (c *testCluster) form(n int) {
+	c.t.Helper()
+	f, err := InitCluster(c.t.Context(), c.config(0))
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	if c.admin, err = os.ReadFile(f.Admin); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	c.start(0)
 	for i := 1; i < n; i++ {
 		c.join(i)
 	}
 	c.until("votes", func() bool { return c.voters() == map[int]int{1: 1, 2: 1, 3: 3, 4: 3, 5: 3}[n] })
-	return c
 }
 
 func (c *testCluster) config(i int) Config {
@@ -52,7 +59,11 @@ func (c *testCluster) config(i int) Config {
 		c.dirs = append(c.dirs, filepath.Join(c.t.TempDir(), fmt.Sprintf("node%d", len(c.dirs))))
 		c.nodes = append(c.nodes, nil)
 	}
-	return Config{Dir: c.dirs[i], Name: fmt.Sprintf("node%d", i), Listen: "127.0.0.1:0", Gossip: "127.0.0.1:0", Fatal: func(err error) { c.t.Log("fatal:", err) }}
+	var disks []DiskConfig
+	for d := range c.disks {
+		disks = append(disks, DiskConfig{Path: filepath.Join(c.dirs[i], fmt.Sprintf("disk%d", d)), Tier: Tiers[0]})
+	}
+	return Config{Dir: c.dirs[i], Disks: disks, MergeTarget: c.merge, Name: fmt.Sprintf("node%d", i), Listen: "127.0.0.1:0", Gossip: "127.0.0.1:0", Fatal: func(err error) { c.t.Log("fatal:", err) }}
 }
 
 func (c *testCluster) start(i int) { c.startWith(i, c.config(i)) }
@@ -177,17 +188,26 @@ func (c *testCluster) append(i int, from, rows int64) error {
 // sums returns how many rows there are, and their sum, as a node sees it.
 func (c *testCluster) sums(i int) (rows, sum int64) {
 	c.t.Helper()
-	res, err := c.dial(i).SQL(c.t.Context(), "SELECT count(*), sum(n) FROM t")
+	rows, sum, err := c.trySums(i)
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	return rows, sum
+}
+
+func (c *testCluster) trySums(i int) (rows, sum int64, err error) {
+	c.t.Helper()
+	res, err := c.dial(i).SQL(c.t.Context(), "SELECT count(*), sum(n) FROM t")
+	if err != nil {
+		return 0, 0, err
+	}
 	for batch, err := range res.Batches() {
 		if err != nil {
-			c.t.Fatal(err)
+			return 0, 0, err
 		}
 		rows, sum = batch.Column(0).(*array.Int64).Value(0), batch.Column(1).(*array.Int64).Value(0)
 	}
-	return rows, sum
+	return rows, sum, nil
 }
 
 func TestClusterForms(t *testing.T) {
@@ -282,4 +302,48 @@ func TestClusterGivesANodeUp(t *testing.T) {
 	if err != nil || len(nodes) != 3 || slices.ContainsFunc(nodes, func(n wire.Node) bool { return n.State != "up" }) {
 		t.Errorf("the nodes are %+v, %v; want three that are up", nodes, err)
 	}
+}
+
+// TestClusterStripes: segments that are merged on one node become stripes with
+// parity over all of them, and the rows are there without any one node.
+func TestClusterStripes(t *testing.T) {
+	c := &testCluster{t: t, disks: 2, merge: 4 << 10}
+	c.form(3)
+	c.createTable(0)
+	rows := int64(0)
+	for end := time.Now().Add(time.Minute); !c.striped(); {
+		if time.Now().After(end) {
+			t.Fatal("no stripe with parity has formed")
+		}
+		if err := c.append(int(rows/100)%3, rows, 100); err != nil {
+			t.Fatal(err)
+		}
+		rows += 100
+	}
+	for gone := range 3 {
+		c.stop(gone)
+		at := (gone + 1) % 3
+		c.leader()
+		var got, sum int64
+		c.until("an answer", func() (ok bool) { // the node that was back last may not be reached at once
+			var err error
+			if got, sum, err = c.trySums(at); err != nil && !wire.IsCode(err, wire.Unavailable) {
+				t.Fatal(err)
+			}
+			return err == nil
+		})
+		if got != rows || sum != rows*(rows-1)/2 {
+			t.Errorf("without node %d: %d rows of sum %d; want %d of %d", gone, got, sum, rows, rows*(rows-1)/2)
+		}
+		c.start(gone)
+	}
+}
+
+// striped reports whether a stripe with parity has formed.
+func (c *testCluster) striped() bool {
+	view := c.running().catalog.View()
+	return slices.ContainsFunc(view.Groups(), func(g catalog.Group) bool {
+		stripes, _, _ := view.GroupLoad(g.ID)
+		return !g.Scheme.Copies() && stripes > 0
+	})
 }
