@@ -1,0 +1,281 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tarnlake/tarn/client"
+	"github.com/tarnlake/tarn/client/wire"
+)
+
+// patience is how long something may take that has to come. The machine may
+// be slow: nothing is concluded from how long it took.
+const patience = 2 * time.Minute
+
+func after(d time.Duration) <-chan time.Time { return time.After(d) }
+
+// cluster is a cluster of real processes.
+type cluster struct {
+	t     testing.TB
+	net   *network
+	dir   string
+	nodes []*node
+	admin []byte // certificate
+	disks int    // of each new node
+}
+
+var clusters atomic.Int32
+
+// newCluster forms a cluster of n nodes, with one disk each, and waits until
+// they have the votes that they are to have.
+func newCluster(t testing.TB, n int) *cluster { return newClusterOf(t, n, 1) }
+
+func newClusterOf(t testing.TB, n, disks int) *cluster {
+	t.Helper()
+	name := fmt.Sprintf("%s-%d", runPrefix, clusters.Add(1))
+	c := &cluster{t: t, disks: disks, dir: filepath.Join(os.TempDir(), name)}
+	if err := os.Mkdir(c.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.remove(name) })
+	c.net = newNetwork(t, name)
+	first := c.add()
+	c.init(first)
+	first.start()
+	for range n - 1 {
+		c.join(c.add())
+	}
+	c.untilSettled()
+	return c
+}
+
+// remove ends all, and keeps the logs of a test that has failed.
+func (c *cluster) remove(name string) {
+	if c.t.Failed() {
+		c.keepLogs()
+	}
+	for _, n := range c.nodes {
+		if n.cmd != nil {
+			n.kill()
+		}
+	}
+	sweep(name)
+	if left := leftovers(name); len(left) > 0 {
+		c.t.Errorf("left behind: %q", left)
+	}
+}
+
+func (c *cluster) keepLogs() {
+	at := filepath.Join(os.TempDir(), "tarn-cluster-logs", strings.ReplaceAll(c.t.Name(), "/", "_"))
+	_ = os.MkdirAll(at, 0o755)
+	for _, n := range c.nodes {
+		if b, err := os.ReadFile(n.log); err == nil {
+			_ = os.WriteFile(filepath.Join(at, filepath.Base(n.log)), b, 0o644)
+		}
+	}
+	c.t.Logf("the nodes' logs are in %s", at)
+}
+
+// add makes a place for one more node, which does not run yet.
+func (c *cluster) add() *node {
+	c.t.Helper()
+	i := len(c.nodes)
+	c.net.plug(i)
+	n := &node{t: c.t, name: fmt.Sprintf("n%d", i), host: c.net.host(i), ip: c.net.address(i), addr: c.net.address(i) + ":7460"}
+	n.dir, n.log = filepath.Join(c.dir, n.name), filepath.Join(c.dir, n.name+".log")
+	for d := range c.disks {
+		n.disks = append(n.disks, filepath.Join(c.dir, fmt.Sprintf("%s-disk%d", n.name, d)))
+	}
+	c.nodes = append(c.nodes, n)
+	return n
+}
+
+func (c *cluster) init(n *node) {
+	c.t.Helper()
+	if out, err := exec.Command(bin, "cluster", "init", "--dir", n.dir).CombinedOutput(); err != nil {
+		c.t.Fatalf("tarn cluster init: %v\n%s", err, out)
+	}
+	var err error
+	if c.admin, err = os.ReadFile(filepath.Join(n.dir, "admin.pem")); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// join starts a new node with a token.
+func (c *cluster) join(n *node) {
+	c.t.Helper()
+	token, err := c.dial().CreateJoinToken(c.t.Context(), wire.CreateJoinToken{Uses: 1, For: time.Hour})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	n.start("--join", c.running()[0].addr, "--token", token.Text)
+}
+
+// running returns the nodes that run.
+func (c *cluster) running() (some []*node) {
+	for _, n := range c.nodes {
+		if n.cmd != nil {
+			some = append(some, n)
+		}
+	}
+	return some
+}
+
+// addrs is where clients go: all nodes that run, these first.
+func (c *cluster) addrs(first ...*node) string {
+	var all []string
+	for _, n := range append(first, c.running()...) {
+		all = append(all, n.addr)
+	}
+	return strings.Join(all, ",")
+}
+
+// dial returns a client that knows all nodes which run.
+func (c *cluster) dial(first ...*node) *client.Client {
+	c.t.Helper()
+	return c.dialAt(c.addrs(first...))
+}
+
+// dialAt returns a client of these addresses.
+func (c *cluster) dialAt(addrs string) *client.Client {
+	c.t.Helper()
+	cl, err := client.Dial(c.t.Context(), addrs, client.WithCertificate(c.admin), client.WithDialTimeout(patience))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { cl.Close() })
+	return cl
+}
+
+// restart starts nodes that were there before, all at a time.
+func (c *cluster) restart(nodes ...*node) {
+	c.t.Helper()
+	for _, n := range nodes {
+		n.launch()
+	}
+	for _, n := range nodes {
+		n.wait()
+	}
+}
+
+// until waits for something that will come.
+func (c *cluster) until(what string, done func(context.Context) bool) {
+	c.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+		ok := done(ctx)
+		cancel()
+		if ok {
+			return
+		}
+		if time.Now().After(end) {
+			c.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// untilSettled waits until every node has a replica of the catalog, and votes
+// are with one node or at least three: two are worse than one.
+func (c *cluster) untilSettled() {
+	c.t.Helper()
+	cl, want := c.dial(), len(c.running())
+	c.until("votes", func(ctx context.Context) bool {
+		nodes, err := cl.Nodes(ctx)
+		parts := map[string]int{}
+		for _, n := range nodes {
+			parts[n.Vote]++
+		}
+		voters := parts["leader"] + parts["voter"]
+		return err == nil && parts["leader"] == 1 && voters+parts["learner"] >= want && voters%2 == 1 && (voters > 1) == (want > 2)
+	})
+}
+
+// leader returns the node that leads, as a node that is up sees it.
+func (c *cluster) leader() (leader *node) {
+	c.t.Helper()
+	cl := c.dial()
+	c.until("a leader", func(ctx context.Context) bool {
+		leader = c.leaderAt(ctx, cl)
+		return leader != nil
+	})
+	return leader
+}
+
+func (c *cluster) leaderAt(ctx context.Context, cl *client.Client) *node {
+	nodes, err := cl.Nodes(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, n := range nodes {
+		if n.Vote == "leader" {
+			return c.named(n.Name)
+		}
+	}
+	return nil
+}
+
+func (c *cluster) named(name string) *node {
+	for _, n := range c.nodes {
+		if n.name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// without returns all nodes but these.
+func (c *cluster) without(those ...*node) (rest []*node) {
+	for _, n := range c.nodes {
+		keep := true
+		for _, gone := range those {
+			keep = keep && n != gone
+		}
+		if keep {
+			rest = append(rest, n)
+		}
+	}
+	return rest
+}
+
+func (c *cluster) index(n *node) int {
+	for i, m := range c.nodes {
+		if m == n {
+			return i
+		}
+	}
+	return -1
+}
+
+// untilWhole waits until no disk that counts lacks anything.
+func (c *cluster) untilWhole() {
+	c.t.Helper()
+	cl := c.dial()
+	c.until("repair", func(ctx context.Context) bool {
+		disks, err := cl.Disks(ctx)
+		for _, d := range disks {
+			if d.Missing > 0 {
+				return false
+			}
+		}
+		return err == nil
+	})
+}
+
+// verify has every copy of every row read back through one node.
+func (c *cluster) verify(n *node, table string) {
+	c.t.Helper()
+	report, err := c.dialAt(n.addr).VerifySegments(c.t.Context(), wire.VerifySegments{Table: table})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, p := range report.Problems {
+		c.t.Errorf("segment %s: %s", p.ID, p.Problem)
+	}
+}
