@@ -29,6 +29,7 @@ type cluster struct {
 	nodes []*node
 	admin []byte // certificate
 	disks int    // of each new node
+	small string // size of each disk; empty: a plain directory
 }
 
 var clusters atomic.Int32
@@ -39,13 +40,20 @@ func newCluster(t testing.TB, n int) *cluster { return newClusterOf(t, n, 1) }
 
 func newClusterOf(t testing.TB, n, disks int) *cluster {
 	t.Helper()
+	c := &cluster{t: t, disks: disks}
+	c.form(n)
+	return c
+}
+
+func (c *cluster) form(n int) {
+	c.t.Helper()
 	name := fmt.Sprintf("%s-%d", runPrefix, clusters.Add(1))
-	c := &cluster{t: t, disks: disks, dir: filepath.Join(os.TempDir(), name)}
+	c.dir = filepath.Join(os.TempDir(), name)
 	if err := os.Mkdir(c.dir, 0o755); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	t.Cleanup(func() { c.remove(name) })
-	c.net = newNetwork(t, name)
+	c.t.Cleanup(func() { c.remove(name) })
+	c.net = newNetwork(c.t, name)
 	first := c.add()
 	c.init(first)
 	first.start()
@@ -53,7 +61,6 @@ func newClusterOf(t testing.TB, n, disks int) *cluster {
 		c.join(c.add())
 	}
 	c.untilSettled()
-	return c
 }
 
 // remove ends all, and keeps the logs of a test that has failed.
@@ -94,6 +101,9 @@ func (c *cluster) add() *node {
 		n.disks = append(n.disks, filepath.Join(c.dir, fmt.Sprintf("%s-disk%d", n.name, d)))
 	}
 	c.nodes = append(c.nodes, n)
+	if c.small != "" {
+		n.mountDisks(c.small)
+	}
 	return n
 }
 

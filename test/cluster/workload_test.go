@@ -28,6 +28,7 @@ type workload struct {
 	next    int64
 	acked   map[int64]bool
 	unknown map[int64]bool
+	errors  map[string]int // of appends
 	reads   int
 
 	end     context.CancelFunc
@@ -42,7 +43,7 @@ func newWorkload(c *cluster, table string) *workload {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &workload{c: c, t: c.t, table: table, acked: map[int64]bool{}, unknown: map[int64]bool{}}
+	return &workload{c: c, t: c.t, table: table, acked: map[int64]bool{}, unknown: map[int64]bool{}, errors: map[string]int{}}
 }
 
 var batchFields = []schema.Field{
@@ -78,6 +79,7 @@ func (w *workload) append(cl *client.Client, within time.Duration) error {
 		w.acked[id] = true
 	} else {
 		w.unknown[id] = true
+		w.errors[err.Error()]++
 	}
 	return err
 }
@@ -125,10 +127,12 @@ func (w *workload) counts() (acked, sent int) {
 func (w *workload) more(batches int) {
 	w.t.Helper()
 	begin, _ := w.counts()
+	since := time.Now()
 	w.c.until("more acknowledged batches", func(context.Context) bool {
 		acked, _ := w.counts()
 		return acked >= begin+batches
 	})
+	w.t.Logf("%d more batches after %v", batches, time.Since(since).Round(time.Millisecond))
 }
 
 // look reads once. A read that fails is nothing wrong while nodes are away;
@@ -174,6 +178,9 @@ func (w *workload) check() {
 		w.checkAt(n)
 	}
 	w.t.Logf("%s: %d batches acknowledged, %d of unknown outcome, %d reads", w.table, len(w.acked), len(w.unknown), w.reads)
+	for text, n := range w.errors {
+		w.t.Logf("%d appends: %s", n, text)
+	}
 	if len(w.acked) == 0 {
 		w.t.Error("nothing was acknowledged: the test shows nothing")
 	}
