@@ -232,7 +232,7 @@ func (n *Node) openStorage(background context.Context) error {
 		Logger: n.cfg.Logger, Now: time.Now, Fatal: n.cfg.Fatal,
 	}
 	if n.id.Secured {
-		if n.network, err = openNetwork(n.cfg, n.id, n.listener, n.ownEpoch); err != nil {
+		if n.network, err = openNetwork(n.cfg, n.id, n.listener, n.ownEpoch, n.serving.Load); err != nil {
 			return err
 		}
 		n.members.Reach(n.network.peers.Disk)

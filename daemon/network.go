@@ -47,7 +47,7 @@ const certificateName = "node.pem"
 
 // openNetwork begins to speak on a port that is open. Calls of gRPC are not
 // answered yet: that is for who serves w.listener.
-func openNetwork(cfg Config, id identity, l net.Listener, epoch func() catalog.Epoch) (_ *network, err error) {
+func openNetwork(cfg Config, id identity, l net.Listener, epoch func() catalog.Epoch, ready func() bool) (_ *network, err error) {
 	w := &network{cfg: cfg, node: id.Node, address: advertised(cfg, l), refusals: trust.NewRefusals(cfg.Logger, time.Now)}
 	if w.fellows, err = loadFellows(cfg.Dir); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func openNetwork(cfg Config, id identity, l net.Listener, epoch func() catalog.E
 		Keep: func(next *tls.Certificate) error { return writeCertificate(cfg.Dir, next) },
 	})
 	w.side = trust.Side{Roots: w.roots, Certificate: w.renewer.Certificate, Now: time.Now, Check: w.check}
-	w.guard = &trust.Guard{State: func() trust.State { return w.view().Trust() }, Now: time.Now, Refusals: w.refusals}
+	w.guard = &trust.Guard{State: func() trust.State { return w.view().Trust() }, Ready: ready, Now: time.Now, Refusals: w.refusals}
 	w.splitter = trust.NewSplitter(l, w.side, w.refusals, trust.SplitConfig{})
 	w.hangUp = sync.OnceValue(w.splitter.Close)
 	streams := trust.NewRaftLayer(w.splitter.Listener(trust.ProtocolRaft), w.side, w.locate, (&net.Dialer{}).DialContext)

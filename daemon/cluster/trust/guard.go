@@ -19,6 +19,7 @@ import (
 // meanwhile. Without Tap they check everything. Safe for concurrent use.
 type Guard struct {
 	State    func() State
+	Ready    func() bool // whether State has all that the cluster has agreed on; nil: it always has
 	Now      func() time.Time
 	Refusals *Refusals
 }
@@ -124,7 +125,16 @@ func (g *Guard) caller(ctx context.Context) (Principal, error) {
 	case conn.refused != nil:
 		return Principal{}, conn.refused
 	}
-	return g.State().Recognize(conn.peer)
+	return g.known(g.State().Recognize(conn.peer))
+}
+
+// known keeps a node that has not caught up from refusing for good whom it
+// does not know yet: they are to ask again.
+func (g *Guard) known(p Principal, err error) (Principal, error) {
+	if err != nil && g.Ready != nil && !g.Ready() {
+		err = wire.Errorf(wire.Unavailable, "the node is starting: it does not know yet whom the cluster trusts").WithHint("ask again, or another node")
+	}
+	return p, err
 }
 
 func (g *Guard) bearer(header []string) (Principal, error) {
@@ -136,7 +146,7 @@ func (g *Guard) bearer(header []string) (Principal, error) {
 		return Principal{}, wire.Errorf(wire.Unauthenticated, "the authorization header is not that of a bearer token").
 			WithHint("authorization: Bearer %s…", AccessPrefix)
 	}
-	return g.State().Authenticate(g.Now(), strings.TrimSpace(text))
+	return g.known(g.State().Authenticate(g.Now(), strings.TrimSpace(text)))
 }
 
 // guarded is a stream whose caller is asked about again with each message, for

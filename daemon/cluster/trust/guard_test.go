@@ -415,3 +415,16 @@ func TestLongNamesAreClipped(t *testing.T) {
 		t.Errorf("the message is %d bytes: %q", len(err.Error()), err)
 	}
 }
+
+// TestStartingNodeRefusesNobodyForGood: who is not known to a node that has not
+// caught up is told to ask again.
+func TestStartingNodeRefusesNobodyForGood(t *testing.T) {
+	ready := false
+	g := &Guard{Ready: func() bool { return ready }}
+	stranger := State{}
+	_, err := g.known(stranger.Recognize(Peer{Identity: Identity{Name: "admin", Role: Admin}, Serial: "1"}))
+	wantError(t, err, wire.Unavailable, "the node is starting")
+	ready = true
+	_, err = g.known(stranger.Recognize(Peer{Identity: Identity{Name: "admin", Role: Admin}, Serial: "1"}))
+	wantError(t, err, wire.Unauthenticated, "not known here")
+}
