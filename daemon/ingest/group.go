@@ -51,7 +51,7 @@ type group struct {
 // and visible. The batch must not change before that. With a producer, a
 // batch that was committed before is not added again.
 func (g *Ingester) Append(ctx context.Context, table string, batch arrow.RecordBatch, id wire.BatchID) (wire.Receipt, error) {
-	t, err := g.Catalog.View().Table(table)
+	t, err := g.find(ctx, table)
 	if err != nil {
 		return wire.Receipt{}, err
 	}
@@ -65,6 +65,19 @@ func (g *Ingester) Append(ctx context.Context, table string, batch arrow.RecordB
 	case <-ctx.Done():
 		return wire.Receipt{}, wire.Errorf(wire.Canceled, "the append was canceled before its commit was known: %w", ctx.Err())
 	}
+}
+
+// find finds a table. What this node knows will do, unless it does not know
+// the table: another node may just have made it.
+func (g *Ingester) find(ctx context.Context, table string) (*catalog.Snapshot, error) {
+	if t, err := g.Catalog.View().Table(table); err == nil {
+		return t, nil
+	}
+	view, err := g.Catalog.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return view.Table(table)
 }
 
 func (g *Ingester) group(t *catalog.Snapshot) *group {
