@@ -29,6 +29,9 @@ func (s *service) disks(ctx context.Context, _ struct{}) (wire.DiskList, error) 
 			d.Slots++
 			d.Used += bytes
 			d.Missing += missing[i]
+			if from := at[slot.From]; from != nil {
+				from.Slots++ // it is not free of the slot until all has moved
+			}
 		}
 	}
 	return list, nil

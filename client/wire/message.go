@@ -222,7 +222,7 @@ type Disk struct {
 	Bytes   int64     `json:"bytes"`          // size of its filesystem
 	Free    int64     `json:"free,omitempty"` // of a disk of the node that answers
 	Used    int64     `json:"used"`           // by members that belong there
-	Slots   int       `json:"slots"`          // of placement groups
+	Slots   int       `json:"slots"`          // of placement groups, with those that are moving away
 	Missing int       `json:"missing"`        // members that belong there and are not there yet
 }
 
