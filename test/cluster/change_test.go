@@ -25,12 +25,12 @@ func TestReplacedNode(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c.join(gone)
-	w.more(20)
 	cl := c.dial()
 	if err := cl.LoseNode(t.Context(), old.ID); err != nil {
 		t.Fatal(err)
 	}
+	c.join(gone)
+	w.more(20)
 	c.untilEmpty(old.ID)
 	if err := cl.RemoveNode(t.Context(), old.ID); err != nil {
 		t.Fatal(err)

@@ -72,9 +72,11 @@ func (n *network) isolate(i int) { n.ip("link", "set", n.host(i), "down") }
 // rejoin takes it up again.
 func (n *network) rejoin(i int) { n.ip("link", "set", n.host(i), "up") }
 
-// cut drops all that one node sends to another. What comes back still arrives.
+// cut drops all that one node sends to another: its frames go to a machine
+// that is not there. What comes back still arrives. (A blackhole route would
+// tell the sender.)
 func (n *network) cut(from, to int) {
-	n.ip("-n", n.host(from), "route", "add", "blackhole", n.address(to)+"/32")
+	n.ip("-n", n.host(from), "neigh", "replace", n.address(to), "lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "permanent")
 	n.cuts[[2]int{from, to}] = true
 }
 
@@ -91,7 +93,7 @@ func (n *network) split(some, others []int) {
 // heal takes back all cuts.
 func (n *network) heal() {
 	for c := range n.cuts {
-		n.ip("-n", n.host(c[0]), "route", "delete", "blackhole", n.address(c[1])+"/32")
+		n.ip("-n", n.host(c[0]), "neigh", "delete", n.address(c[1]), "dev", "eth0")
 	}
 	clear(n.cuts)
 }

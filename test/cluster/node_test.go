@@ -101,7 +101,7 @@ func (n *node) kill() {
 	if n.cmd == nil {
 		return
 	}
-	n.signal(syscall.SIGKILL)
+	_ = n.cmd.Process.Kill() // it may have ended
 	<-n.ended
 	n.cmd = nil
 }
