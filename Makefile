@@ -16,14 +16,14 @@ export CGO_ENABLED ?= 0
 # without it: GOEXPERIMENT= make build.
 export GOEXPERIMENT ?= simd
 
-.PHONY: build test plain kern quick race e2e kill lint fuzz demo bench clean help
+.PHONY: build test plain kern quick race e2e kill test-cluster cluster-short bench-cluster lint fuzz demo bench clean help
 
 build: ## bin/tarn
 	$(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/tarn ./cmd/tarn
 
 test: deps lint build ## every test: unit, plain build, race, fuzz seeds, end to end beside DuckDB
 	$(GO) test ./...
-	$(MAKE) plain race e2e
+	$(MAKE) plain race e2e cluster-short
 
 plain: ## what a build without SIMD kernels gives, and the kernels' own tests on every tier
 	GOEXPERIMENT= $(GO) build ./... && GOEXPERIMENT= $(GO) test ./format/...
@@ -44,6 +44,15 @@ e2e: deps build ## the real binary on real data, answers compared with DuckDB
 
 kill: build ## kill -9 in a loop while appending, 200 rounds
 	cd test/e2e && CGO_ENABLED=1 TARN_BIN=$(CURDIR)/bin/tarn TARN_KILL_ROUNDS=200 $(GO) test -timeout 60m -count=1 -v -run TestKill ./...
+
+test-cluster: build ## real nodes in network namespaces: killed, frozen, cut off, wiped, filled, replaced; needs root
+	cd test/cluster && TARN_BIN=$(CURDIR)/bin/tarn $(GO) test -timeout 60m -count=1 -v ./...
+
+cluster-short: build
+	cd test/cluster && TARN_BIN=$(CURDIR)/bin/tarn $(GO) test -timeout 15m -count=1 -short ./...
+
+bench-cluster: build ## what a cluster costs and gives on this machine; writes docs/benchmarks-cluster.md; needs root
+	cd test/cluster && TARN_BIN=$(CURDIR)/bin/tarn $(GO) test -timeout 60m -count=1 -v -run '^TestMeasure$$' -measure ../../docs ./...
 
 lint: ## gofmt, vet, staticcheck (on the plain build: it does not know SIMD), import order, documented exports
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run: gofmt -w .'; exit 1; }

@@ -76,8 +76,9 @@ func (c *cluster) remove(name string) {
 	}
 }
 
-func (c *cluster) keepLogs() {
-	at := filepath.Join(os.TempDir(), "tarn-cluster-logs", strings.ReplaceAll(c.t.Name(), "/", "_"))
+// keepLogs copies the nodes' logs to where they survive the cluster.
+func (c *cluster) keepLogs() (at string) {
+	at = filepath.Join(os.TempDir(), "tarn-cluster-logs", strings.ReplaceAll(c.t.Name(), "/", "_"))
 	_ = os.MkdirAll(at, 0o755)
 	for _, n := range c.nodes {
 		if b, err := os.ReadFile(n.log); err == nil {
@@ -85,6 +86,7 @@ func (c *cluster) keepLogs() {
 		}
 	}
 	c.t.Logf("the nodes' logs are in %s", at)
+	return at
 }
 
 // add makes a place for one more node, which does not run yet.

@@ -7,6 +7,7 @@ go 1.26.0
 replace github.com/tarnlake/tarn => ../..
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/apache/arrow-go/v18 v18.8.0
 	github.com/tarnlake/tarn v0.0.0-00010101000000-000000000000
 )

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -178,8 +179,8 @@ func (w *workload) check() {
 		w.checkAt(n)
 	}
 	w.t.Logf("%s: %d batches acknowledged, %d of unknown outcome, %d reads", w.table, len(w.acked), len(w.unknown), w.reads)
-	for text, n := range w.errors {
-		w.t.Logf("%d appends: %s", n, text)
+	for _, text := range slices.Sorted(maps.Keys(w.errors))[:min(len(w.errors), 5)] {
+		w.t.Logf("%d appends: %s", w.errors[text], text)
 	}
 	if len(w.acked) == 0 {
 		w.t.Error("nothing was acknowledged: the test shows nothing")
