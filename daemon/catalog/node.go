@@ -41,7 +41,7 @@ func (s *State) checkNode(c RegisterNode) error {
 	}
 	if other := s.nodeNamed(c.Name); other != nil && other.ID != c.Node && other.State != NodeLost {
 		return wire.Errorf(wire.Conflict, "the name %q belongs to node %s, which is %s", c.Name, other.ID, other.State).
-			WithHint("give the new node another --name, or: tarn node remove %s", c.Name)
+			WithHint("give the new node another --name, or, if that one will not come back: tarn node lose %s", c.Name)
 	}
 	seen := map[string]bool{}
 	for _, facts := range c.Disks {

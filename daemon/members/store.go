@@ -25,6 +25,8 @@ type Store struct {
 	mu     sync.RWMutex
 	media  map[string]*tiering.Medium // of this node, by disk id
 	remote func(disk string) Disk     // nil: this node is alone
+
+	troubles troubles
 }
 
 // NewStore returns a store of these media.
@@ -128,12 +130,13 @@ func (s *Store) groupFor(view *catalog.State, id catalog.SegmentID) (catalog.Gro
 	return best, nil
 }
 
-// open counts the disks of a group that would take a new member, and reports
-// whether one of them is in this node.
+// open counts the disks of a group that would take a new member, as far as is
+// known, and reports whether one of them is in this node.
 func (s *Store) open(view *catalog.State, g catalog.Group) (disks int, here bool) {
 	for _, slot := range g.Slots {
 		d, ok := view.Disk(slot.Disk)
 		switch {
+		case s.troubles.has(slot.Disk):
 		case s.Takes(view, slot.Disk):
 			disks, here = disks+1, true
 		case ok && d.State == catalog.DiskUp && s.reaches(view, slot.Disk):

@@ -72,17 +72,30 @@ func quorumOf(view *catalog.State, g catalog.Group) quorum {
 	return quorum{view.CopiesNeeded(g.ID), min(2, len(nodes))}
 }
 
-// Create begins a segment in a placement group of the view. It waits for no
-// other node. Errors for which other nodes are to blame are wire.Unavailable.
-func (s *Store) Create(view *catalog.State, id catalog.SegmentID) (*Writer, error) {
-	g, err := s.groupFor(view, id)
-	if err != nil {
-		return nil, err
+// groupsTried is how many placement groups Create tries.
+const groupsTried = 3
+
+// Create begins a segment in a placement group of the view, in another one if
+// too few disks of the first take it. It waits for no other node. Errors for
+// which other nodes are to blame are wire.Unavailable.
+func (s *Store) Create(view *catalog.State, id catalog.SegmentID) (w *Writer, err error) {
+	for range groupsTried {
+		g, none := s.groupFor(view, id)
+		if none != nil {
+			return nil, none
+		}
+		if w, err = s.createIn(view, g, id); err == nil {
+			return w, nil
+		}
 	}
+	return nil, err
+}
+
+func (s *Store) createIn(view *catalog.State, g catalog.Group, id catalog.SegmentID) (_ *Writer, err error) {
 	w := &Writer{store: s, id: id, group: g, need: quorumOf(view, g), index: view.Index(), copies: make([]*newCopy, len(g.Slots))}
 	for slot := range g.Slots {
 		if w.copies[slot], err = w.begin(view, slot); err != nil {
-			w.errs = append(w.errs, fmt.Errorf("disk %s: %w", g.Slots[slot].Disk, err))
+			w.drop(slot, err)
 		}
 	}
 	if err := w.enough(begun); err != nil {
@@ -169,8 +182,10 @@ func (w *Writer) Write(p []byte) (int, error) {
 }
 
 func (w *Writer) drop(slot int, err error) {
+	disk := w.group.Slots[slot].Disk
 	w.copies[slot] = nil
-	w.errs = append(w.errs, fmt.Errorf("disk %s: %w", w.group.Slots[slot].Disk, err))
+	w.errs = append(w.errs, fmt.Errorf("disk %s: %w", disk, err))
+	w.store.troubles.note(disk, err)
 }
 
 // send hands bytes to the lanes, in chunks that all of them share.

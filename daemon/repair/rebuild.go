@@ -34,6 +34,7 @@ type Rebuilder struct {
 	Pace func(ctx context.Context, bytes int64) error
 
 	written atomic.Int64
+	said    map[catalog.MemberAt]bool // see sayOnce
 }
 
 // Written returns how many bytes of members it has written so far. It is safe
@@ -278,7 +279,7 @@ func (r *Rebuilder) place(ctx context.Context, done []catalog.MemberAt) error {
 // sources may come back, or somebody writes it right now.
 func (r *Rebuilder) park(ctx context.Context, i item, why error) {
 	if ctx.Err() != nil || passing(why) {
-		r.Logger.Warn("a member was not rebuilt", "stripe", i.at.ID, "slot", i.slot, "error", why)
+		r.sayOnce(i, why)
 		return
 	}
 	r.Logger.Error("a member cannot be rebuilt and is set aside", "stripe", i.at.ID, "slot", i.slot, "disk", i.disk(), "error", why)
@@ -286,6 +287,23 @@ func (r *Rebuilder) park(ctx context.Context, i item, why error) {
 	if err := r.Propose(ctx, cmd); err != nil {
 		r.Logger.Warn("a member was not set aside", "stripe", i.at.ID, "slot", i.slot, "error", err)
 	}
+}
+
+// maxSaid bounds what sayOnce remembers.
+const maxSaid = 10_000
+
+// sayOnce tells of a member that has to wait, once: it is tried again all the
+// time, and a long outage is one thing to know.
+func (r *Rebuilder) sayOnce(i item, why error) {
+	level := slog.LevelWarn
+	if r.said[i.member()] {
+		level = slog.LevelDebug
+	}
+	if len(r.said) > maxSaid || r.said == nil {
+		r.said = map[catalog.MemberAt]bool{}
+	}
+	r.said[i.member()] = true
+	r.Logger.Log(context.Background(), level, "a member was not rebuilt", "stripe", i.at.ID, "slot", i.slot, "error", why)
 }
 
 // passing reports whether what has failed may work later by itself.
