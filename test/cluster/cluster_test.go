@@ -190,11 +190,12 @@ func (c *cluster) until(what string, done func(context.Context) bool) {
 	}
 }
 
-// untilSettled waits until every node has a replica of the catalog, and votes
-// are with one node or at least three: two are worse than one.
+// untilSettled waits until every node has a replica of the catalog, and as many
+// have votes as should: one, three or five.
 func (c *cluster) untilSettled() {
 	c.t.Helper()
-	cl, want := c.dial(), len(c.running())
+	cl, replicas := c.dial(), len(c.running())
+	votes := 1 + 2*min(max(0, (replicas-1)/2), 2)
 	c.until("votes", func(ctx context.Context) bool {
 		nodes, err := cl.Nodes(ctx)
 		parts := map[string]int{}
@@ -202,7 +203,7 @@ func (c *cluster) untilSettled() {
 			parts[n.Vote]++
 		}
 		voters := parts["leader"] + parts["voter"]
-		return err == nil && parts["leader"] == 1 && voters+parts["learner"] >= want && voters%2 == 1 && (voters > 1) == (want > 2)
+		return err == nil && parts["leader"] == 1 && voters+parts["learner"] >= replicas && voters >= votes
 	})
 }
 
