@@ -11,6 +11,7 @@ import (
 // TestReplacedNode loses a machine, and puts a new one in its place under the
 // same name and address.
 func TestReplacedNode(t *testing.T) {
+	long(t)
 	c := newCluster(t, 4)
 	w := newWorkload(c, "log")
 	w.run(3, 2)
@@ -88,6 +89,7 @@ func (c *cluster) untilEmpty(node string) {
 // TestAddAndDrain adds a node and drains another one, which is then removed,
 // while rows are appended and read.
 func TestAddAndDrain(t *testing.T) {
+	long(t)
 	c := newCluster(t, 3)
 	w := newWorkload(c, "log")
 	w.run(3, 2)
@@ -117,6 +119,7 @@ func TestAddAndDrain(t *testing.T) {
 
 // TestRollingRestart stops and starts each node in turn, as an upgrade does.
 func TestRollingRestart(t *testing.T) {
+	long(t)
 	c := newCluster(t, 3)
 	w := newWorkload(c, "log")
 	w.run(3, 2)

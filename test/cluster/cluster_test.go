@@ -32,6 +32,13 @@ type cluster struct {
 	small string // size of each disk; empty: a plain directory
 }
 
+// long skips a test that the short run leaves out.
+func long(t *testing.T) {
+	if testing.Short() {
+		t.Skip("make test-cluster")
+	}
+}
+
 var clusters atomic.Int32
 
 // newCluster forms a cluster of n nodes, with one disk each, and waits until

@@ -94,6 +94,7 @@ func (n *node) fill(disk int) (file string) {
 // TestWipedDisk wipes a disk under a node that runs: nobody notices. Then the
 // operator gives it up and puts in another one.
 func TestWipedDisk(t *testing.T) {
+	long(t)
 	c := newClusterOf(t, 3, 2)
 	w := newWorkload(c, "log")
 	w.run(3, 2)

@@ -9,7 +9,7 @@ import (
 )
 
 func TestForms3(t *testing.T) { forms(t, 3) }
-func TestForms5(t *testing.T) { forms(t, 5) }
+func TestForms5(t *testing.T) { long(t); forms(t, 5) }
 
 // forms makes a cluster, writes through each node and reads through each.
 func forms(t *testing.T, n int) {

@@ -40,9 +40,7 @@ func TestKills(t *testing.T) {
 // TestKillsAgainAndAgain kills nodes at moments of no choice, one after
 // another, two of five at a time.
 func TestKillsAgainAndAgain(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes minutes")
-	}
+	long(t)
 	c := newCluster(t, 5)
 	w := newWorkload(c, "log")
 	w.run(4, 2)

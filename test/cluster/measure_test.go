@@ -190,7 +190,7 @@ func manyRows(from int64, rows int) arrow.RecordBatch {
 		id := from + i
 		b.Field(0).(*array.Int64Builder).Append(id)
 		b.Field(1).(*array.Int64Builder).Append(id % rowsPerBatch)
-		b.Field(2).(*array.Int64Builder).Append(id * 0x9e3779b97f4a7c >> 8) // does not compress well
+		b.Field(2).(*array.Int64Builder).Append(int64(uint64(id) * 0x9e3779b97f4a7c15 >> 8)) // does not compress well
 	}
 	return b.NewRecordBatch()
 }
@@ -230,7 +230,7 @@ const scanRows, scanBatch = 8_000_000, 500_000
 // scans times a scan that looks at every row, with all nodes and, where
 // others have copies, with one of them away.
 func (m *measured) scans(c *cluster, nodes int) {
-	c.loadScanned("scanned")
+	c.loadRows("scanned", scanRows)
 	r := scanRate{Nodes: nodes, Rows: scanRows, PerSec: c.scan("scanned")}
 	if nodes > 1 {
 		away := c.nodes[nodes-1]
@@ -242,11 +242,11 @@ func (m *measured) scans(c *cluster, nodes int) {
 	m.Scans = append(m.Scans, r)
 }
 
-func (c *cluster) loadScanned(table string) {
+func (c *cluster) loadRows(table string, rows int64) {
 	c.t.Helper()
 	newWorkload(c, table)
 	cl := c.dial()
-	for from := int64(0); from < scanRows; from += scanBatch {
+	for from := int64(0); from < rows; from += scanBatch {
 		if _, err := cl.Append(c.t.Context(), table, manyRows(from, scanBatch)); err != nil {
 			c.t.Fatal(err)
 		}
@@ -308,8 +308,8 @@ func (m *measured) failover(c *cluster) {
 
 // rebuild gives a disk up, and times how soon all has its copies again.
 func (m *measured) rebuild(t *testing.T) {
-	c := newClusterOf(t, 4, 1)
-	c.loadScanned("scanned")
+	c := newCluster(t, 4)
+	c.loadRows("scanned", 4*scanRows)
 	cl := c.dialAt(c.nodes[0].addr)
 	away := c.nodes[3]
 	lost := c.diskAt(away, away.disks[0])
@@ -322,7 +322,7 @@ func (m *measured) rebuild(t *testing.T) {
 	m.Rebuild = rebuildRate{Bytes: lost.Used, MBPerS: float64(lost.Used) / 1e6 / took}
 }
 
-var benchLine = regexp.MustCompile(`(?m)^BenchmarkCode/(\S+?)-?\d*\s.*?([\d.]+) MB/s`)
+var benchLine = regexp.MustCompile(`(?m)^BenchmarkCode/parity/(\S+)/256k\s.*?([\d.]+) MB/s`)
 
 // encode takes what the erasure code's own benchmark says.
 func (m *measured) encode(t *testing.T) {

@@ -24,9 +24,7 @@ func TestIsolation(t *testing.T) {
 // TestSplit cuts the leader and another node from the other three; clients
 // still reach all five.
 func TestSplit(t *testing.T) {
-	if testing.Short() {
-		t.Skip("five nodes")
-	}
+	long(t)
 	c := newCluster(t, 5)
 	w := newWorkload(c, "log")
 	w.run(5, 5)
@@ -54,6 +52,7 @@ func TestSplit(t *testing.T) {
 // TestOneWay drops what the leader sends to the others, and then what they
 // send to it; what goes the other way arrives.
 func TestOneWay(t *testing.T) {
+	long(t)
 	c := newCluster(t, 3)
 	w := newWorkload(c, "log")
 	w.run(3, 2)
