@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/tarnlake/tarn/client/wire"
@@ -133,4 +134,44 @@ func TestRollingRestart(t *testing.T) {
 	}
 	w.check()
 	c.verify(c.nodes[2], "log")
+}
+
+// TestGrowsFromOne writes to a node that is alone in its cluster, adds two
+// more, and loses the first one with all that it had, once the cluster says
+// that it can.
+func TestGrowsFromOne(t *testing.T) {
+	c := newCluster(t, 1)
+	w := newWorkload(c, "log")
+	for range 10 {
+		if err := w.append(c.dial(), patience); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.join(c.add())
+	c.join(c.add())
+	c.untilSettled()
+	c.untilRedundant()
+	first := c.nodes[0]
+	first.kill()
+	for _, dir := range append(first.disks, first.dir) {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.append(c.dial(), patience); err != nil {
+		t.Fatal(err)
+	}
+	w.check()
+}
+
+// untilRedundant waits until the cluster says that a node may be lost.
+func (c *cluster) untilRedundant() {
+	c.t.Helper()
+	cl, says := c.dial(), ""
+	c.t.Cleanup(func() { c.t.Logf("the cluster said last: %s", says) })
+	c.until("redundancy", func(ctx context.Context) bool {
+		s, err := cl.Status(ctx)
+		says = s.Redundancy
+		return err == nil && strings.Contains(says, "node") && strings.HasSuffix(says, "may be lost")
+	})
 }
