@@ -51,7 +51,7 @@ func (c *testCluster) form(n int) {
 	for i := 1; i < n; i++ {
 		c.join(i)
 	}
-	c.until("votes", func() bool { return c.voters() == map[int]int{1: 1, 2: 1, 3: 3, 4: 3, 5: 3}[n] })
+	c.until("votes", func() bool { return c.voters() == map[int]int{1: 1, 2: 1, 3: 3, 4: 3, 5: 5}[n] })
 }
 
 func (c *testCluster) config(i int) Config {

@@ -34,7 +34,7 @@ const (
 // Voters returns what is to be done about the servers of the catalog, in
 // order: one at a time, each when the one before is committed, and to be asked
 // again after each. Every node has a replica. Of one or two nodes one votes, of
-// three to five three, of six and more five, spread over zones: two voters
+// three or four three, of five and more five, spread over zones: two voters
 // would be worse than one, and an even number is worse than one less. A voter
 // gets its vote when it is up and has caught up; it keeps it while it is only
 // down, so that the voters never get fewer because nodes are down. It is pure.
@@ -47,7 +47,7 @@ func Voters(servers []Server, nodes []Candidate) []Change {
 // votersFor returns how many of the nodes vote.
 func votersFor(nodes int) int {
 	switch {
-	case nodes >= 6:
+	case nodes >= 5:
 		return 5
 	case nodes >= 3:
 		return 3
