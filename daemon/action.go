@@ -150,7 +150,7 @@ func (s *service) dropTable(ctx context.Context, req wire.DropTable) (struct{}, 
 	}
 	_, err := s.propose(ctx, catalog.Command{DropTable: &drop})
 	if err == nil {
-		s.n.sweep(context.WithoutCancel(ctx))
+		s.n.sweeper.Sweep(context.WithoutCancel(ctx), s.n.catalog.View())
 	}
 	return struct{}{}, err
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/tarnlake/tarn/daemon/ingest"
 	"github.com/tarnlake/tarn/daemon/members"
 	"github.com/tarnlake/tarn/daemon/merge"
+	"github.com/tarnlake/tarn/daemon/repair"
 	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/format/kern"
@@ -123,6 +124,7 @@ type Node struct {
 	ingest  *ingest.Ingester
 	merger  *merge.Merger // nil: nobody merges
 	readers *readers
+	sweeper *repair.Sweeper
 	metrics *metrics
 	started time.Time
 
@@ -252,6 +254,7 @@ func (n *Node) openStorage(background context.Context) error {
 		return err
 	}
 	n.readers = newReaders(n.members, n.catalog.View, n.reportDamage, n.parts)
+	n.sweeper = &repair.Sweeper{Members: n.members, Logger: n.cfg.Logger, Read: n.catalog.Read, Propose: n.must, Forget: n.readers.forget}
 	if n.network != nil {
 		n.startNetwork(background)
 	}
@@ -307,7 +310,7 @@ func (n *Node) begin(ctx context.Context) error {
 		Catalog: n.catalog, Members: n.members, Epoch: r.Epoch, Cluster: n.id.Cluster,
 		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 4, Backlog: n.backlog,
 	})
-	n.reconcile(ctx)
+	n.sweeper.Reconcile(ctx)
 	n.startMerging()
 	return nil
 }
@@ -319,6 +322,12 @@ func (n *Node) propose(ctx context.Context, cmd catalog.Command) (catalog.Result
 		err = r.Err
 	}
 	return r, err
+}
+
+// must is propose without the result.
+func (n *Node) must(ctx context.Context, cmd catalog.Command) error {
+	_, err := n.propose(ctx, cmd)
+	return err
 }
 
 // serve answers calls in the background.

@@ -36,10 +36,7 @@ func (n *Node) place(ctx context.Context) error {
 
 // keepRepaired places and rebuilds for as long as the node runs.
 func (n *Node) keepRepaired(ctx context.Context) {
-	rebuilder := &repair.Rebuilder{Members: n.members, Logger: n.cfg.Logger, Report: n.reportDamage, Propose: func(ctx context.Context, cmd catalog.Command) error {
-		_, err := n.propose(ctx, cmd)
-		return err
-	}}
+	rebuilder := &repair.Rebuilder{Members: n.members, Logger: n.cfg.Logger, Report: n.reportDamage, Propose: n.must}
 	tick := time.NewTicker(repairEvery)
 	defer tick.Stop()
 	for {
@@ -55,7 +52,7 @@ func (n *Node) keepRepaired(ctx context.Context) {
 			return
 		case <-n.repairNow:
 		case at := <-n.damaged:
-			n.missDamaged(ctx, rebuilder, at)
+			rebuilder.Miss(ctx, n.catalog.View(), at)
 		case <-tick.C:
 		}
 	}
@@ -68,23 +65,6 @@ func (n *Node) reportDamage(at catalog.MemberAt, err error) {
 	select {
 	case n.damaged <- at:
 	default:
-	}
-}
-
-// missDamaged has a damaged member rebuilt, if there is something to rebuild
-// it from: otherwise what is left of it is all there is. It looks for itself:
-// the member may have been rebuilt since it was reported. A disk that cannot be
-// asked is no word about its bytes.
-func (n *Node) missDamaged(ctx context.Context, r *repair.Rebuilder, at catalog.MemberAt) {
-	l, ok := n.catalog.View().Locate(at.Stripe)
-	if !ok || l.Spare() < 1 {
-		return
-	}
-	if whole, err := r.Whole(ctx, l, at.Slot, at.Disk); whole || err != nil {
-		return
-	}
-	if _, err := n.propose(ctx, catalog.Command{MissMembers: &catalog.MissMembers{Members: []catalog.MemberAt{at}}}); err != nil {
-		n.cfg.Logger.Warn("reporting a damaged member", "error", err)
 	}
 }
 

@@ -252,6 +252,24 @@ func (r *Rebuilder) Whole(ctx context.Context, at catalog.Location, slot int, di
 	return err == nil, nil
 }
 
+// Miss has a damaged member rebuilt, if there is something to rebuild it from:
+// otherwise what is left of it is all there is. It looks for itself: the
+// member may have been rebuilt since it was reported. A disk that cannot be
+// asked is no word about its bytes.
+func (r *Rebuilder) Miss(ctx context.Context, view *catalog.State, m catalog.MemberAt) {
+	at, ok := view.Locate(m.Stripe)
+	if !ok || at.Spare() < 1 {
+		return
+	}
+	if whole, err := r.Whole(ctx, at, m.Slot, m.Disk); whole || err != nil {
+		return
+	}
+	cmd := catalog.Command{MissMembers: &catalog.MissMembers{Members: []catalog.MemberAt{m}}}
+	if err := r.Propose(ctx, cmd); err != nil {
+		r.Logger.Warn("reporting a damaged member", "error", err)
+	}
+}
+
 // paced writes no faster than the rebuilder may, and counts.
 type paced struct {
 	ctx context.Context

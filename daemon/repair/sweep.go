@@ -1,0 +1,151 @@
+package repair
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/members"
+	"github.com/tarnlake/tarn/tiering"
+)
+
+// Sweeper clears the disks of this node of what nothing needs, and finds what
+// is not on them. It judges nothing itself: see catalog.State.Verdict. All
+// fields are needed.
+type Sweeper struct {
+	Members *members.Store
+	Logger  *slog.Logger
+
+	// Read returns a state that is newer than the call.
+	Read func(ctx context.Context) (*catalog.State, error)
+
+	// Propose puts a command through the catalog; a rejection is an error.
+	Propose func(ctx context.Context, cmd catalog.Command) error
+
+	// Forget is told of each segment whose files go away.
+	Forget func(catalog.SegmentID)
+}
+
+// Sweep moves the files of garbage on this node's disks to the trash and then
+// tells the catalog to forget them, in this order: a crash in between repeats
+// the move.
+func (s *Sweeper) Sweep(ctx context.Context, view *catalog.State) {
+	var gone []catalog.DeadMembers
+	for _, d := range view.Garbage() {
+		for _, m := range d.Data {
+			s.Forget(m.Segment)
+		}
+		if slots := s.trash(d, view.Index()); slots != 0 {
+			gone = append(gone, catalog.DeadMembers{Stripe: d.ID, Slots: slots})
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	if err := s.Propose(ctx, catalog.Command{ForgetMembers: &catalog.ForgetMembers{Members: gone}}); err != nil {
+		s.Logger.Warn("forgetting what is in the trash", "error", err)
+	}
+}
+
+// trash moves the members of a dead stripe that are on this node's disks to
+// the trash, and returns their slots.
+func (s *Sweeper) trash(d catalog.Dead, index uint64) catalog.Slots {
+	var done catalog.Slots
+	for i, slot := range d.Group.Slots {
+		m, here := s.Members.Medium(slot.Disk)
+		if !here || !d.Slots.Has(i) {
+			continue
+		}
+		file := d.FileOf(d.Group.Scheme, i)
+		if err := m.Trash(file.String(), index); err != nil && !tiering.IsNotExist(err) {
+			s.Logger.Warn("moving a file to the trash", "file", file, "disk", slot.Disk, "error", err)
+			continue
+		}
+		done |= 1 << i
+	}
+	return done
+}
+
+// Reconcile compares the disks with the catalog: what no stripe needs, or
+// ever can, goes to the trash; what is missing is reported to the catalog,
+// whose repair brings it back; everything unknown is left alone.
+func (s *Sweeper) Reconcile(ctx context.Context) {
+	there := map[string]map[catalog.MemberFile]bool{}
+	for _, m := range s.Members.Media() {
+		files, err := s.inventory(m)
+		if err != nil {
+			s.Logger.Error("the files of a disk cannot be listed", "disk", m.ID(), "error", err)
+			continue
+		}
+		there[m.ID()] = files
+	}
+	view, err := s.Read(ctx) // after the lists: see State.Verdict
+	if err != nil {
+		s.Logger.Warn("comparing disks with the catalog", "error", err)
+		return
+	}
+	for disk, files := range there {
+		s.clear(view, disk, files)
+	}
+	s.reportMissing(ctx, view, there)
+}
+
+func (s *Sweeper) inventory(m *tiering.Medium) (map[catalog.MemberFile]bool, error) {
+	entries, err := m.Inventory()
+	files := make(map[catalog.MemberFile]bool, len(entries))
+	for _, e := range entries {
+		f, err := catalog.ParseMemberFile(e.Name)
+		if err != nil {
+			s.Logger.Warn("a file that is not Tarn's is left alone", "file", e.Name)
+			continue
+		}
+		files[f] = true
+	}
+	return files, err
+}
+
+// clear trashes the files of a disk that the catalog calls trash.
+func (s *Sweeper) clear(view *catalog.State, disk string, files map[catalog.MemberFile]bool) {
+	m, _ := s.Members.Medium(disk)
+	for f := range files {
+		if view.Verdict(disk, f) != catalog.Trash {
+			continue
+		}
+		if err := m.Trash(f.String(), view.Index()); err != nil {
+			s.Logger.Warn("a file that nothing needs stays", "file", f, "disk", disk, "error", err)
+			continue
+		}
+		s.Logger.Info("a file that nothing needs went to the trash", "file", f, "disk", disk)
+	}
+}
+
+// missedAtOnce is how many members one command reports.
+const missedAtOnce = 1000
+
+// reportMissing tells the catalog of members that it counts on and that are
+// not on the disks listed.
+func (s *Sweeper) reportMissing(ctx context.Context, view *catalog.State, there map[string]map[catalog.MemberFile]bool) {
+	var missed []catalog.MemberAt
+	for _, g := range view.Groups() {
+		view.Stripes(g.ID, 0, func(at catalog.Location) bool {
+			for i := range g.Slots {
+				if _, used := at.Member(g.Scheme, i); !used {
+					continue
+				}
+				for _, disk := range at.DisksOf(i) {
+					if files, listed := there[disk]; listed && !files[at.FileOf(g.Scheme, i)] {
+						missed = append(missed, catalog.MemberAt{Stripe: at.ID, Slot: i, Disk: disk})
+					}
+				}
+			}
+			return true
+		})
+	}
+	for some := range slices.Chunk(missed, missedAtOnce) {
+		s.Logger.Error("files of the catalog are not on their disk", "files", len(some), "first", some[0])
+		if err := s.Propose(ctx, catalog.Command{MissMembers: &catalog.MissMembers{Members: some}}); err != nil {
+			s.Logger.Warn("reporting missing files", "error", err)
+		}
+	}
+}
