@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -29,6 +30,9 @@ type Config struct {
 	// proposals and questions. Without a Transport the node is the cluster.
 	Transport Transport
 	Peers     Peers
+
+	Volume        *Volume // where Raft keeps what it has; default: files in Dir
+	SnapshotEvery uint64  // entries of the log between snapshots; default 4096
 
 	// Fatal is called once when the Raft volume fails or hangs, or the log cannot be
 	// applied. The process must end: what was synced is not known any more.
@@ -65,6 +69,7 @@ func (c Config) withDefaults() Config {
 	if c.free == nil {
 		c.free = freeBytes
 	}
+	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, 4096)
 	if c.wrap == nil {
 		c.wrap = func(b backend) backend { return b }
 	}
@@ -184,7 +189,7 @@ func raftConfig(cfg Config) *raft.Config {
 	rc := raft.DefaultConfig()
 	rc.LocalID = raft.ServerID(cfg.Node)
 	rc.Logger = newRaftLogger(cfg.Logger)
-	rc.SnapshotInterval, rc.SnapshotThreshold = 15*time.Second, 4096
+	rc.SnapshotInterval, rc.SnapshotThreshold = 15*time.Second, cfg.SnapshotEvery
 	rc.BatchApplyCh = true // commits that wait share one fsync
 	rc.NoLegacyTelemetry = true
 	rc.ShutdownOnRemove = false // raft would also stop for good when it only loses its vote
@@ -195,7 +200,7 @@ func raftConfig(cfg Config) *raft.Config {
 	}
 	rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLeaseTimeout = heartbeatTimeout, heartbeatTimeout, leaseTimeout
 	rc.CommitTimeout = commitTimeout
-	rc.MaxAppendEntries, rc.TrailingLogs = 64, 10240
+	rc.MaxAppendEntries, rc.TrailingLogs = 64, 5*cfg.SnapshotEvery/2
 	return rc
 }
 

@@ -27,6 +27,9 @@ func storeDir(dir string) string { return filepath.Join(dir, "store") }
 // prepareDir makes sure that there is a store, and makes one only when it is
 // asked to and nothing is there that a store might have been.
 func prepareDir(cfg Config) error {
+	if cfg.Volume != nil {
+		return prepareVolume(cfg)
+	}
 	if _, err := os.Stat(storeDir(cfg.Dir)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -77,11 +80,16 @@ func fill(cfg Config, dir string) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(d.bolt.Set(keyNode, []byte(cfg.Node)), d.bolt.Set(keyCluster, []byte(cfg.Cluster)))
+	return errors.Join(d.begin(cfg), d.Close())
+}
+
+// begin makes an empty store this node's.
+func (d *disk) begin(cfg Config) error {
+	err := errors.Join(d.bolt.Set(keyNode, []byte(cfg.Node)), d.bolt.Set(keyCluster, []byte(cfg.Cluster)))
 	if cfg.Bootstrap {
 		err = errors.Join(err, bootstrap(cfg, d))
 	}
-	return errors.Join(err, d.Close())
+	return err
 }
 
 // bootstrap makes this node the only voter of a cluster. Its address is its id.
@@ -108,14 +116,46 @@ var (
 
 // disk is an open store directory.
 type disk struct {
-	bolt      *raftboltdb.BoltStore
-	snapshots *raft.FileSnapshotStore
+	bolt      backend
+	snapshots raft.SnapshotStore
+	close     func() error
+}
+
+// Volume is where Raft keeps its log, its votes and its snapshots, if not in
+// files of Config.Dir: what a call has returned from outlives the node. One
+// that is empty holds nothing at all.
+type Volume struct {
+	Log interface {
+		raft.LogStore
+		raft.StableStore // raftboltdb.ErrKeyNotFound for what was never set
+	}
+	Snapshots raft.SnapshotStore
+}
+
+func (v *Volume) disk() *disk {
+	return &disk{bolt: v.Log, snapshots: v.Snapshots, close: func() error { return nil }}
+}
+
+// prepareVolume makes an empty volume this node's, where that is asked for.
+func prepareVolume(cfg Config) error {
+	d := cfg.Volume.disk()
+	_, err := d.bolt.Get(keyNode)
+	if !errors.Is(err, raftboltdb.ErrKeyNotFound) {
+		return err
+	}
+	if !cfg.Bootstrap && !cfg.Join {
+		return wire.Errorf(wire.Corrupt, "the catalog is missing: its volume is empty")
+	}
+	return d.begin(cfg)
 }
 
 // lockWait is how long a second process waits for the first one's lock.
 const lockWait = time.Second
 
 func openDisk(cfg Config, dir string) (*disk, error) {
+	if cfg.Volume != nil {
+		return cfg.Volume.disk(), nil
+	}
 	at := filepath.Join(dir, "log.db")
 	if err := checkMetas(at); err != nil {
 		return nil, err
@@ -136,10 +176,10 @@ func openDisk(cfg Config, dir string) (*disk, error) {
 	if err != nil {
 		return nil, errors.Join(err, bolt.Close())
 	}
-	return &disk{bolt, snapshots}, nil
+	return &disk{bolt, snapshots, bolt.Close}, nil
 }
 
-func (d *disk) Close() error { return d.bolt.Close() }
+func (d *disk) Close() error { return d.close() }
 
 // checkIdentity refuses the store of another node or cluster.
 func (d *disk) checkIdentity(cfg Config) error {
