@@ -1,0 +1,448 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/tarnlake/tarn/client/sql"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/scan"
+	"github.com/tarnlake/tarn/expr"
+)
+
+// checker knows what was acknowledged, and compares what the nodes say and
+// have with it.
+type checker struct {
+	c *cluster
+
+	mu       sync.Mutex
+	bad      []string
+	done     map[batchID]bool // acknowledged
+	begun    map[batchID]bool
+	versions map[tableVersion]uint64 // hash of the rows of a version that was read
+	notes    map[string]int
+	flips    []catalog.MemberAt
+	replaced []string // disks that an operator has yet to give up
+	view     *catalog.State
+}
+
+type tableVersion struct {
+	table   string
+	version catalog.Version
+}
+
+func newChecker(c *cluster) *checker {
+	return &checker{c: c, done: map[batchID]bool{}, begun: map[batchID]bool{}, versions: map[tableVersion]uint64{}, notes: map[string]int{}, view: catalog.NewState()}
+}
+
+// fail notes a violation.
+func (k *checker) fail(invariant, format string, args ...any) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.failLocked(invariant, format, args...)
+}
+
+func (k *checker) failLocked(invariant, format string, args ...any) {
+	if len(k.bad) < 20 {
+		k.bad = append(k.bad, invariant+": "+fmt.Sprintf(format, args...))
+		k.c.logger.Error("VIOLATION", "what", k.bad[len(k.bad)-1])
+	}
+}
+
+func (k *checker) failed() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.bad) > 0
+}
+
+func (k *checker) found() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.bad)
+}
+
+// must reports whether there is no error, which would be a violation of I12.
+func (k *checker) must(what string, err error) bool {
+	if err != nil {
+		k.fail("I12", "%s: %v: %s", what, err, k.c.state())
+	}
+	return err == nil
+}
+
+func (k *checker) note(what string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.notes[what]++
+}
+
+func (k *checker) String() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	text := fmt.Sprintf("%d batches sent, %d acknowledged, %d versions read", len(k.begun), len(k.done), len(k.versions))
+	for _, what := range slices.Sorted(maps.Keys(k.notes)) {
+		text += fmt.Sprintf(", %s: %d", what, k.notes[what])
+	}
+	return text
+}
+
+func (k *checker) sent(b batchID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.begun[b] = true
+}
+
+func (k *checker) acked(b batchID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.done[b] = true
+}
+
+// watch reads now and then from any node, for as long as there are faults.
+func (k *checker) watch(ctx context.Context) {
+	for n := 0; ctx.Err() == nil; n++ {
+		time.Sleep(time.Duration(50+k.c.dice.below(150)) * time.Millisecond)
+		k.observe()
+		all := k.c.serving()
+		if n%25 != 0 || len(all) == 0 {
+			continue
+		}
+		k.readOn(ctx, all[k.c.dice.below(len(all))], tables[k.c.dice.below(len(tables))], false)
+	}
+}
+
+// observe looks at the newest state that any node has applied.
+func (k *checker) observe() {
+	var newest *catalog.State
+	for _, n := range k.c.nodes {
+		if l := n.running(); l != nil && l.catalog() != nil {
+			if v := l.catalog().View(); newest == nil || v.Index() > newest.Index() {
+				newest = v
+			}
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if newest == nil || newest.Index() <= k.view.Index() {
+		return
+	}
+	k.epochs(k.view, newest)
+	k.view = newest
+}
+
+// epochs wants each new segment to be of an epoch that was not closed long
+// before.
+func (k *checker) epochs(before, now *catalog.State) {
+	for _, t := range now.Tables() {
+		last := catalog.Version(0)
+		if old, err := before.TableByID(t.ID); err == nil {
+			last = old.Version
+		}
+		for i := len(t.Segments) - 1; i >= 0 && t.Segments[i].Added > last; i-- {
+			if s := t.Segments[i]; over(before, s.ID.Epoch()) {
+				k.failLocked("I9", "segment %s was committed at version %d of %s, when its epoch was over", s.ID, s.Added, t.Name)
+			}
+		}
+	}
+}
+
+// trashed is told of each file that goes to the trash (I8): the newest state
+// must not need it there.
+func (k *checker) trashed(disk, name string) {
+	k.observe()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	file, err := catalog.ParseMemberFile(name)
+	if err != nil || k.view.Verdict(disk, file) != catalog.Keep {
+		return
+	}
+	at, ok := k.view.Locate(file.ID)
+	if !ok {
+		return
+	}
+	for slot, s := range at.Group.Slots {
+		if s.Disk == disk && !at.Missing.Has(slot) || s.From == disk && !at.Gone.Has(slot) {
+			k.failLocked("I8", "%s went to the trash of disk %s, where state %d counts on it", name, disk, k.view.Index())
+		}
+	}
+}
+
+// flipped is told of a member that has been damaged.
+func (k *checker) flipped(at catalog.MemberAt) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.flips = append(k.flips, at)
+	k.notes["flips"]++
+}
+
+// lost has an operator give a disk up.
+func (k *checker) lost(disk string) {
+	k.mu.Lock()
+	k.replaced = append(k.replaced, disk)
+	k.notes["disks replaced"]++
+	k.mu.Unlock()
+	go func() {
+		for k.c.ctx.Err() == nil {
+			time.Sleep(time.Second)
+			for _, l := range k.c.serving() {
+				err := l.must(k.c.ctx, catalog.Command{SetDiskState: &catalog.SetDiskState{Disk: disk, State: catalog.DiskLost, Reason: "replaced"}})
+				if err != nil || !l.power.on() {
+					continue
+				}
+				k.mu.Lock()
+				defer k.mu.Unlock()
+				k.replaced = slices.DeleteFunc(k.replaced, func(d string) bool { return d == disk })
+				return
+			}
+		}
+	}()
+}
+
+// damagedNow reports whether something is damaged for good that nobody has
+// repaired yet.
+func (k *checker) damagedNow() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.flips)+len(k.replaced) > 0
+}
+
+// rowsOf reads a table at a version on a node, through scan, format and
+// members.
+func rowsOf(ctx context.Context, l *life, view *catalog.State, table string, at expr.At) (map[batchID][]int64, *catalog.Snapshot, error) {
+	snap, err := view.Snapshot(table, at)
+	if err != nil {
+		return nil, nil, err
+	}
+	q, err := sql.Parse("SELECT producer, seq, n, sum FROM t")
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := scan.New(snap, q, scan.Options{Pool: scan.NewPool(1<<40, 1)})
+	if err != nil {
+		return nil, nil, err
+	}
+	got := map[batchID][]int64{}
+	for rec, err := range p.Run(ctx, l) {
+		if err != nil {
+			return nil, nil, err
+		}
+		producer, seq := rec.Column(0).(*array.String), rec.Column(1).(*array.Int64)
+		n, sum := rec.Column(2).(*array.Int64), rec.Column(3).(*array.Int64)
+		for i := range int(rec.NumRows()) {
+			b := batchID{table, strings.Clone(producer.Value(i)), seq.Value(i)}
+			if sum.Value(i) != b.sum(n.Value(i)) {
+				return nil, nil, fmt.Errorf("%w: batch %v, row %d", errWrong, b, n.Value(i))
+			}
+			got[b] = append(got[b], n.Value(i))
+		}
+	}
+	return got, snap, nil
+}
+
+var errWrong = errors.New("wrong bytes")
+
+// readOn reads a table on a node and checks what it gets. While there are
+// faults a read may fail, but not be wrong.
+func (k *checker) readOn(ctx context.Context, l *life, table string, must bool) {
+	k.mu.Lock()
+	before := maps.Clone(k.done)
+	k.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	view, err := l.catalog().Read(ctx)
+	var got map[batchID][]int64
+	var snap *catalog.Snapshot
+	if err == nil {
+		got, snap, err = rowsOf(ctx, l, view, table, expr.At{})
+	}
+	if !l.power.on() {
+		return // nobody hears it
+	}
+	switch {
+	case errors.Is(err, errWrong):
+		k.fail("I11", "node %s, table %s: %v", l.node.id, table, err)
+	case err != nil && must:
+		k.fail("I12", "node %s, table %s: %v", l.node.id, table, err)
+	case err != nil:
+		k.note("reads that failed")
+	default:
+		k.compare(l.node.id, snap, got, before)
+	}
+}
+
+// compare wants the rows of a version to be all that was acknowledged before
+// (I1), once and whole (I2), in order (I3), and the same as ever (I4).
+func (k *checker) compare(node string, snap *catalog.Snapshot, got map[batchID][]int64, before map[batchID]bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	where := fmt.Sprintf("table %s at version %d on node %s", snap.Name, snap.Version, node)
+	for b := range before {
+		if b.table == snap.Name && got[b] == nil {
+			k.failLocked("I1", "%s: batch %d of %s was acknowledged and is not there", where, b.seq, b.producer)
+			break
+		}
+	}
+	h := fnv.New64a()
+	for _, b := range slices.SortedFunc(maps.Keys(got), byName) {
+		rows := got[b]
+		slices.Sort(rows)
+		fmt.Fprint(h, b, rows)
+		switch {
+		case !k.begun[b]:
+			k.failLocked("I2", "%s: batch %d of %s was never sent", where, b.seq, b.producer)
+		case int64(len(slices.Compact(slices.Clone(rows)))) != int64(len(rows)):
+			k.failLocked("I2", "%s: batch %d of %s is there more than once: rows %v of %d", where, b.seq, b.producer, rows, b.rows())
+		case int64(len(rows)) != b.rows():
+			k.failLocked("I2", "%s: batch %d of %s is there in part: rows %v of %d", where, b.seq, b.producer, rows, b.rows())
+		}
+		for older := int64(1); older < b.seq; older++ {
+			o := batchID{b.table, b.producer, older}
+			if k.begun[o] && got[o] == nil {
+				k.failLocked("I3", "%s: batch %d of %s is there and %d is not", where, b.seq, b.producer, older)
+				break
+			}
+		}
+	}
+	key := tableVersion{snap.Name, snap.Version}
+	if old, ok := k.versions[key]; ok && old != h.Sum64() {
+		k.failLocked("I4", "%s: it has other rows than before", where)
+	}
+	k.versions[key] = h.Sum64()
+}
+
+func byName(a, b batchID) int {
+	if a.producer != b.producer {
+		return strings.Compare(a.producer, b.producer)
+	}
+	return int(a.seq - b.seq)
+}
+
+// scrub reads every member where it lies, as an operator's verify does, and
+// wants what was damaged to be found (I14).
+func (k *checker) scrub() {
+	for _, l := range k.c.serving() {
+		view, err := l.catalog().Read(k.c.ctx)
+		if !k.must("scrub", err) {
+			return
+		}
+		eachMember(view, func(at catalog.Location, slot int, disk string) {
+			if _, here := l.members.Medium(disk); here {
+				l.rebuild.Miss(k.c.ctx, view, catalog.MemberAt{Stripe: at.ID, Slot: slot, Disk: disk})
+			}
+		})
+	}
+}
+
+func eachMember(view *catalog.State, f func(at catalog.Location, slot int, disk string)) {
+	for _, g := range view.Groups() {
+		view.Stripes(g.ID, 0, func(at catalog.Location) bool {
+			for slot := range g.Slots {
+				for _, disk := range at.DisksOf(slot) {
+					f(at, slot, disk)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// unsettled says what a cluster without faults has not repaired (I10).
+func (k *checker) unsettled() {
+	l := k.c.leader()
+	if l == nil {
+		k.fail("I12", "no leader after all faults have ended")
+		return
+	}
+	view := l.catalog().View()
+	text := fmt.Sprintf("garbage: %d", len(view.Garbage()))
+	view.Incomplete(func(at catalog.Location) bool {
+		text += fmt.Sprintf("; stripe %s of group %d misses %b, parked %v", at.ID, at.Group.ID, at.Missing, at.Parked)
+		return len(text) < 1000
+	})
+	for _, g := range view.Groups() {
+		for i, s := range g.Slots {
+			if s.From != "" {
+				text += fmt.Sprintf("; slot %d of group %d moves from %s to %s", i, g.ID, s.From, s.Disk)
+			}
+		}
+	}
+	for _, d := range view.Disks() {
+		text += fmt.Sprintf("; disk %s is %s", d.ID, d.State)
+	}
+	k.fail("I10", "not repaired: %s", text)
+}
+
+// everything checks the cluster at rest.
+func (k *checker) everything() {
+	k.observe()
+	for _, l := range k.c.serving() {
+		for _, table := range tables {
+			k.readOn(k.c.ctx, l, table, true)
+		}
+		k.oldVersions(l)
+		k.disks(l)
+	}
+}
+
+// oldVersions reads again what was read before.
+func (k *checker) oldVersions(l *life) {
+	view, err := l.catalog().Read(k.c.ctx)
+	if !k.must("reading", err) {
+		return
+	}
+	k.mu.Lock()
+	known := slices.Collect(maps.Keys(k.versions))
+	k.mu.Unlock()
+	sort.Slice(known, func(i, j int) bool { return known[i].version < known[j].version })
+	for i, v := range known {
+		if i%(1+len(known)/4) != 0 {
+			continue
+		}
+		got, snap, err := rowsOf(k.c.ctx, l, view, v.table, expr.At{Version: int64(v.version)})
+		if err != nil {
+			k.fail("I4", "node %s: version %d of %s cannot be read any more: %v", l.node.id, v.version, v.table, err)
+			return
+		}
+		k.compare(l.node.id, snap, got, nil)
+	}
+}
+
+// disks compares the disks of a node with the catalog, file by file: what is
+// counted on is there and whole (I7, I14), and nothing else is (I10).
+func (k *checker) disks(l *life) {
+	view, err := l.catalog().Read(k.c.ctx)
+	if !k.must("reading", err) {
+		return
+	}
+	eachMember(view, func(at catalog.Location, slot int, disk string) {
+		if _, here := l.members.Medium(disk); !here {
+			return
+		}
+		if whole, err := l.rebuild.Whole(k.c.ctx, at, slot, disk); !whole {
+			k.fail("I7", "member %d of stripe %s on disk %s is not whole: %v", slot, at.ID, disk, err)
+		}
+	})
+	for _, m := range l.members.Media() {
+		files, err := m.Inventory()
+		if err != nil {
+			k.fail("I10", "disk %s: %v", m.ID(), err)
+			continue
+		}
+		for _, f := range files {
+			file, err := catalog.ParseMemberFile(f.Name)
+			if err != nil {
+				k.fail("I10", "disk %s has %s", m.ID(), f.Name)
+			} else if v := view.Verdict(m.ID(), file); v == catalog.Trash {
+				k.fail("I10", "disk %s still has %s, which nothing needs", m.ID(), f.Name)
+			}
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package sim
+
+import (
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/plant"
+	"github.com/tarnlake/tarn/tiering"
+)
+
+// drive is a disk, which outlives its node.
+type drive struct {
+	id   string
+	node *node
+	fs   *tiering.CrashFS
+
+	broken atomic.Bool // every read fails
+	sick   atomic.Bool // every fsync fails
+}
+
+const (
+	mountAt  = "/m"
+	fullSize = 1 << 40
+)
+
+// mount returns the filesystem of the drive as one life sees it.
+func (d *drive) mount(l *life) tiering.FS {
+	d.fs.FailSync(func(name string) error {
+		if d.sick.Load() {
+			return &fs.PathError{Op: "fsync", Path: name, Err: syscall.EIO}
+		}
+		return nil
+	})
+	return &mounted{d, d.fs, l}
+}
+
+// mounted is a drive in one life of its node.
+type mounted struct {
+	drive *drive
+	fs    *tiering.CrashFS
+	life  *life
+}
+
+func (m *mounted) change() error {
+	if !m.life.power.change() {
+		return tiering.ErrCrashed
+	}
+	return nil
+}
+
+func (m *mounted) read(name string) error {
+	if !m.life.power.on() {
+		return tiering.ErrCrashed
+	}
+	if m.drive.broken.Load() && strings.HasSuffix(name, ".seg") {
+		return &fs.PathError{Op: "read", Path: name, Err: syscall.EIO}
+	}
+	return nil
+}
+
+func (m *mounted) Create(name string) (tiering.Handle, error) {
+	if err := m.change(); err != nil {
+		return nil, err
+	}
+	h, err := m.fs.Create(name)
+	return &handle{h, m, name}, err
+}
+
+func (m *mounted) Open(name string) (tiering.Handle, error) {
+	if err := m.read(name); err != nil {
+		return nil, err
+	}
+	h, err := m.fs.Open(name)
+	return &handle{h, m, name}, err
+}
+
+func (m *mounted) Rename(from, to string) error {
+	if err := m.change(); err != nil {
+		return err
+	}
+	if strings.Contains(to, "/trash/") {
+		m.life.c.check.trashed(m.drive.id, path.Base(from))
+	}
+	return m.fs.Rename(from, to)
+}
+
+func (m *mounted) Remove(name string) error {
+	if err := m.change(); err != nil {
+		return err
+	}
+	return m.fs.Remove(name)
+}
+
+func (m *mounted) Mkdir(name string) error {
+	if err := m.change(); err != nil {
+		return err
+	}
+	return m.fs.Mkdir(name)
+}
+
+func (m *mounted) ReadDir(name string) ([]fs.DirEntry, error) {
+	if err := m.read(""); err != nil {
+		return nil, err
+	}
+	return m.fs.ReadDir(name)
+}
+
+func (m *mounted) SyncDir(name string) error {
+	if err := m.change(); err != nil || plant.On(plant.SkipDirSync) {
+		return err
+	}
+	return m.fs.SyncDir(name)
+}
+
+func (m *mounted) Space(name string) (tiering.Space, error) {
+	if err := m.read(""); err != nil {
+		return tiering.Space{}, err
+	}
+	return m.fs.Space(name)
+}
+
+// handle is an open file of a mounted drive.
+type handle struct {
+	tiering.Handle
+	m    *mounted
+	name string
+}
+
+func (h *handle) Write(p []byte) (int, error) {
+	if err := h.m.change(); err != nil {
+		return 0, err
+	}
+	return h.Handle.Write(p)
+}
+
+// Sync takes its time: others go on meanwhile.
+func (h *handle) Sync() error {
+	time.Sleep(time.Duration(h.m.life.c.dice.below(4000)) * time.Microsecond)
+	if err := h.m.change(); err != nil || plant.On(plant.SkipFileSync) {
+		return err
+	}
+	err := h.Handle.Sync()
+	if err != nil && plant.On(plant.RetrySync) {
+		h.m.fs.FailSync(nil)
+		err = h.Handle.Sync()
+	}
+	return err
+}
+
+func (h *handle) ReadAt(p []byte, off int64) (int, error) {
+	if err := h.m.read(h.name); err != nil {
+		return 0, err
+	}
+	return h.Handle.ReadAt(p, off)
+}
+
+// path returns where a file lies on a drive.
+func (d *drive) path(f catalog.MemberFile) (string, bool) {
+	l := d.node.running()
+	if l == nil {
+		return "", false
+	}
+	m, ok := l.members.Medium(d.id)
+	if !ok {
+		return "", false
+	}
+	return m.Path(f.String()), true
+}
+
+func newDrive(n *node, number int) *drive {
+	return &drive{id: n.id + "d" + strconv.Itoa(number), node: n, fs: tiering.NewCrashFS()}
+}
+
+// heal ends the faults of a drive.
+func (d *drive) heal() {
+	d.sick.Store(false)
+	d.fs.SetCapacity(fullSize)
+}

@@ -1,0 +1,394 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/cluster/liveness"
+	"github.com/tarnlake/tarn/daemon/ingest"
+	"github.com/tarnlake/tarn/daemon/members"
+	"github.com/tarnlake/tarn/daemon/plant"
+	"github.com/tarnlake/tarn/daemon/repair"
+	"github.com/tarnlake/tarn/format"
+	"github.com/tarnlake/tarn/tiering"
+)
+
+// node is a machine: its disks and its Raft volume outlive its lives.
+type node struct {
+	c      *cluster
+	id     string
+	drives []*drive
+	volume *volume
+
+	turn chan struct{} // of capacity 1: held by who ends or begins a life
+
+	mu   sync.Mutex
+	life *life // nil: it is off
+}
+
+// running returns the life that there is now, or nil.
+func (n *node) running() *life {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.life == nil || !n.life.power.on() {
+		return nil
+	}
+	return n.life
+}
+
+// life is a node between its start and its end: what package daemon wires, on
+// the disks and the network of the simulation.
+type life struct {
+	c     *cluster
+	node  *node
+	power *power
+	wire  *wired
+
+	ctx    context.Context // ends with the power
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	members *members.Store
+	sweeper *repair.Sweeper
+	rebuild *repair.Rebuilder
+	damaged chan catalog.MemberAt
+	cat     atomic.Pointer[catalog.Catalog]
+	ing     atomic.Pointer[ingest.Ingester]
+	epoch   atomic.Uint32
+	stale   *catalog.State // for a planted fault
+}
+
+func (l *life) catalog() *catalog.Catalog { return l.cat.Load() }
+func (l *life) ownEpoch() catalog.Epoch   { return catalog.Epoch(l.epoch.Load()) }
+
+// serves reports whether its start is through.
+func (l *life) serves() bool { return l != nil && l.power.on() && l.ing.Load() != nil }
+
+// exclusively lets nobody else end or begin a life of the node meanwhile.
+func (n *node) exclusively(do func()) {
+	n.turn <- struct{}{}
+	do()
+	<-n.turn
+}
+
+func (n *node) start() { n.exclusively(n.startNow) }
+func (n *node) crash() { n.exclusively(n.crashNow) }
+func (n *node) stop()  { n.exclusively(n.stopNow) }
+
+// startNow begins a life, if there is none. Its start goes on in the background.
+func (n *node) startNow() {
+	if n.there() != nil {
+		return
+	}
+	l := &life{c: n.c, node: n, power: newPower(), damaged: make(chan catalog.MemberAt, 64)}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	_, inner := raft.NewInmemTransport(raft.ServerAddress(n.id))
+	l.wire = &wired{inner, l}
+	n.set(l)
+	join := n.id != n.c.nodes[0].id
+	l.wg.Go(func() {
+		err := l.open(join)
+		if err == nil {
+			err = l.begin()
+		}
+		if err == nil {
+			l.run()
+		} else if l.power.on() && l.ctx.Err() == nil {
+			n.c.check.fail("I13", "node %s does not start: %v", n.id, err)
+		}
+	})
+}
+
+// crashNow cuts the power and waits for the goroutines of the life; the next
+// start finds on the disks what a crash leaves there.
+func (n *node) crashNow() {
+	l := n.there()
+	if l == nil {
+		return
+	}
+	l.power.cutAfter(0)
+	l.end()
+	n.set(nil)
+	n.reboot()
+}
+
+// stopNow ends a life in peace.
+func (n *node) stopNow() {
+	l := n.there()
+	if l == nil {
+		return
+	}
+	l.end()
+	l.power.cutAfter(0)
+	n.set(nil)
+	n.reboot()
+}
+
+func (n *node) reboot() {
+	for _, d := range n.drives {
+		d.fs = d.fs.Reboot(rand.New(rand.NewPCG(n.c.seed, uint64(n.c.dice.below(1<<30)))))
+	}
+	if v := n.volume.last; v != nil && plant.On(plant.SkipLogSync) {
+		n.volume = v
+	}
+}
+
+// there returns the life that there is, with or without power.
+func (n *node) there() *life {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.life
+}
+
+func (n *node) set(l *life) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.life = l
+}
+
+func (l *life) end() {
+	l.cancel()
+	if g := l.ing.Load(); g != nil {
+		g.Close()
+	}
+	if c := l.catalog(); c != nil {
+		_ = c.Close()
+	}
+	l.wg.Wait()
+	if g := l.ing.Load(); g != nil { // the start may have come that far since
+		g.Close()
+	}
+	if c := l.catalog(); c != nil {
+		_ = c.Close()
+	}
+}
+
+// open mounts the disks and opens the catalog.
+func (l *life) open(join bool) error {
+	var media []*tiering.Medium
+	for _, d := range l.node.drives {
+		mounted := d.mount(l)
+		m, err := tiering.Mount(mounted, mountAt, l.c.id)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err = tiering.Format(mounted, mountAt, l.c.id, d.id); err == nil {
+				m, err = tiering.Mount(mounted, mountAt, l.c.id)
+			}
+		}
+		if err == nil {
+			err = m.RemoveLeftovers()
+		}
+		if err != nil {
+			return err
+		}
+		media = append(media, m)
+	}
+	l.members = members.NewStore(media...)
+	l.members.Reach(func(disk string) members.Disk { return remote{l, disk} })
+	c, err := catalog.Open(catalog.Config{
+		Node: l.node.id, Cluster: l.c.id, Bootstrap: !join, Join: join,
+		Volume: l.node.volume.mount(l), SnapshotEvery: 64, Transport: l.wire, Peers: peers{l}, Logger: l.c.logger,
+		Fatal: func(err error) { l.c.check.fail("I13", "node %s: %v", l.node.id, err) },
+	})
+	if err != nil {
+		return err
+	}
+	l.sweeper = &repair.Sweeper{Members: l.members, Logger: l.c.logger, Read: l.read, Propose: l.must, Forget: func(catalog.SegmentID) {}}
+	l.rebuild = &repair.Rebuilder{Members: l.members, Logger: l.c.logger, Report: l.report, Propose: l.must}
+	l.cat.Store(c)
+	return nil
+}
+
+// read is that of the catalog.
+func (l *life) read(ctx context.Context) (*catalog.State, error) {
+	if plant.On(plant.StaleReconcile) {
+		old := l.stale
+		l.stale = l.catalog().View()
+		if old != nil {
+			return old, nil
+		}
+	}
+	return l.catalog().Read(ctx)
+}
+
+func (l *life) propose(ctx context.Context, cmd catalog.Command) (catalog.Result, error) {
+	r, err := l.catalog().Propose(ctx, cmd)
+	if err == nil && r.Err != nil {
+		err = r.Err
+	}
+	return r, err
+}
+
+func (l *life) must(ctx context.Context, cmd catalog.Command) error {
+	_, err := l.propose(ctx, cmd)
+	return err
+}
+
+func (l *life) report(at catalog.MemberAt, _ error) {
+	select {
+	case l.damaged <- at:
+	default:
+	}
+}
+
+// begin is Node.begin of package daemon.
+func (l *life) begin() error {
+	if err := l.catalog().Ready(l.ctx); err != nil {
+		return err
+	}
+	reg := &catalog.RegisterNode{Node: l.node.id, Name: l.node.id, Address: l.node.id + ":1"}
+	for _, m := range l.members.Media() {
+		reg.Disks = append(reg.Disks, catalog.DiskFacts{ID: m.ID(), Tier: "hot", Bytes: fullSize})
+	}
+	if err := l.retry(func() error { return l.must(l.ctx, catalog.Command{RegisterNode: reg}) }); err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	err := l.retry(func() error {
+		r, err := l.propose(l.ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: l.node.id}})
+		l.epoch.Store(uint32(r.Epoch))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("epoch: %w", err)
+	}
+	l.sweeper.Reconcile(l.ctx)
+	l.ing.Store(ingest.New(ingest.Config{Catalog: l.catalog(), Members: l.members, Epoch: l.ownEpoch(), Cluster: l.c.id, Logger: l.c.logger, Memory: 64 << 20}))
+	return nil
+}
+
+// retry is the supervisor of a process that ends with UNAVAILABLE.
+func (l *life) retry(f func() error) error {
+	for {
+		err := f()
+		if err == nil || l.ctx.Err() != nil || !wire.FromError(err).Retryable() {
+			return err
+		}
+		l.sleep(time.Second)
+	}
+}
+
+func (l *life) sleep(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-l.ctx.Done():
+		return false
+	case <-l.power.off:
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// run does what a node does in the background.
+func (l *life) run() {
+	l.wg.Go(func() { l.every(2*time.Second, l.repair) })
+	l.wg.Go(func() { l.every(15*time.Second, l.maintain) })
+	l.wg.Go(l.lead)
+}
+
+func (l *life) every(pause time.Duration, do func()) {
+	for l.sleep(pause + time.Duration(l.c.dice.below(1000))*time.Millisecond) {
+		do()
+	}
+}
+
+// repair is a round of Node.keepRepaired.
+func (l *life) repair() {
+	for {
+		select {
+		case at := <-l.damaged:
+			l.rebuild.Miss(l.ctx, l.catalog().View(), at)
+			continue
+		default:
+		}
+		break
+	}
+	view, err := l.catalog().Read(l.ctx)
+	if err == nil {
+		_, _ = l.rebuild.Pass(l.ctx, view) // what failed is tried again
+	}
+}
+
+// maintain is a round of Node.maintain. A real node reconciles only when it
+// starts; at any time must do no harm.
+func (l *life) maintain() {
+	if l.catalog().Leads() && l.catalog().View().Expirable(time.Now()) {
+		_ = l.must(l.ctx, catalog.Command{ExpireVersions: &catalog.ExpireVersions{}})
+	}
+	l.sweeper.Sweep(l.ctx, l.catalog().View())
+	l.sweeper.Reconcile(l.ctx)
+}
+
+// lead does what the node does that leads.
+func (l *life) lead() {
+	var judge *liveness.Judge
+	start := time.Now()
+	for l.sleep(time.Second) {
+		if !l.catalog().Leads() {
+			judge = nil
+			continue
+		}
+		if judge == nil {
+			judge = liveness.New(liveness.Config{LostAfter: l.c.cfg.lostAfter, Share: 34})
+		}
+		l.judge(judge, time.Since(start))
+		l.place()
+	}
+}
+
+func (l *life) judge(judge *liveness.Judge, now time.Duration) {
+	view := l.catalog().View()
+	round := liveness.Round{Now: now, Self: l.node.id}
+	for _, n := range view.Nodes() {
+		heard := n.ID == l.node.id || l.c.net.call(l, l.c.node(n.ID), func(there *life) error {
+			if there.ownEpoch() == 0 {
+				return errCut
+			}
+			return nil
+		}) == nil
+		round.Nodes = append(round.Nodes, liveness.Sign{Node: n.ID, State: n.State, Epoch: view.EpochOf(n.ID), Gossip: heard, Ping: heard})
+	}
+	for _, cmd := range judge.Round(round).Commands {
+		_ = l.must(l.ctx, catalog.Command{SetNodeState: &cmd})
+	}
+}
+
+func (l *life) place() {
+	plan, err := repair.Placement(l.catalog().View(), 16)
+	if err != nil {
+		l.c.check.fail("I12", "placement: %v", err)
+		return
+	}
+	for _, cmd := range plan {
+		if err := l.must(l.ctx, catalog.Command{SetGroup: &cmd}); err != nil {
+			return
+		}
+	}
+}
+
+// OpenSegment opens a segment as the readers of package daemon do.
+func (l *life) OpenSegment(_ context.Context, s *catalog.Segment) (*format.Reader, error) {
+	f, err := l.members.Open(l.catalog().View(), s.ID, l.report)
+	if err != nil {
+		return nil, err
+	}
+	return format.Open(f, f.Size())
+}
+
+// logger keeps what the nodes say, for a seed that is looked at.
+func newLogger(to slog.Handler) *slog.Logger {
+	if to == nil {
+		to = slog.DiscardHandler
+	}
+	return slog.New(to)
+}
