@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/plant"
 	"github.com/tarnlake/tarn/tiering"
 	"github.com/tidwall/btree"
 )
@@ -162,6 +163,9 @@ func (s *State) eachStripe(g *group, slot int, change func(*stripe)) {
 // missDisk puts all that a lost disk held among the missing. A slot that was
 // moving to it stays where it was.
 func (s *State) missDisk(id string) {
+	if plant.On(plant.KeepLostDisk) {
+		return
+	}
 	for _, old := range s.groupsOn(id) {
 		g := s.editGroup(old.ID)
 		for i, slot := range g.Slots {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/cluster/trust"
+	"github.com/tarnlake/tarn/daemon/plant"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/schema"
 	"github.com/tidwall/btree"
@@ -224,7 +225,7 @@ func notKept(name string, at expr.At, commits []Commit) error {
 // producerWindow most recent producers of a table.
 func (s *State) CommittedBatch(id TableID, batch wire.BatchID) (Version, bool) {
 	t, ok := s.tables.Get(id)
-	if !ok || batch.Producer == "" {
+	if !ok || batch.Producer == "" || plant.On(plant.ForgetBatches) {
 		return 0, false
 	}
 	p, ok := t.producers.get(batch.Producer)
@@ -238,7 +239,7 @@ func (s *State) CommittedBatch(id TableID, batch wire.BatchID) (Version, bool) {
 // table, and by which version, which retention may have let go since.
 func (s *State) CommittedKey(id TableID, key string) (Version, bool) {
 	t, ok := s.tables.Get(id)
-	if !ok || key == "" {
+	if !ok || key == "" || plant.On(plant.ForgetKeys) {
 		return 0, false
 	}
 	return t.keys.get(key)

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/plant"
 )
 
 var memAllocator = memory.DefaultAllocator
@@ -46,7 +47,7 @@ func (g *Ingester) Commit(cmd catalog.CommitSegments) (catalog.Result, error) {
 			return r, nil
 		case err == nil:
 			return r, nil
-		case !wire.FromError(err).Retryable(): // never proposed
+		case !wire.FromError(err).Retryable() || plant.On(plant.DiscardUnknown): // never proposed
 			g.discardStripes(cmd.Stripes, g.Catalog.View().Index())
 			return r, err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/plant"
 	"github.com/tarnlake/tarn/tiering"
 	"github.com/zeebo/xxh3"
 )
@@ -63,6 +64,9 @@ func (q quorum) reaches(want quorum) bool { return q.copies >= want.copies && q.
 // quorumOf returns what the catalog asks of a commit to a group: two copies on
 // two nodes, as far as it has disks that are not lost.
 func quorumOf(view *catalog.State, g catalog.Group) quorum {
+	if plant.On(plant.AckOneCopy) {
+		return quorum{1, 1}
+	}
 	nodes := map[string]bool{}
 	for _, slot := range g.Slots {
 		if d, ok := view.Disk(slot.Disk); ok && d.State != catalog.DiskLost {
@@ -275,7 +279,7 @@ func (w *Writer) settle(slot int) {
 		w.drop(slot, c.lane.err)
 		return
 	}
-	if got := c.lane.receipt; got.Size != w.size || got.Hash != hashText(w.hash) {
+	if got := c.lane.receipt; (got.Size != w.size || got.Hash != hashText(w.hash)) && !plant.On(plant.TrustReceipt) {
 		w.drop(slot, fmt.Errorf("%w: it says to have received %d bytes of hash %s; %d of hash %s were sent",
 			tiering.ErrCorrupt, got.Size, got.Hash, w.size, hashText(w.hash)))
 		return

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/members"
+	"github.com/tarnlake/tarn/daemon/plant"
 	"github.com/tarnlake/tarn/tiering"
 )
 
@@ -109,7 +110,7 @@ func (s *Sweeper) inventory(m *tiering.Medium) (map[catalog.MemberFile]bool, err
 func (s *Sweeper) clear(view *catalog.State, disk string, files map[catalog.MemberFile]bool) {
 	m, _ := s.Members.Medium(disk)
 	for f := range files {
-		if view.Verdict(disk, f) != catalog.Trash {
+		if v := view.Verdict(disk, f); v != catalog.Trash && !(v == catalog.Wait && plant.On(plant.CleanUnknown)) {
 			continue
 		}
 		if err := m.Trash(f.String(), view.Index()); err != nil {

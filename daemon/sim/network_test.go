@@ -149,41 +149,34 @@ func (w *wired) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.A
 // peers are the catalog's calls of other nodes.
 type peers struct{ life *life }
 
-func (p peers) Propose(ctx context.Context, node string, entry []byte) (index uint64, err error) {
-	err = p.call(node, func(l *life) error {
-		index, err = l.catalog().ApplyEntry(ctx, entry)
-		return err
-	})
-	return index, err
+func (p peers) Propose(ctx context.Context, node string, entry []byte) (uint64, error) {
+	return p.call(node, func(l *life) (uint64, error) { return l.catalog().ApplyEntry(ctx, entry) })
 }
 
-func (p peers) ReadIndex(ctx context.Context, node string) (index uint64, err error) {
-	err = p.call(node, func(l *life) error {
-		index, err = l.catalog().ReadIndex(ctx)
-		return err
-	})
-	return index, err
+func (p peers) ReadIndex(ctx context.Context, node string) (uint64, error) {
+	return p.call(node, func(l *life) (uint64, error) { return l.catalog().ReadIndex(ctx) })
 }
 
 // call makes a call, in rough weather perhaps twice. A refusal travels as well
 // as an answer.
-func (p peers) call(node string, do func(*life) error) error {
+func (p peers) call(node string, do func(*life) (uint64, error)) (index uint64, refusal error) {
 	n := p.life.c.net
-	var refusal error
 	err := n.call(p.life, p.life.c.node(node), func(there *life) error {
 		if there.catalog() == nil {
 			return errCut
 		}
-		refusal = do(there)
-		if n.isRough() && n.dice.oneIn(10) {
-			refusal = do(there)
+		var twice sync.WaitGroup
+		if n.isRough() && n.dice.oneIn(5) {
+			twice.Go(func() { _, _ = do(there) }) // nobody waits for this answer
 		}
+		index, refusal = do(there)
+		twice.Wait()
 		return nil
 	})
 	if err != nil {
-		return wire.Errorf(wire.Unavailable, "calling %s: %w", node, err)
+		return 0, wire.Errorf(wire.Unavailable, "calling %s: %w", node, err)
 	}
-	return refusal
+	return index, refusal
 }
 
 // remote is a disk as the nodes see it that do not have it. It answers as

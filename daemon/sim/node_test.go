@@ -370,7 +370,7 @@ func (l *life) place() {
 		return
 	}
 	for _, cmd := range plan {
-		if err := l.must(l.ctx, catalog.Command{SetGroup: &cmd}); err != nil {
+		if err := l.must(l.ctx, cmd); err != nil {
 			return
 		}
 	}
