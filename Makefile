@@ -16,14 +16,14 @@ export CGO_ENABLED ?= 0
 # without it: GOEXPERIMENT= make build.
 export GOEXPERIMENT ?= simd
 
-.PHONY: build test plain kern quick race e2e kill test-cluster cluster-short bench-cluster lint fuzz demo bench clean help
+.PHONY: build test plain kern quick race sim plants e2e kill test-cluster cluster-short bench-cluster lint fuzz demo bench clean help
 
 build: ## bin/tarn
 	$(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/tarn ./cmd/tarn
 
 test: deps lint build ## every test: unit, plain build, race, fuzz seeds, end to end beside DuckDB
 	$(GO) test ./...
-	$(MAKE) plain race e2e cluster-short
+	$(MAKE) plain race plants e2e cluster-short
 
 plain: ## what a build without SIMD kernels gives, and the kernels' own tests on every tier
 	GOEXPERIMENT= $(GO) build ./... && GOEXPERIMENT= $(GO) test ./format/...
@@ -38,6 +38,12 @@ quick: ## the tests of one module, without the race detector and the oracle
 # The kernels have no goroutines, and instrumented they take minutes to compile.
 race: deps ## the concurrent packages under the race detector
 	GOEXPERIMENT= CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $(RACE)
+
+sim: ## whole clusters in one process: SEEDS=n of them, from FROM=n on, or SEED=n alone with what the nodes log
+	TARN_SIM_SEED='$(SEED)' TARN_SIM_SEEDS='$(SEEDS)' TARN_SIM_FROM='$(FROM)' $(GO) test -count=1 -timeout 24h -run TestSeeds $(if $(SEED),-v) ./daemon/sim
+
+plants: ## faults planted on purpose, and that the simulation catches each of them
+	$(GO) test -tags plant -count=1 -timeout 60m -v -run TestPlants ./daemon/sim
 
 e2e: deps build ## the real binary on real data, answers compared with DuckDB
 	cd test/e2e && CGO_ENABLED=1 TARN_BIN=$(CURDIR)/bin/tarn $(GO) test -timeout 60m -count=1 ./...

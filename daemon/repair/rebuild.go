@@ -94,7 +94,7 @@ func (r *Rebuilder) queue(view *catalog.State) []item {
 	var all []item
 	view.Incomplete(func(at catalog.Location) bool {
 		for slot := range at.Group.Slots {
-			if i := (item{at, slot}); at.Missing.Has(slot) && !i.parked() && r.Members.Takes(view, i.disk()) {
+			if i := (item{at, slot}); at.Missing.Has(slot) && !i.parked() && r.takes(view, i) {
 				all = append(all, i)
 			}
 		}
@@ -102,6 +102,17 @@ func (r *Rebuilder) queue(view *catalog.State) []item {
 	})
 	slices.SortStableFunc(all, func(a, b item) int { return cmp.Compare(a.at.Spare(), b.at.Spare()) })
 	return all
+}
+
+// takes reports whether a member can be rebuilt on its disk. One that is drained
+// by now gets what is on its way to it: a slot moves on only when it has arrived.
+func (r *Rebuilder) takes(view *catalog.State, i item) bool {
+	d, ok := view.Disk(i.disk())
+	if !ok || d.State != catalog.DiskDraining || i.at.Group.Slots[i.slot].From == "" {
+		return r.Members.Takes(view, i.disk())
+	}
+	m, here := r.Members.Medium(i.disk())
+	return here && m.Suspect() == nil
 }
 
 func (i item) parked() bool {

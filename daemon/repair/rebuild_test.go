@@ -315,6 +315,27 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestDrainedOnTheWay: a disk that members move to is drained before they have
+// arrived. They arrive, so that the slot can move on.
+func TestDrainedOnTheWay(t *testing.T) {
+	r := memberstest.New(t, 4, 1)
+	group := r.Group(copies3, three...)
+	at := r.Stripe(group, content(1, 1000))
+	r.Apply(catalog.Command{SetGroup: &catalog.SetGroup{ID: group, IfIndex: r.State().Groups()[0].Index, Tier: "hot", Scheme: copies3, Disks: []string{"n4d1", "n2d1", "n3d1"}}})
+	r.Apply(catalog.Command{SetDiskState: &catalog.SetDiskState{Disk: "n4d1", State: catalog.DiskDraining}})
+	if placed, err := bench(r, "n4").Pass(t.Context(), r.State()); placed != 1 || err != nil {
+		t.Fatalf("placed %d, %v; want 1", placed, err)
+	}
+	whole(t, r, at.ID, "n4d1")
+	if slot := r.State().Groups()[0].Slots[0]; slot.From != "" {
+		t.Errorf("still moving from %s", slot.From)
+	}
+	plan, err := Placement(r.State(), 16)
+	if err != nil || len(plan) == 0 {
+		t.Errorf("got %v, %v; want the slot to move on", plan, err)
+	}
+}
+
 // TestMostUrgentFirst: what can lose least is rebuilt first.
 func TestMostUrgentFirst(t *testing.T) {
 	r := memberstest.New(t, 3, 1)

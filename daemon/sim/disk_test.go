@@ -174,7 +174,17 @@ func (d *drive) path(f catalog.MemberFile) (string, bool) {
 }
 
 func newDrive(n *node, number int) *drive {
-	return &drive{id: n.id + "d" + strconv.Itoa(number), node: n, fs: tiering.NewCrashFS()}
+	d := &drive{id: n.id + "d" + strconv.Itoa(number), node: n}
+	d.format()
+	return d
+}
+
+// format makes the drive an empty one.
+func (d *drive) format() {
+	d.fs = tiering.NewCrashFS()
+	if err := tiering.Format(d.fs, mountAt, d.node.c.id, d.id); err != nil {
+		panic(err)
+	}
 }
 
 // heal ends the faults of a drive.

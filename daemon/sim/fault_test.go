@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tarnlake/tarn/daemon/catalog"
-	"github.com/tarnlake/tarn/tiering"
 )
 
 // kind is a kind of fault.
@@ -227,7 +226,8 @@ func (c *cluster) replace(d *drive) {
 	c.check.lost(d.id)
 	n.exclusively(func() {
 		n.crashNow()
-		d.id, d.fs = d.id+"+", tiering.NewCrashFS()
+		d.id += "+"
+		d.format()
 		n.startNow()
 	})
 }

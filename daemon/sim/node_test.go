@@ -2,9 +2,7 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -177,13 +175,7 @@ func (l *life) end() {
 func (l *life) open(join bool) error {
 	var media []*tiering.Medium
 	for _, d := range l.node.drives {
-		mounted := d.mount(l)
-		m, err := tiering.Mount(mounted, mountAt, l.c.id)
-		if errors.Is(err, fs.ErrNotExist) {
-			if err = tiering.Format(mounted, mountAt, l.c.id, d.id); err == nil {
-				m, err = tiering.Mount(mounted, mountAt, l.c.id)
-			}
-		}
+		m, err := tiering.Mount(d.mount(l), mountAt, l.c.id)
 		if err == nil {
 			err = m.RemoveLeftovers()
 		}
