@@ -92,7 +92,7 @@ func (l local) Hash(ctx context.Context, file catalog.MemberFile) (tiering.Recei
 	defer f.Close()
 	uncache(f)
 	h := xxh3.New()
-	buf := make([]byte, hashRead)
+	buf := make([]byte, min(hashRead, f.Size()+1))
 	src := io.NewSectionReader(f, 0, f.Size())
 	for {
 		if ctx.Err() != nil {

@@ -29,7 +29,7 @@ const (
 	PlaceUnwritten       // a member is said to be placed before it is written
 	BlindRebuild         // a rebuild copies what it reads, and does not read it back
 	TrustReceipt         // a copy's receipt is not compared with what was sent
-	ReadUnverified       // a leader does not ask whether it still is one
+	ReadUnverified       // a leader does not ask whether it still is one, nor catch up
 	ReadReplica          // a read is answered from the node's own replica
 	Last
 )

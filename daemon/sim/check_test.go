@@ -150,7 +150,26 @@ func (k *checker) epochs(before, now *catalog.State) {
 			if s := t.Segments[i]; over(before, s.ID.Epoch()) {
 				k.failLocked("I9", "segment %s was committed at version %d of %s, when its epoch was over", s.ID, s.Added, t.Name)
 			}
+			k.copies(before, now, t.Segments[i])
 		}
+	}
+}
+
+// copies wants a new segment to be on two disks at least, where its group had
+// two all the time.
+func (k *checker) copies(before, now *catalog.State, s *catalog.Segment) {
+	at, ok := now.Locate(s.ID)
+	if !ok || !at.Group.Scheme.Copies() || now.CopiesNeeded(at.Group.ID) < 2 || before.CopiesNeeded(at.Group.ID) < 2 {
+		return
+	}
+	for _, slot := range at.Group.Slots {
+		old, _ := before.Disk(slot.Disk)
+		if d, ok := now.Disk(slot.Disk); !ok || d.State == catalog.DiskLost || old == nil || old.State == catalog.DiskLost {
+			return // what was on it is not counted any more
+		}
+	}
+	if have := len(at.Group.Slots) - at.Lost().Len(); have < 2 {
+		k.failLocked("I7", "segment %s was committed with %d copies", s.ID, have)
 	}
 }
 
@@ -392,6 +411,39 @@ func (k *checker) everything() {
 	}
 }
 
+// counted wants what the catalog counts on to be there and whole (I7), before
+// anybody looks for damage.
+func (k *checker) counted() {
+	for _, l := range k.c.serving() {
+		view, err := l.catalog().Read(k.c.ctx)
+		if !k.must("reading", err) {
+			return
+		}
+		k.whole(l, view, func(m catalog.MemberAt) bool { return slices.Contains(k.flips, m) })
+	}
+}
+
+// whole wants the members on the disks of a node to be so, but for some.
+func (k *checker) whole(l *life, view *catalog.State, but func(catalog.MemberAt) bool) {
+	eachMember(view, func(at catalog.Location, slot int, disk string) {
+		_, here := l.members.Medium(disk)
+		if m := (catalog.MemberAt{Stripe: at.ID, Slot: slot, Disk: disk}); !here || but(m) {
+			return
+		}
+		whole, err := l.rebuild.Whole(k.c.ctx, at, slot, disk)
+		if whole || !stillCounts(l.catalog().View(), at.ID, slot, disk) {
+			return
+		}
+		k.fail("I7", "member %d of stripe %s on disk %s is not whole: %v", slot, at.ID, disk, err)
+	})
+}
+
+// stillCounts reports whether the catalog counts on a member of a disk.
+func stillCounts(view *catalog.State, id catalog.SegmentID, slot int, disk string) bool {
+	at, ok := view.Locate(id)
+	return ok && slices.Contains(at.DisksOf(slot), disk)
+}
+
 // oldVersions reads again what was read before.
 func (k *checker) oldVersions(l *life) {
 	view, err := l.catalog().Read(k.c.ctx)
@@ -422,14 +474,7 @@ func (k *checker) disks(l *life) {
 	if !k.must("reading", err) {
 		return
 	}
-	eachMember(view, func(at catalog.Location, slot int, disk string) {
-		if _, here := l.members.Medium(disk); !here {
-			return
-		}
-		if whole, err := l.rebuild.Whole(k.c.ctx, at, slot, disk); !whole {
-			k.fail("I7", "member %d of stripe %s on disk %s is not whole: %v", slot, at.ID, disk, err)
-		}
-	})
+	k.whole(l, view, func(catalog.MemberAt) bool { return false })
 	for _, m := range l.members.Media() {
 		files, err := m.Inventory()
 		if err != nil {

@@ -20,11 +20,13 @@ type config struct {
 	producers    int
 	faults       time.Duration // how long there are some
 	lostAfter    time.Duration // a node is given up
+	silence      time.Duration // a node is down
+	reconcile    bool          // nodes compare their disks with the catalog all the time, not only when they start
 	kinds        []kind        // of faults
 }
 
 func (c config) String() string {
-	return fmt.Sprintf("%d nodes of %d disks, %d producers, faults of kinds %v for %v, nodes are lost after %v", c.nodes, c.disks, c.producers, c.kinds, c.faults, c.lostAfter)
+	return fmt.Sprintf("%d nodes of %d disks, %d producers, faults of kinds %v for %v, nodes are lost after %v, reconcile %v", c.nodes, c.disks, c.producers, c.kinds, c.faults, c.lostAfter, c.reconcile)
 }
 
 // newConfig chooses a cluster, and which faults it has: not all at once, so
@@ -32,7 +34,11 @@ func (c config) String() string {
 func newConfig(rng *rand.Rand) config {
 	c := config{nodes: 1 + rng.IntN(5), producers: 1 + rng.IntN(4), faults: time.Duration(20+rng.IntN(60)) * time.Second}
 	c.disks = 1 + rng.IntN(3)
-	c.lostAfter = []time.Duration{15 * time.Minute, 15 * time.Minute, 30 * time.Second}[rng.IntN(3)]
+	c.silence, c.lostAfter = 10*time.Second, 15*time.Minute
+	if rng.IntN(3) == 0 {
+		c.silence, c.lostAfter = 4*time.Second, 8*time.Second
+	}
+	c.reconcile = rng.IntN(2) == 0
 	for k := range kinds {
 		if rng.IntN(3) > 0 {
 			c.kinds = append(c.kinds, k)
@@ -248,6 +254,7 @@ func (c *cluster) quiesce() {
 	if !c.check.must("quiesce", c.awaitAll(5*time.Minute)) {
 		return
 	}
+	c.check.counted()
 	c.check.scrub()
 	if l := c.leader(); l != nil {
 		_ = l.must(c.ctx, catalog.Command{UnparkMembers: &catalog.UnparkMembers{}})

@@ -54,7 +54,7 @@ func newPlan(rng *rand.Rand, cfg config) []fault {
 	for at := time.Duration(0); at < cfg.faults; at += time.Duration(200+rng.IntN(7000)) * time.Millisecond {
 		plan = append(plan, fault{
 			at: at, kind: cfg.kinds[rng.IntN(len(cfg.kinds))], node: rng.IntN(cfg.nodes), disk: rng.IntN(cfg.disks),
-			n: rng.IntN(1000), lasts: time.Duration(200+rng.IntN(12000)) * time.Millisecond,
+			n: rng.IntN(1000), lasts: time.Duration(200+rng.IntN(18000)) * time.Millisecond,
 		})
 	}
 	sort.SliceStable(plan, func(i, j int) bool { return plan[i].at < plan[j].at })
@@ -200,24 +200,20 @@ func (c *cluster) spare(view *catalog.State) bool {
 	return true
 }
 
-// flip turns a bit over.
+// flip turns a bit over in some members of a disk.
 func (c *cluster) flip(f fault, view *catalog.State, d *drive) {
-	for _, g := range view.Groups() {
-		slot := slices.IndexFunc(g.Slots, func(s catalog.Slot) bool { return s.Disk == d.id })
-		if slot < 0 {
-			continue
+	left := 1 + f.n%20
+	eachMember(view, func(at catalog.Location, slot int, disk string) {
+		m, _ := at.Member(at.Group.Scheme, slot)
+		path, ok := d.path(at.FileOf(at.Group.Scheme, slot))
+		if disk != d.id || !ok || m.Bytes == 0 || left == 0 {
+			return
 		}
-		view.Stripes(g.ID, 0, func(at catalog.Location) bool {
-			m, _ := at.Member(g.Scheme, slot)
-			file := at.FileOf(g.Scheme, slot)
-			path, ok := d.path(file)
-			if ok && m.Bytes > 0 && d.fs.Flip(path, int64(f.n)*7919%(m.Bytes*8)) == nil {
-				c.check.flipped(catalog.MemberAt{Stripe: at.ID, Slot: slot, Disk: d.id})
-			}
-			return !ok
-		})
-		return
-	}
+		if d.fs.Flip(path, int64(f.n)*7919%(m.Bytes*8)) == nil {
+			c.check.flipped(catalog.MemberAt{Stripe: at.ID, Slot: slot, Disk: disk})
+			left--
+		}
+	})
 }
 
 // replace loses a disk and puts another one in its place.

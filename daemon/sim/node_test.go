@@ -312,13 +312,15 @@ func (l *life) repair() {
 }
 
 // maintain is a round of Node.maintain. A real node reconciles only when it
-// starts; at any time must do no harm.
+// starts; to do so at any time must do no harm.
 func (l *life) maintain() {
 	if l.catalog().Leads() && l.catalog().View().Expirable(time.Now()) {
 		_ = l.must(l.ctx, catalog.Command{ExpireVersions: &catalog.ExpireVersions{}})
 	}
 	l.sweeper.Sweep(l.ctx, l.catalog().View())
-	l.sweeper.Reconcile(l.ctx)
+	if l.c.cfg.reconcile {
+		l.sweeper.Reconcile(l.ctx)
+	}
 }
 
 // lead does what the node does that leads.
@@ -331,7 +333,7 @@ func (l *life) lead() {
 			continue
 		}
 		if judge == nil {
-			judge = liveness.New(liveness.Config{LostAfter: l.c.cfg.lostAfter, Share: 34})
+			judge = liveness.New(liveness.Config{Silence: l.c.cfg.silence, LostAfter: l.c.cfg.lostAfter, Share: 34})
 		}
 		l.judge(judge, time.Since(start))
 		l.place()

@@ -3,9 +3,15 @@ package sim
 import (
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"testing"
 )
+
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // a run keeps little and makes much
+	os.Exit(m.Run())
+}
 
 // TestSeeds runs many seeds, or the one of TARN_SIM_SEED:
 //
