@@ -23,7 +23,7 @@ build: ## bin/tarn
 
 test: deps lint build ## every test: unit, plain build, race, fuzz seeds, end to end beside DuckDB
 	$(GO) test ./...
-	$(MAKE) plain race plants e2e cluster-short
+	$(MAKE) plain race e2e cluster-short
 
 plain: ## what a build without SIMD kernels gives, and the kernels' own tests on every tier
 	GOEXPERIMENT= $(GO) build ./... && GOEXPERIMENT= $(GO) test ./format/...
