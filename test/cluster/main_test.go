@@ -44,6 +44,9 @@ func run(m *testing.M) (status int) {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	if os.Getenv("TARN_BIN") == "" {
+		defer os.RemoveAll(filepath.Dir(bin))
+	}
 	status = m.Run()
 	if left := leftovers(runPrefix); len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "FAIL: the tests have left behind: %q\n", left)
