@@ -16,7 +16,7 @@ export CGO_ENABLED ?= 0
 # without it: GOEXPERIMENT= make build.
 export GOEXPERIMENT ?= simd
 
-.PHONY: build test plain kern quick race sim plants e2e kill test-cluster cluster-short bench-cluster lint fuzz demo bench clean help
+.PHONY: build test plain kern quick race sim plants e2e kill test-cluster cluster-short bench-cluster scale lint fuzz demo bench clean help
 
 build: ## bin/tarn
 	$(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/tarn ./cmd/tarn
@@ -59,6 +59,9 @@ cluster-short: build
 
 bench-cluster: build ## what a cluster costs and gives on this machine; writes docs/benchmarks-cluster.md; needs root
 	cd test/cluster && TARN_BIN=$(CURDIR)/bin/tarn $(GO) test -timeout 60m -count=1 -v -run '^TestMeasure$$' -measure ../../docs ./...
+
+scale: ## the tables of docs/scale.md: placement, repair, nines, metadata, gossip; minutes, for 1,000 nodes
+	$(GO) run ./scale -write docs/scale.md
 
 lint: ## gofmt, vet, staticcheck (on the plain build: it does not know SIMD), import order, documented exports
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run: gofmt -w .'; exit 1; }
