@@ -96,6 +96,13 @@ func (n *network) call(from, to string, do func() error) error {
 	return n.check(to, from)
 }
 
+// befall says what becomes of calls from now on.
+func (n *network) befall(mishaps func(from, to string) mishap) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mishaps = mishaps
+}
+
 // wired is Raft's transport on the network.
 type wired struct {
 	*raft.InmemTransport

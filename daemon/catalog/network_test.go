@@ -58,7 +58,7 @@ func TestLostAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, l := newCluster(t, 3), newLedger()
-				c.net.mishaps = func(string, string) mishap { return what }
+				c.net.befall(func(string, string) mishap { return what })
 				for range 10 {
 					for _, m := range c.nodes {
 						if name, ok := l.propose(t, t.Context(), m.Catalog); !ok {
@@ -66,7 +66,7 @@ func TestLostAnswers(t *testing.T) {
 						}
 					}
 				}
-				c.net.mishaps = func(string, string) mishap { return none }
+				c.net.befall(func(string, string) mishap { return none })
 				c.same()
 				l.check(t, c.nodes[0].View())
 			})
@@ -147,7 +147,8 @@ func TestPartitions(t *testing.T) {
 	for seed := range uint64(4) {
 		synctest.Test(t, func(t *testing.T) {
 			c, l, rng := newCluster(t, 3+2*int(seed%2)), newLedger(), rand.New(rand.NewPCG(seed, 2))
-			c.net.mishaps = func(string, string) mishap { return mishap(max(0, rng.IntN(12)-9)) }
+			luck := rand.New(rand.NewPCG(seed, 3)) // of the network, which is asked under its lock
+			c.net.befall(func(string, string) mishap { return mishap(max(0, luck.IntN(12)-9)) })
 			stop := c.keepProposing(l)
 			for range 8 {
 				some := c.nodes[rng.IntN(len(c.nodes)):]
