@@ -18,7 +18,7 @@ import (
 type drive struct {
 	id   string
 	node *node
-	fs   *tiering.CrashFS
+	fs   atomic.Pointer[tiering.CrashFS] // another one after each crash
 
 	broken atomic.Bool // every read fails
 	sick   atomic.Bool // every fsync fails
@@ -31,13 +31,13 @@ const (
 
 // mount returns the filesystem of the drive as one life sees it.
 func (d *drive) mount(l *life) tiering.FS {
-	d.fs.FailSync(func(name string) error {
+	d.fs.Load().FailSync(func(name string) error {
 		if d.sick.Load() {
 			return &fs.PathError{Op: "fsync", Path: name, Err: syscall.EIO}
 		}
 		return nil
 	})
-	return &mounted{d, d.fs, l}
+	return &mounted{d, d.fs.Load(), l}
 }
 
 // mounted is a drive in one life of its node.
@@ -181,8 +181,8 @@ func newDrive(n *node, number int) *drive {
 
 // format makes the drive an empty one.
 func (d *drive) format() {
-	d.fs = tiering.NewCrashFS()
-	if err := tiering.Format(d.fs, mountAt, d.node.c.id, d.id); err != nil {
+	d.fs.Store(tiering.NewCrashFS())
+	if err := tiering.Format(d.fs.Load(), mountAt, d.node.c.id, d.id); err != nil {
 		panic(err)
 	}
 }
@@ -190,5 +190,5 @@ func (d *drive) format() {
 // heal ends the faults of a drive.
 func (d *drive) heal() {
 	d.sick.Store(false)
-	d.fs.SetCapacity(fullSize)
+	d.fs.Load().SetCapacity(fullSize)
 }

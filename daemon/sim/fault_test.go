@@ -113,8 +113,8 @@ func (c *cluster) inflict(f fault) (mend func()) {
 			return func() { d.sick.Store(false) }
 		}
 	case fullDisk:
-		d.fs.SetCapacity(int64(f.n) * 100)
-		return func() { d.fs.SetCapacity(fullSize) }
+		d.fs.Load().SetCapacity(int64(f.n) * 100)
+		return func() { d.fs.Load().SetCapacity(fullSize) }
 	case drain:
 		return c.drain(d)
 	case permanent:
@@ -209,7 +209,7 @@ func (c *cluster) flip(f fault, view *catalog.State, d *drive) {
 		if disk != d.id || !ok || m.Bytes == 0 || left == 0 {
 			return
 		}
-		if d.fs.Flip(path, int64(f.n)*7919%(m.Bytes*8)) == nil {
+		if d.fs.Load().Flip(path, int64(f.n)*7919%(m.Bytes*8)) == nil {
 			c.check.flipped(catalog.MemberAt{Stripe: at.ID, Slot: slot, Disk: disk})
 			left--
 		}

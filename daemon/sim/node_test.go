@@ -134,7 +134,7 @@ func (n *node) stopNow() {
 
 func (n *node) reboot() {
 	for _, d := range n.drives {
-		d.fs = d.fs.Reboot(rand.New(rand.NewPCG(n.c.seed, uint64(n.c.dice.below(1<<30)))))
+		d.fs.Store(d.fs.Load().Reboot(rand.New(rand.NewPCG(n.c.seed, uint64(n.c.dice.below(1<<30))))))
 	}
 	if v := n.volume.last; v != nil && plant.On(plant.SkipLogSync) {
 		n.volume = v
