@@ -104,7 +104,7 @@ func (l *diffLake) countPruned(ctx context.Context, text string) {
 	if err != nil {
 		return
 	}
-	x, err := p.Explain(ctx, l)
+	x, err := p.Explain(ctx, l, scan.Spread{})
 	if err == nil && (x.BlocksRead < x.Blocks || x.SegmentsRead < x.Segments) {
 		l.pruned++
 	}
