@@ -37,11 +37,7 @@ func (c *Client) RevokeToken(ctx context.Context, name string) error {
 // key that never leaves this machine. Zero life means a year. The result is
 // for credential.MarshalPEM.
 func (c *Client) IssueCertificate(ctx context.Context, name, role string, life time.Duration) (*tls.Certificate, error) {
-	key, err := credential.NewKey()
-	if err != nil {
-		return nil, err
-	}
-	csr, err := credential.NewCSR(key)
+	key, csr, err := credential.NewRequest()
 	if err != nil {
 		return nil, err
 	}

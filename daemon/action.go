@@ -94,14 +94,6 @@ func (s *service) DoAction(req *flight.Action, stream flight.FlightService_DoAct
 	return wire.Errorf(wire.Unsupported, "no action %q; known: %s", req.GetType(), strings.Join(known, ", "))
 }
 
-func (s *service) propose(ctx context.Context, cmd catalog.Command) (catalog.Result, error) {
-	r, err := s.n.catalog.Propose(ctx, cmd)
-	if err == nil && r.Err != nil {
-		err = r.Err
-	}
-	return r, err
-}
-
 // checkZones refuses time zones that this machine does not know. The catalog
 // itself takes them: what is in it was checked when it came, and must open on
 // a machine that knows fewer.
@@ -119,7 +111,7 @@ func (s *service) createTable(ctx context.Context, req wire.CreateTable) (wire.T
 	if err := checkZones(req.Fields...); err != nil {
 		return wire.TableInfo{}, err
 	}
-	r, err := s.propose(ctx, catalog.Command{CreateTable: &req})
+	r, err := s.n.propose(ctx, catalog.Command{CreateTable: &req})
 	if err != nil {
 		return wire.TableInfo{}, err
 	}
@@ -132,7 +124,7 @@ func (s *service) alterTable(ctx context.Context, req wire.AlterTable) (wire.Tab
 			return wire.TableInfo{}, err
 		}
 	}
-	r, err := s.propose(ctx, catalog.Command{AlterTable: &req})
+	r, err := s.n.propose(ctx, catalog.Command{AlterTable: &req})
 	if err != nil {
 		return wire.TableInfo{}, err
 	}
@@ -148,7 +140,7 @@ func (s *service) dropTable(ctx context.Context, req wire.DropTable) (struct{}, 
 		}
 		drop.ID = catalog.TableID(id)
 	}
-	_, err := s.propose(ctx, catalog.Command{DropTable: &drop})
+	_, err := s.n.propose(ctx, catalog.Command{DropTable: &drop})
 	if err == nil {
 		s.n.sweeper.Sweep(context.WithoutCancel(ctx), s.n.catalog.View())
 	}

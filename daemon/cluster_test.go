@@ -277,6 +277,23 @@ func TestClusterStartsAgain(t *testing.T) {
 	}
 }
 
+// TestClusterMoves: nodes whose addresses all change, one soon after the other,
+// find each other by what each heard last.
+func TestClusterMoves(t *testing.T) {
+	c := newTestCluster(t, 3)
+	c.createTable(0)
+	if err := c.append(0, 0, 100); err != nil {
+		t.Fatal(err)
+	}
+	for i := range c.nodes {
+		c.stop(i)
+		c.start(i) // on another port
+	}
+	if rows, _ := c.sums(2); rows != 100 {
+		t.Errorf("%d rows; want 100", rows)
+	}
+}
+
 // TestClusterGivesANodeUp: a node that was given up stops, and comes back with
 // what it has when it is started again.
 func TestClusterGivesANodeUp(t *testing.T) {

@@ -317,7 +317,11 @@ func (n *Node) begin(ctx context.Context) error {
 
 // propose puts a command through the catalog; a rejection is an error.
 func (n *Node) propose(ctx context.Context, cmd catalog.Command) (catalog.Result, error) {
-	r, err := n.catalog.Propose(ctx, cmd)
+	return propose(ctx, n.catalog, cmd)
+}
+
+func propose(ctx context.Context, c *catalog.Catalog, cmd catalog.Command) (catalog.Result, error) {
+	r, err := c.Propose(ctx, cmd)
 	if err == nil && r.Err != nil {
 		err = r.Err
 	}

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"strings"
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
@@ -87,20 +86,5 @@ func (s *service) setDisk(ctx context.Context, req wire.SetDisk) (struct{}, erro
 
 // findDisk finds a disk by its id or the beginning of it.
 func findDisk(view *catalog.State, id string) (*catalog.Disk, error) {
-	var found []*catalog.Disk
-	for _, d := range view.Disks() {
-		if d.ID == id {
-			return d, nil
-		}
-		if id != "" && strings.HasPrefix(d.ID, id) {
-			found = append(found, d)
-		}
-	}
-	switch len(found) {
-	case 1:
-		return found[0], nil
-	case 0:
-		return nil, wire.Errorf(wire.InvalidArgument, "there is no disk %q", id).WithHint("tarn disk list")
-	}
-	return nil, wire.Errorf(wire.InvalidArgument, "%d disks begin with %q", len(found), id).WithHint("give more of the id: tarn disk list")
+	return findID("disk", view.Disks(), id, func(d *catalog.Disk) string { return d.ID })
 }

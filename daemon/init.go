@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"crypto/rand"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -66,7 +65,7 @@ func found(ctx context.Context, cfg Config, c *catalog.Catalog, id identity, adm
 		if err != nil {
 			return err
 		}
-		if err := proposeTo(ctx, c, catalog.Command{InitTrust: &t}); err != nil {
+		if _, err := propose(ctx, c, catalog.Command{InitTrust: &t}); err != nil {
 			return err
 		}
 	}
@@ -84,21 +83,9 @@ func found(ctx context.Context, cfg Config, c *catalog.Catalog, id identity, adm
 	return certifyAdmin(ctx, c, t, admin)
 }
 
-func proposeTo(ctx context.Context, c *catalog.Catalog, cmd catalog.Command) error {
-	r, err := c.Propose(ctx, cmd)
-	if err == nil && r.Err != nil {
-		err = r.Err
-	}
-	return err
-}
-
 // certifyNode writes the first node's certificate.
 func certifyNode(dir string, t trust.State, node string) error {
-	key, err := trust.NewKey()
-	if err != nil {
-		return err
-	}
-	csr, err := trust.NewCSR(key)
+	key, csr, err := credential.NewRequest()
 	if err != nil {
 		return err
 	}
@@ -116,11 +103,7 @@ func certifyNode(dir string, t trust.State, node string) error {
 // certifyAdmin issues a certificate of an admin, and writes it once the
 // catalog knows it.
 func certifyAdmin(ctx context.Context, c *catalog.Catalog, t trust.State, path string) error {
-	key, err := trust.NewKey()
-	if err != nil {
-		return err
-	}
-	csr, err := trust.NewCSR(key)
+	key, csr, err := credential.NewRequest()
 	if err != nil {
 		return err
 	}
@@ -128,7 +111,7 @@ func certifyAdmin(ctx context.Context, c *catalog.Catalog, t trust.State, path s
 	if err != nil {
 		return err
 	}
-	if err := proposeTo(ctx, c, catalog.Command{IssueCertificate: &issued}); err != nil {
+	if _, err := propose(ctx, c, catalog.Command{IssueCertificate: &issued}); err != nil {
 		return err
 	}
 	cert, err := trust.NewCertificate(key, chain)
@@ -139,8 +122,5 @@ func certifyAdmin(ctx context.Context, c *catalog.Catalog, t trust.State, path s
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(path, b, 0o600); err != nil {
-		return err
-	}
-	return os.Chmod(path, 0o600)
+	return replaceFile(path, b, 0o600)
 }

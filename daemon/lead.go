@@ -28,7 +28,9 @@ func (n *Node) lead(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		n.checkLife()
+		if !n.lives() {
+			return
+		}
 		switch {
 		case !n.catalog.Leads():
 			l.judge = nil
@@ -42,12 +44,13 @@ func (n *Node) lead(ctx context.Context) {
 	}
 }
 
-// checkLife stops a node whose life the cluster has ended: it was given up, or
-// a copy of it has started. Nothing of that life can be committed any more.
-func (n *Node) checkLife() {
+// lives stops a node whose life the cluster has ended, and reports that: it was
+// given up, or a copy of it has started. Nothing of that life can be committed
+// any more.
+func (n *Node) lives() bool {
 	own, view := n.ownEpoch(), n.catalog.View()
 	if own == 0 || view.EpochOf(n.id.Node) == own {
-		return
+		return true
 	}
 	reason := "another one has started as this node: was its directory copied?"
 	if node, ok := view.Node(n.id.Node); !ok {
@@ -57,6 +60,7 @@ func (n *Node) checkLife() {
 	}
 	n.fail(wire.Errorf(wire.Conflict, "the cluster has given this node up: %s", reason).
 		WithHint("start it again: what its disks have is taken into account"))
+	return false
 }
 
 // leading is one leadership.
@@ -125,7 +129,7 @@ func (l *leading) judgeNodes(ctx context.Context, view *catalog.State, answered 
 	verdict := l.judge.Round(round)
 	for _, cmd := range verdict.Commands {
 		l.n.cfg.Logger.Warn("a node is judged", "node", cmd.Node, "state", cmd.State, "reason", cmd.Reason)
-		if _, err := l.n.propose(ctx, catalog.Command{SetNodeState: &cmd}); err != nil {
+		if err := l.n.must(ctx, catalog.Command{SetNodeState: &cmd}); err != nil {
 			l.n.cfg.Logger.Warn("judging a node", "node", cmd.Node, "error", err)
 		}
 	}
@@ -160,21 +164,18 @@ const (
 // replica, unless it answers again: then it needs one, to learn that it was
 // given up, or to begin another life.
 func (l *leading) candidates(view *catalog.State) (all []catalog.Candidate) {
+	servers := l.n.catalog.Servers()
 	for _, n := range view.Nodes() {
+		// One that has no replica yet may be waiting for it to begin to answer.
+		waits := !slices.ContainsFunc(servers, func(s catalog.Server) bool { return s.Node == n.ID })
 		lost, answers := n.State == catalog.NodeLost, l.steady[n.ID] >= steadyRounds
 		all = append(all, catalog.Candidate{
 			Node: n.ID, Zone: n.Zone, Gone: lost && !answers,
-			Up:       n.ID == l.n.id.Node || answers && !lost || !l.isServer(n.ID),
+			Up:       n.ID == l.n.id.Node || answers && !lost || waits,
 			CaughtUp: l.indexes[n.ID]+nearlyThere >= view.Index(),
 		})
 	}
 	return all
-}
-
-// isServer reports whether a node has a replica. One that has none yet may be
-// waiting for it to begin to answer.
-func (l *leading) isServer(node string) bool {
-	return slices.ContainsFunc(l.n.catalog.Servers(), func(s catalog.Server) bool { return s.Node == node })
 }
 
 func (l *leading) change(ctx context.Context, c catalog.Change) error {

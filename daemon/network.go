@@ -83,8 +83,11 @@ func openNetwork(cfg Config, id identity, l net.Listener, epoch func() catalog.E
 // listener returns where calls of gRPC come in.
 func (w *network) listener() net.Listener { return w.splitter.Listener(trust.ProtocolGRPC) }
 
-// leave says goodbye and takes no more connections; those that are there live on.
+// leave says goodbye and takes no more connections; those that are there live
+// on. What it has heard last of where the others are is kept: they may have
+// moved a moment ago, all of them.
 func (w *network) leave() error {
+	w.keepFellows()
 	if err := w.gossip.Leave(); err != nil {
 		w.cfg.Logger.Debug("saying goodbye in gossip", "error", err) // the others will notice
 	}
@@ -188,9 +191,7 @@ func (w *network) keepInTouch(ctx context.Context) {
 	tick := time.NewTicker(touchEvery)
 	defer tick.Stop()
 	for {
-		if err := w.fellows.follow(w.view()); err != nil {
-			w.cfg.Logger.Error("keeping where the other nodes are", "error", err)
-		}
+		w.keepFellows()
 		w.splitter.Recheck()
 		w.findOthers(ctx)
 		select {
@@ -198,6 +199,12 @@ func (w *network) keepInTouch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+func (w *network) keepFellows() {
+	if err := w.fellows.follow(w.view()); err != nil {
+		w.cfg.Logger.Error("keeping where the other nodes are", "error", err)
 	}
 }
 

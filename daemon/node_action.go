@@ -89,7 +89,7 @@ func (s *service) removeNode(ctx context.Context, req wire.NodeName) (struct{}, 
 	if err != nil {
 		return struct{}{}, err
 	}
-	_, err = s.propose(ctx, catalog.Command{RemoveNode: &catalog.RemoveNode{Node: n.ID}})
+	_, err = s.n.propose(ctx, catalog.Command{RemoveNode: &catalog.RemoveNode{Node: n.ID}})
 	return struct{}{}, err
 }
 
@@ -107,7 +107,7 @@ func (s *service) loseNode(ctx context.Context, req wire.NodeName) (struct{}, er
 	if n.ID == s.n.id.Node {
 		return struct{}{}, wire.Errorf(wire.Conflict, "node %q answers this very call: it is not lost", n.Name)
 	}
-	_, err = s.propose(ctx, catalog.Command{SetNodeState: &catalog.SetNodeState{Node: n.ID, State: catalog.NodeLost, Reason: "an operator said so"}})
+	_, err = s.n.propose(ctx, catalog.Command{SetNodeState: &catalog.SetNodeState{Node: n.ID, State: catalog.NodeLost, Reason: "an operator said so"}})
 	s.n.wakeRepair()
 	return struct{}{}, err
 }
@@ -126,7 +126,7 @@ func (s *service) eachDisk(ctx context.Context, req wire.NodeName, cmd func(*cat
 		if d.Node != n.ID {
 			continue
 		}
-		if _, err := s.propose(ctx, cmd(d)); err != nil {
+		if _, err := s.n.propose(ctx, cmd(d)); err != nil {
 			return err
 		}
 	}
@@ -136,20 +136,31 @@ func (s *service) eachDisk(ctx context.Context, req wire.NodeName, cmd func(*cat
 
 // findNode finds a node by its name, its id or the beginning of it.
 func findNode(view *catalog.State, name string) (*catalog.Node, error) {
-	var found []*catalog.Node
 	for _, n := range view.Nodes() {
-		if n.ID == name || n.Name == name {
+		if n.Name == name {
 			return n, nil
 		}
-		if name != "" && strings.HasPrefix(n.ID, name) {
-			found = append(found, n)
+	}
+	return findID("node", view.Nodes(), name, func(n *catalog.Node) string { return n.ID })
+}
+
+// findID finds what has that id, or, alone, an id that begins so.
+func findID[T any](what string, all []T, id string, idOf func(T) string) (found T, err error) {
+	n := 0
+	for _, one := range all {
+		if idOf(one) == id {
+			return one, nil
+		}
+		if id != "" && strings.HasPrefix(idOf(one), id) {
+			found = one
+			n++
 		}
 	}
-	switch len(found) {
+	switch n {
 	case 1:
-		return found[0], nil
+		return found, nil
 	case 0:
-		return nil, wire.Errorf(wire.InvalidArgument, "there is no node %q", name).WithHint("tarn node list")
+		return found, wire.Errorf(wire.InvalidArgument, "there is no %s %q", what, id).WithHint("tarn %s list", what)
 	}
-	return nil, wire.Errorf(wire.InvalidArgument, "%d nodes begin with %q", len(found), name).WithHint("give more of the id: tarn node list")
+	return found, wire.Errorf(wire.InvalidArgument, "%d %ss begin with %q", n, what, id).WithHint("give more of the id: tarn %s list", what)
 }

@@ -110,23 +110,8 @@ func (n *Node) scanShare(ctx context.Context, request []byte, send func([]byte) 
 		return err
 	}
 	n.metrics.scans.Inc()
-	return share.Serve(ctx, n.stateAt(ctx, share.Index), n.readers, n.scanOptions(), send)
-}
-
-// stateAt returns the state of an index or a newer one; the newest there is if
-// that takes too long.
-func (n *Node) stateAt(ctx context.Context, index uint64) *catalog.State {
-	ctx, cancel := context.WithTimeout(ctx, behindFor)
+	catchingUp, cancel := context.WithTimeout(ctx, behindFor)
 	defer cancel()
-	for {
-		changed, view := n.catalog.Changed(), n.catalog.View()
-		if view.Index() >= index {
-			return view
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return view
-		}
-	}
+	view, _ := n.catalog.StateAt(catchingUp, share.Index) // Serve says what is wrong with an older one
+	return share.Serve(ctx, view, n.readers, n.scanOptions(), send)
 }

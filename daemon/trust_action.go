@@ -41,7 +41,7 @@ func (s *service) joinToken(ctx context.Context, req wire.CreateJoinToken) (wire
 	if err != nil {
 		return wire.Secret{}, err
 	}
-	if _, err := s.propose(ctx, catalog.Command{CreateJoin: &secret}); err != nil {
+	if _, err := s.n.propose(ctx, catalog.Command{CreateJoin: &secret}); err != nil {
 		return wire.Secret{}, err
 	}
 	return wire.Secret{Text: text, ID: secret.ID, Expires: secret.Expires}, nil
@@ -60,7 +60,7 @@ func (s *service) createToken(ctx context.Context, req wire.CreateToken) (wire.S
 	if err != nil {
 		return wire.Secret{}, err
 	}
-	if _, err := s.propose(ctx, catalog.Command{CreateToken: &token}); err != nil {
+	if _, err := s.n.propose(ctx, catalog.Command{CreateToken: &token}); err != nil {
 		return wire.Secret{}, err
 	}
 	return wire.Secret{Text: text, ID: token.ID, Expires: token.Expires}, nil
@@ -78,7 +78,7 @@ func (s *service) tokens(ctx context.Context, _ struct{}) (list wire.TokenList, 
 }
 
 func (s *service) revokeToken(ctx context.Context, req wire.Revoke) (struct{}, error) {
-	_, err := s.propose(ctx, catalog.Command{RevokeToken: &catalog.RevokeToken{Token: req.Name}})
+	_, err := s.n.propose(ctx, catalog.Command{RevokeToken: &catalog.RevokeToken{Token: req.Name}})
 	return struct{}{}, err
 }
 
@@ -97,7 +97,7 @@ func (s *service) issueCertificate(ctx context.Context, req wire.IssueCertificat
 	if err != nil {
 		return wire.IssuedCertificate{}, err
 	}
-	if _, err := s.propose(ctx, catalog.Command{IssueCertificate: &issued}); err != nil {
+	if _, err := s.n.propose(ctx, catalog.Command{IssueCertificate: &issued}); err != nil {
 		return wire.IssuedCertificate{}, err
 	}
 	return wire.IssuedCertificate{Chain: chain}, nil
@@ -115,6 +115,6 @@ func (s *service) certificates(ctx context.Context, _ struct{}) (list wire.Certi
 }
 
 func (s *service) revokeCertificate(ctx context.Context, req wire.Revoke) (struct{}, error) {
-	_, err := s.propose(ctx, catalog.Command{RevokeCertificate: &catalog.RevokeCertificate{Certificate: req.Name}})
+	_, err := s.n.propose(ctx, catalog.Command{RevokeCertificate: &catalog.RevokeCertificate{Certificate: req.Name}})
 	return struct{}{}, err
 }

@@ -17,6 +17,14 @@ func NewCSR(key *ecdsa.PrivateKey) ([]byte, error) {
 	return x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
 }
 
+// NewRequest makes a key and asks for a certificate for it.
+func NewRequest() (key *ecdsa.PrivateKey, csr []byte, err error) {
+	if key, err = NewKey(); err == nil {
+		csr, err = NewCSR(key)
+	}
+	return key, csr, err
+}
+
 // Fingerprint tells which key a certificate is for: the SHA-256 of its SPKI.
 func Fingerprint(cert *x509.Certificate) [sha256.Size]byte {
 	return sha256.Sum256(cert.RawSubjectPublicKeyInfo)

@@ -26,9 +26,19 @@ func (c *Catalog) Read(ctx context.Context) (*State, error) {
 	if err != nil {
 		return nil, readError(ctx, err)
 	}
-	s, err := c.fsm.await(ctx, func(p *published) bool { return p.state.Index() >= index })
+	s, err := c.StateAt(ctx, index)
 	if err != nil {
 		return nil, readError(ctx, err)
+	}
+	return s, nil
+}
+
+// StateAt returns a state of this node that has an index, once it has come so
+// far; when ctx ends before that, the newest there is, and why.
+func (c *Catalog) StateAt(ctx context.Context, index uint64) (*State, error) {
+	s, err := c.fsm.await(ctx, func(p *published) bool { return p.state.Index() >= index })
+	if err != nil {
+		return c.View(), err
 	}
 	return s, nil
 }

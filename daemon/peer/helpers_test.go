@@ -177,14 +177,24 @@ var _ Catalog = (*testNode)(nil)
 
 func (n *testNode) View() *catalog.State { return n.State() }
 
-func (n *testNode) Changed() <-chan struct{} {
-	select {
-	case n.asked <- struct{}{}:
-	default:
+func (n *testNode) StateAt(ctx context.Context, index uint64) (*catalog.State, error) {
+	for {
+		n.mu.Lock()
+		changed := n.changed
+		n.mu.Unlock()
+		select {
+		case n.asked <- struct{}{}:
+		default:
+		}
+		if view := n.View(); view.Index() >= index {
+			return view, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.changed
 }
 
 func (n *testNode) ApplyEntry(_ context.Context, entry []byte) (uint64, error) {

@@ -102,10 +102,10 @@ func (c *castle) ping(caller, node string, cert *tls.Certificate) error {
 	return err
 }
 
-func (c *castle) View() *catalog.State                               { return c.view }
-func (c *castle) Changed() <-chan struct{}                           { return nil }
-func (c *castle) ApplyEntry(context.Context, []byte) (uint64, error) { return 0, nil }
-func (c *castle) ReadIndex(context.Context) (uint64, error)          { return 0, nil }
+func (c *castle) View() *catalog.State                                    { return c.view }
+func (c *castle) StateAt(context.Context, uint64) (*catalog.State, error) { return c.view, nil }
+func (c *castle) ApplyEntry(context.Context, []byte) (uint64, error)      { return 0, nil }
+func (c *castle) ReadIndex(context.Context) (uint64, error)               { return 0, nil }
 
 // TestOnlyNodesCall: the certificate says who calls, and who answers.
 func TestOnlyNodesCall(t *testing.T) {

@@ -14,7 +14,9 @@ import (
 // Catalog is this node's part of the catalog, as far as other nodes need it.
 type Catalog interface {
 	View() *catalog.State
-	Changed() <-chan struct{}
+	// StateAt returns a state of this node that has an index, or why it has not
+	// come so far.
+	StateAt(ctx context.Context, index uint64) (*catalog.State, error)
 	// ApplyEntry puts an encoded command into the log, if this node leads, and
 	// returns the index at which it was applied here.
 	ApplyEntry(ctx context.Context, entry []byte) (index uint64, err error)
@@ -222,7 +224,7 @@ func (s *Server) trashMember(ctx context.Context, h trashHeader, _ []byte) (empt
 	if err != nil {
 		return empty{}, err
 	}
-	view, err := s.stateAt(ctx, h.Index)
+	view, err := s.cfg.Catalog.StateAt(ctx, h.Index)
 	if err != nil {
 		return empty{}, err
 	}
@@ -230,19 +232,4 @@ func (s *Server) trashMember(ctx context.Context, h trashHeader, _ []byte) (empt
 		return empty{}, wire.Errorf(wire.Conflict, "%s is not trash on disk %s", file, h.Disk)
 	}
 	return empty{}, disk.Trash(ctx, file, view.Index())
-}
-
-// stateAt waits until this node has applied an index.
-func (s *Server) stateAt(ctx context.Context, index uint64) (*catalog.State, error) {
-	for {
-		changed := s.cfg.Catalog.Changed()
-		if view := s.cfg.Catalog.View(); view.Index() >= index {
-			return view, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 }

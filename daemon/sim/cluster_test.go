@@ -222,11 +222,12 @@ func (c *cluster) supervise(ctx context.Context) {
 	}
 }
 
-// off ends all lives.
+// off ends all lives, and lets arrive what they have sent.
 func (c *cluster) off() {
 	for _, n := range c.nodes {
 		n.stop()
 	}
+	time.Sleep(2*maxDelay + time.Second)
 }
 
 // heal ends all faults.

@@ -85,12 +85,14 @@ func (n *network) back(from, to *life) error {
 
 // delay is how long a message is under way.
 func (n *network) delay() {
-	most := 1500 // µs
+	most := 1500 * time.Microsecond
 	if n.isRough() && n.dice.oneIn(25) {
-		most = 3_000_000
+		most = maxDelay
 	}
-	time.Sleep(time.Duration(n.dice.below(most)) * time.Microsecond)
+	time.Sleep(time.Duration(n.dice.below(int(most/time.Microsecond))) * time.Microsecond)
 }
+
+const maxDelay = 3 * time.Second
 
 // call is a request and its answer.
 func (n *network) call(from *life, to *node, do func(*life) error) error {

@@ -83,11 +83,7 @@ func (r *Renewer) Step(ctx context.Context) (wait time.Duration, err error) {
 }
 
 func (r *Renewer) renew(ctx context.Context, now time.Time) error {
-	key, err := NewKey()
-	if err != nil {
-		return err
-	}
-	csr, err := NewCSR(key)
+	key, csr, err := credential.NewRequest()
 	if err != nil {
 		return err
 	}
