@@ -45,7 +45,7 @@ func (c Config) withDefaults() Config {
 // the leader may have been asleep itself, the judge begins anew.
 type Round struct {
 	Now   time.Duration // of a monotonic clock; one that goes back is taken to stand still
-	Self  string        // the node that judges: never itself
+	Self  string        // the node that judges: of itself only that it is up, whatever its signs
 	Nodes []Sign        // all nodes of the catalog, the lost ones, too
 }
 
@@ -112,13 +112,27 @@ func (s span) lasts(now, atLeast time.Duration) bool { return s.is && now-s.from
 // Round takes one round and returns what follows from it.
 func (j *Judge) Round(r Round) Verdict {
 	now := j.advance(r.Now)
-	j.observe(now, r.Nodes)
-	c := j.openCase(now, r)
+	nodes := withSelf(r)
+	j.observe(now, nodes)
+	c := j.openCase(now, nodes)
 	var v Verdict
 	for _, s := range c.suspects {
 		c.judge(s, &v)
 	}
 	return v
+}
+
+// withSelf returns the signs of all nodes, with those of the leader: it leads.
+// It may be down in the catalog by the word of a leader before it, and nobody
+// but itself will say otherwise.
+func withSelf(r Round) []Sign {
+	nodes := slices.Clone(r.Nodes)
+	for i := range nodes {
+		if nodes[i].Node == r.Self {
+			nodes[i].Gossip, nodes[i].Ping = true, true
+		}
+	}
+	return nodes
 }
 
 func (j *Judge) advance(now time.Duration) time.Duration {
@@ -158,17 +172,15 @@ type hearing struct {
 	suspects []suspect // those silent for longest first
 }
 
-func (j *Judge) openCase(now time.Duration, r Round) *hearing {
-	h := &hearing{Judge: j, now: now, all: len(r.Nodes)}
-	for _, s := range r.Nodes {
+func (j *Judge) openCase(now time.Duration, nodes []Sign) *hearing {
+	h := &hearing{Judge: j, now: now, all: len(nodes)}
+	for _, s := range nodes {
 		rec := j.nodes[s.Node]
 		was := s.State
 		if s.State = j.effective(now, was, rec); s.State == catalog.NodeUp && was == catalog.NodeUp {
 			h.up++
 		}
-		if s.Node != r.Self {
-			h.suspects = append(h.suspects, suspect{s, rec})
-		}
+		h.suspects = append(h.suspects, suspect{s, rec})
 	}
 	slices.SortFunc(h.suspects, func(a, b suspect) int {
 		return cmp.Or(cmp.Compare(a.silent.from, b.silent.from), cmp.Compare(a.Node, b.Node))

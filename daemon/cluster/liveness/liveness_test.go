@@ -96,6 +96,15 @@ func TestBack(t *testing.T) {
 	c.want(t, "11s n2 down", "26s n2 up")
 }
 
+// A node that an earlier leader has judged down, and that leads now, is up.
+func TestLeaderWasDown(t *testing.T) {
+	c := newCourt(5)
+	c.nodes[0].State = catalog.NodeDown
+	c.see(false, false, 0)
+	c.pass(time.Minute)
+	c.want(t, "6s n0 up")
+}
+
 func TestLost(t *testing.T) {
 	c := newCourt(5)
 	c.see(false, false, 2)

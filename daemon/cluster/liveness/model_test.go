@@ -118,11 +118,11 @@ func step(t *rapid.T, c *court, cfg Config, p *past) {
 func check(t *rapid.T, cfg Config, p *past, r Round, cmd catalog.SetNodeState) {
 	s := signOf(r, cmd.Node)
 	silent := func(s Sign) bool { return !s.Gossip && !s.Ping }
-	both := func(s Sign) bool { return s.Gossip && s.Ping }
+	both := func(s Sign) bool { return s.Gossip && s.Ping || s.Node == r.Self }
 	fail := func(why string) { t.Fatalf("%v: %+v: %s", r.Now, cmd, why) }
 	switch {
-	case cmd.Node == r.Self:
-		fail("the judge judged itself")
+	case cmd.Node == r.Self && cmd.State != catalog.NodeUp:
+		fail("the judge condemned itself")
 	case cmd.Epoch != s.Epoch:
 		fail("of another life")
 	case cmd.State == catalog.NodeDown && !p.always(cmd.Node, cfg.Silence, silent):
