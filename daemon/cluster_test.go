@@ -52,6 +52,25 @@ func (c *testCluster) form(n int) {
 		c.join(i)
 	}
 	c.until("votes", func() bool { return c.voters() == map[int]int{1: 1, 2: 1, 3: 3, 4: 3, 5: 5}[n] })
+	c.until("places", func() bool { return c.spread(n) })
+}
+
+// spread reports whether the placement groups of copies are on as many of n
+// nodes as they can be.
+func (c *testCluster) spread(n int) bool {
+	view := c.running().catalog.View()
+	for _, g := range view.Groups() {
+		nodes := map[string]bool{}
+		for _, s := range g.Slots {
+			if d, ok := view.Disk(s.Disk); ok {
+				nodes[d.Node] = true
+			}
+		}
+		if g.Scheme.Copies() && len(nodes) < min(n, 3) {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *testCluster) config(i int) Config {
@@ -311,7 +330,8 @@ func TestClusterGivesANodeUp(t *testing.T) {
 	if err := n.Wait(); !wire.IsCode(err, wire.Conflict) {
 		t.Errorf("the node stopped with %v; want that it was given up", err)
 	}
-	c.start(given)
+	c.until("its replica to be taken away", func() bool { return len(c.running().catalog.Servers()) == 2 })
+	c.start(given) // on another port, which the catalog cannot know
 	if rows, _ := c.sums(given); rows != 100 {
 		t.Errorf("the node that is back sees %d rows; want 100", rows)
 	}

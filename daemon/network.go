@@ -64,10 +64,10 @@ func openNetwork(cfg Config, id identity, l net.Listener, epoch func() catalog.E
 	w.guard = &trust.Guard{State: func() trust.State { return w.view().Trust() }, Ready: ready, Now: time.Now, Refusals: w.refusals}
 	w.splitter = trust.NewSplitter(l, w.side, w.refusals, trust.SplitConfig{})
 	w.hangUp = sync.OnceValue(w.splitter.Close)
-	streams := trust.NewRaftLayer(w.splitter.Listener(trust.ProtocolRaft), w.side, w.locate, (&net.Dialer{}).DialContext)
+	streams := trust.NewRaftLayer(w.splitter.Listener(trust.ProtocolRaft), w.side, w.locateServer, (&net.Dialer{}).DialContext)
 	w.transport = catalog.NewTransport(streams, cfg.Logger)
 	w.peers = peer.NewClient(peer.ClientConfig{
-		Cluster: id.Cluster, Node: id.Node, Epoch: epoch, View: w.view,
+		Cluster: id.Cluster, Node: id.Node, Epoch: epoch, View: w.view, Locate: w.locate,
 		TLS: func(node string) *tls.Config { return w.side.Client(trust.ProtocolGRPC, node) },
 	})
 	w.gossip, err = gossip.Start(gossip.Config{
@@ -164,25 +164,31 @@ func (w *network) check(p trust.Peer) error {
 	return nil
 }
 
-// locate says where Raft finds a node, whose UUID is its address in Raft's
-// configuration: where gossip hears it, else where the catalog has it, else
-// where it was when this node last ran.
-func (w *network) locate(server raft.ServerAddress) (addr, node string, err error) {
-	node = string(server)
+// locateServer is locate for Raft, in whose configuration a node's UUID is its
+// address.
+func (w *network) locateServer(server raft.ServerAddress) (addr, node string, err error) {
+	addr, err = w.locate(string(server))
+	return addr, string(server), err
+}
+
+// locate says where a node is: where gossip hears it, else where the catalog
+// has it, else where it was when this node last ran. The catalog may be wrong
+// for long: a node that has moved can tell it only once it has a replica again.
+func (w *network) locate(node string) (addr string, err error) {
 	if w.gossip != nil {
 		for _, m := range w.gossip.Members() {
 			if m.Node == node && m.State == gossip.Alive && m.Address != "" {
-				return m.Address, node, nil
+				return m.Address, nil
 			}
 		}
 	}
 	if n, ok := w.view().Node(node); ok && n.Address != "" {
-		return n.Address, node, nil
+		return n.Address, nil
 	}
 	if addr := w.fellows.address(node); addr != "" {
-		return addr, node, nil
+		return addr, nil
 	}
-	return "", node, wire.Errorf(wire.Unavailable, "nobody has said yet where node %s is", node)
+	return "", wire.Errorf(wire.Unavailable, "nobody has said yet where node %s is", node)
 }
 
 // keepInTouch follows the catalog: where the others are, who was removed, and

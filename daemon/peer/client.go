@@ -22,8 +22,11 @@ import (
 type ClientConfig struct {
 	Cluster, Node string // UUIDs
 	Epoch         func() catalog.Epoch
-	View          func() *catalog.State // has the addresses
+	View          func() *catalog.State
 
+	// Locate returns the address of a node, or why nobody knows; nil: the one
+	// in View.
+	Locate func(node string) (address string, err error)
 	// TLS returns what connects to a node and makes sure that it is that one
 	// (trust.Side.Client); nil: connections are in the clear, for tests.
 	TLS func(node string) *tls.Config
@@ -68,7 +71,18 @@ func NewClient(cfg ClientConfig) *Client {
 	if cfg.Rest <= 0 {
 		cfg.Rest = 3 * time.Second
 	}
+	if cfg.Locate == nil {
+		cfg.Locate = func(node string) (string, error) { return registered(cfg.View(), node) }
+	}
 	return &Client{cfg: cfg, conns: map[string]*connection{}, disks: map[string]*disk{}}
+}
+
+func registered(view *catalog.State, node string) (address string, err error) {
+	n, ok := view.Node(node)
+	if !ok || n.Address == "" {
+		return "", wire.Errorf(wire.Unavailable, "node %s has no address in the catalog", node)
+	}
+	return n.Address, nil
 }
 
 // Close ends all connections, and the calls on them.
@@ -135,9 +149,9 @@ func (c *Client) as(ctx context.Context, node string) context.Context {
 
 // connect returns the connection to a node; gRPC dials when it is needed.
 func (c *Client) connect(node string) (*grpc.ClientConn, error) {
-	n, ok := c.cfg.View().Node(node)
-	if !ok || n.Address == "" {
-		return nil, wire.Errorf(wire.Unavailable, "node %s has no address in the catalog", node)
+	address, err := c.cfg.Locate(node)
+	if err != nil {
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,17 +159,17 @@ func (c *Client) connect(node string) (*grpc.ClientConn, error) {
 		return nil, wire.Errorf(wire.Unavailable, "the node is stopping")
 	}
 	if conn := c.conns[node]; conn != nil {
-		if conn.address == n.Address {
+		if conn.address == address {
 			return conn.ClientConn, nil
 		}
 		conn.Close() // it has moved; calls under way end as if it had stopped
 	}
 	c.forget()
-	conn, err := c.dial(node, n.Address)
+	conn, err := c.dial(node, address)
 	if err != nil {
-		return nil, wire.Errorf(wire.Unavailable, "node %s at %s: %w", node, n.Address, err)
+		return nil, wire.Errorf(wire.Unavailable, "node %s at %s: %w", node, address, err)
 	}
-	c.conns[node] = &connection{n.Address, conn}
+	c.conns[node] = &connection{address, conn}
 	return conn, nil
 }
 
