@@ -21,8 +21,9 @@ const (
 
 // cluster is a shape that is simulated.
 type cluster struct {
-	nodes int
-	mix   mix
+	nodes   int
+	perNode int // disks
+	mix     mix
 }
 
 // mix is how sizes of disks differ: a third each of 10, 20 and 30 TB.
@@ -34,9 +35,12 @@ const (
 	mixedNodes mix = ", mixed nodes" // all of a node the same
 )
 
+// upTo returns the clusters to simulate that have so many nodes at most.
 func upTo(nodes int) []cluster {
 	var all []cluster
-	for _, c := range []cluster{{10, equal}, {10, mixedDisks}, {10, mixedNodes}, {100, equal}, {100, mixedNodes}, {1000, equal}} {
+	for _, c := range []cluster{
+		{10, 24, equal}, {10, 24, mixedDisks}, {10, 24, mixedNodes}, {100, 24, equal}, {100, 24, mixedNodes}, {1000, 4, equal}, // with 24, planning would take minutes
+	} {
 		if c.nodes <= nodes {
 			all = append(all, c)
 		}
@@ -56,7 +60,7 @@ func (c cluster) disks() []tiering.Disk {
 
 // node returns the disks of the n-th node.
 func (c cluster) node(n int) []tiering.Disk {
-	disks := make([]tiering.Disk, disksPerNode)
+	disks := make([]tiering.Disk, c.perNode)
 	for i := range disks {
 		size := int64(diskBytes)
 		switch c.mix {

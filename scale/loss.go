@@ -19,7 +19,7 @@ func lossTable() table {
 func (l *layout) losses(t *table) {
 	deaths := l.scheme.Parity + 1
 	l.loss(t, "disks", deaths, len(l.disks), func(d int) int { return d })
-	l.loss(t, "nodes", deaths, l.nodes, func(d int) int { return d / disksPerNode })
+	l.loss(t, "nodes", deaths, l.nodes, func(d int) int { return d / l.perNode })
 }
 
 // loss adds a row: domain numbers the domain of each disk.

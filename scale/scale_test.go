@@ -159,7 +159,7 @@ func TestMemberlistFormulas(t *testing.T) {
 
 // TestSimulationMeetsFormula: how often a group is hit, simulated and computed.
 func TestSimulationMeetsFormula(t *testing.T) {
-	l, err := lay(cluster{10, equal})
+	l, err := lay(cluster{10, disksPerNode, equal})
 	if err != nil {
 		t.Fatal(err)
 	}
