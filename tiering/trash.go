@@ -121,3 +121,23 @@ func (m *Medium) Trashed(index uint64) ([]Entry, error) {
 	}
 	return entries, err
 }
+
+// TrashCount returns how many members are in the trash, of all indexes.
+func (m *Medium) TrashCount() (int, error) {
+	bins, err := m.fs.ReadDir(filepath.Join(m.dir, trashDir))
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, bin := range bins {
+		if !bin.IsDir() {
+			continue
+		}
+		files, err := m.list(filepath.Join(m.dir, trashDir, bin.Name()))
+		if err != nil {
+			return n, err
+		}
+		n += len(files)
+	}
+	return n, nil
+}
