@@ -120,6 +120,13 @@ func (c *Client) Disks(ctx context.Context) ([]wire.Disk, error) {
 	return list.Disks, err
 }
 
+// ScrubDisk has a disk read back at once, every member that belongs on it.
+// Disks tells how far that is.
+func (c *Client) ScrubDisk(ctx context.Context, id string) error {
+	_, err := call[struct{}](ctx, c, wire.ActionScrubDisk, wire.DiskName{ID: id})
+	return err
+}
+
 // SetDisk changes what becomes of a disk, named by its id or enough of its
 // beginning; change is one of wire.DiskUse, DiskDrain, DiskLose and DiskRemove.
 func (c *Client) SetDisk(ctx context.Context, id, change string) error {

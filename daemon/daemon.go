@@ -128,8 +128,11 @@ type Node struct {
 	metrics *metrics
 	started time.Time
 
-	repairNow chan struct{}         // of capacity 1: see wakeRepair
-	damaged   chan catalog.MemberAt // what scans have found: see reportDamage
+	repairNow chan struct{}            // of capacity 1: see wakeRepair
+	damaged   chan catalog.MemberAt    // what scans have found: see reportDamage
+	rebuilt   *repair.Meter            // bytes of members
+	repairing atomic.Bool              // members are being rebuilt right now
+	scrubs    map[string]*repair.Scrub // by disk; does not change once the node serves
 
 	scanMemory *scan.Pool    // what all queries together may hold
 	parts      *format.Cache // of segments
@@ -156,7 +159,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := kern.TierError(); err != nil {
 		return nil, wire.Errorf(wire.InvalidArgument, "%w", err).WithHint("leave TARN_KERN out to take the best tier of this CPU")
 	}
-	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), repairNow: make(chan struct{}, 1), damaged: make(chan catalog.MemberAt, 64), metrics: newMetrics(), puts: newPutMemory(cfg.MemoryLimit / 4)}
+	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), repairNow: make(chan struct{}, 1), damaged: make(chan catalog.MemberAt, 64), rebuilt: repair.NewMeter(time.Now), metrics: newMetrics(), puts: newPutMemory(cfg.MemoryLimit / 4)}
 	n.scanMemory, n.parts = ReadMemory(cfg.MemoryLimit, runtime.GOMAXPROCS(0))
 	background, cancel := context.WithCancel(context.Background())
 	n.stop = cancel
@@ -180,6 +183,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	}
 	n.wg.Go(func() { n.maintain(background) })
 	n.wg.Go(func() { n.keepRepaired(background) })
+	n.startScrubs(background)
 	n.serving.Store(true)
 	if n.network == nil {
 		n.serve(n.listener)
@@ -253,6 +257,9 @@ func (n *Node) openStorage(background context.Context) error {
 	if err = n.catalog.KeepBallast(); err != nil {
 		return err
 	}
+	if err = n.openScrubs(); err != nil {
+		return err
+	}
 	n.readers = newReaders(n.members, n.catalog.View, n.reportDamage, n.parts)
 	n.sweeper = &repair.Sweeper{Members: n.members, Logger: n.cfg.Logger, Read: n.catalog.Read, Propose: n.must, Forget: n.readers.forget}
 	if n.network != nil {
@@ -310,7 +317,9 @@ func (n *Node) begin(ctx context.Context) error {
 		Catalog: n.catalog, Members: n.members, Epoch: r.Epoch, Cluster: n.id.Cluster,
 		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 4, Backlog: n.backlog,
 	})
-	n.sweeper.Reconcile(ctx)
+	if _, err := n.sweeper.Reconcile(ctx, n.members.Media()...); err != nil {
+		n.cfg.Logger.Error("comparing disks with the catalog", "error", err) // each scrub tries again
+	}
 	n.startMerging()
 	return nil
 }

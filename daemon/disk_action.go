@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/tarnlake/tarn/client/wire"
@@ -15,8 +16,9 @@ func (s *service) disks(ctx context.Context, _ struct{}) (wire.DiskList, error) 
 	}
 	var list wire.DiskList
 	at := map[string]*wire.Disk{}
+	reports := s.n.reports(ctx, view)
 	for _, d := range view.Disks() {
-		list.Disks = append(list.Disks, s.disk(view, d))
+		list.Disks = append(list.Disks, disk(view, d, reports[d.Node]))
 	}
 	for i := range list.Disks {
 		at[list.Disks[i].ID] = &list.Disks[i]
@@ -36,18 +38,15 @@ func (s *service) disks(ctx context.Context, _ struct{}) (wire.DiskList, error) 
 	return list, nil
 }
 
-func (s *service) disk(view *catalog.State, d *catalog.Disk) wire.Disk {
+// disk is a disk as the catalog has it, and as its node reports it.
+func disk(view *catalog.State, d *catalog.Disk, report nodeReport) wire.Disk {
 	out := wire.Disk{ID: d.ID, Node: d.Node, Tier: d.Tier, State: string(d.State), Reason: d.Reason, Since: d.Since, Bytes: d.Bytes}
 	if n, ok := view.Node(d.Node); ok {
 		out.Node = n.Name
 	}
-	if m, here := s.n.members.Medium(d.ID); here {
-		out.Path = m.Dir()
-		if space, err := m.Space(); err == nil {
-			out.Free = space.Free
-		}
-		if err := m.Suspect(); err != nil && out.Reason == "" {
-			out.Reason = err.Error()
+	for _, r := range report.Disks {
+		if r.ID == d.ID {
+			out.Path, out.Free, out.Scrub, out.Reason = r.Path, r.Free, &r.Scrub, cmp.Or(d.Reason, r.Doubt)
 		}
 	}
 	return out

@@ -344,3 +344,85 @@ func rot(t *testing.T, disk string) {
 		t.Fatal(err)
 	}
 }
+
+// TestScrubRepairs: bits are flipped in all that is on one disk and a file is
+// gone from another; one pass over each finds and repairs all of it.
+func TestScrubRepairs(t *testing.T) {
+	r := newRackNode(t, 3)
+	makeTable(t, r.c)
+	r.append(0, 50)
+	rot(t, r.disks[0].Path)
+	loseOne(t, r.disks[1].Path)
+	for i, bad := range []int64{5, 1, 0} {
+		d := r.disk(r.disks[i].Path)
+		if err := r.c.ScrubDisk(t.Context(), d.ID[:8]); err != nil {
+			t.Fatal(err)
+		}
+		for d.Scrub.Last.IsZero() {
+			time.Sleep(time.Millisecond)
+			d = r.disk(d.Path)
+		}
+		if d.Scrub.LastBad != bad || d.Scrub.LastStuck != 0 || d.Scrub.Running {
+			t.Errorf("disk %d: %+v; want %d bad", i, d.Scrub, bad)
+		}
+	}
+	r.until("copies made again", complete)
+	r.checkRows(50)
+	for _, d := range r.disks {
+		if n := membersIn(t, d.Path); n != 5 {
+			t.Errorf("%d members in %s; want 5", n, d.Path)
+		}
+	}
+	r.stop()
+	r.start()
+	if d := r.disk(r.disks[0].Path); d.Scrub.Last.IsZero() || d.Scrub.LastBad != 5 {
+		t.Errorf("after a restart: %+v; want what the pass has found", d.Scrub)
+	}
+	if err := r.c.ScrubDisk(t.Context(), "nosuch"); !wire.IsCode(err, wire.InvalidArgument) {
+		t.Errorf("of no disk: %v", err)
+	}
+}
+
+// loseOne removes a member of a disk.
+func loseOne(t *testing.T, disk string) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(disk, "data"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return errors.Join(os.Remove(path), fs.SkipAll)
+	})
+	if err != nil && !errors.Is(err, fs.SkipAll) {
+		t.Fatal(err)
+	}
+}
+
+// TestMovedIsCleared: what a move has left on the old disk goes to the trash
+// while the node runs.
+func TestMovedIsCleared(t *testing.T) {
+	r := newRackNode(t, 4)
+	makeTable(t, r.c)
+	r.append(0, 100)
+	leaving := r.disk(r.disks[0].Path)
+	n, moves := r.node, movesFrom{}
+	n.clearMoved(t.Context(), moves)
+	moves[leaving.ID] = 1 << 20 // as if it had looked in the middle of it
+	if err := r.c.SetDisk(t.Context(), leaving.ID, wire.DiskDrain); err != nil {
+		t.Fatal(err)
+	}
+	r.until("nothing left on the disk", func(view *catalog.State) bool {
+		for _, g := range view.Groups() {
+			for _, s := range g.Slots {
+				if s.Disk == leaving.ID || s.From == leaving.ID {
+					return false
+				}
+			}
+		}
+		return complete(view)
+	})
+	n.clearMoved(t.Context(), moves)
+	if got := membersIn(t, r.disks[0].Path); got != 0 {
+		t.Errorf("%d members are left on the disk that was drained; want none", got)
+	}
+	r.checkRows(100)
+}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/tarnlake/tarn/daemon/catalog"
@@ -15,7 +16,7 @@ const maintainEvery = time.Minute
 func (n *Node) maintain(ctx context.Context) {
 	tick := time.NewTicker(maintainEvery)
 	defer tick.Stop()
-	trash := trashClock{first: map[uint64]time.Time{}}
+	trash, moves := trashClock{first: map[uint64]time.Time{}}, movesFrom{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -23,6 +24,7 @@ func (n *Node) maintain(ctx context.Context) {
 		case <-tick.C:
 		}
 		n.expire(ctx)
+		n.clearMoved(ctx, moves)
 		if err := n.catalog.KeepBallast(); err != nil {
 			n.cfg.Logger.Warn("keeping room for deletes on a full disk", "error", err)
 		}
@@ -33,6 +35,32 @@ func (n *Node) maintain(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// movesFrom counts the slots that are on their way off each disk of this node.
+type movesFrom map[string]int
+
+// clearMoved trashes what moves that have ended since the last call have left
+// on the disks that they were from.
+func (n *Node) clearMoved(ctx context.Context, before movesFrom) {
+	now := movesFrom{}
+	for _, g := range n.catalog.View().Groups() {
+		for _, s := range g.Slots {
+			if s.From != "" {
+				now[s.From]++
+			}
+		}
+	}
+	for _, m := range n.members.Media() {
+		if now[m.ID()] < before[m.ID()] {
+			if _, err := n.sweeper.Reconcile(ctx, m); err != nil {
+				n.cfg.Logger.Warn("clearing what has moved away", "disk", m.ID(), "error", err)
+				now[m.ID()] = before[m.ID()] // again
+			}
+		}
+	}
+	clear(before)
+	maps.Copy(before, now)
 }
 
 // trashClock says how long this process has seen a trash directory. Its

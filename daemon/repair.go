@@ -36,7 +36,7 @@ func (n *Node) place(ctx context.Context) error {
 
 // keepRepaired places and rebuilds for as long as the node runs.
 func (n *Node) keepRepaired(ctx context.Context) {
-	rebuilder := &repair.Rebuilder{Members: n.members, Logger: n.cfg.Logger, Report: n.reportDamage, Propose: n.must}
+	rebuilder := &repair.Rebuilder{Members: n.members, Logger: n.cfg.Logger, Report: n.reportDamage, Meter: n.rebuilt, Propose: n.must}
 	tick := time.NewTicker(repairEvery)
 	defer tick.Stop()
 	for {
@@ -84,5 +84,7 @@ func (n *Node) repair(ctx context.Context, r *repair.Rebuilder) (placed int, err
 	if err != nil {
 		return 0, err
 	}
+	n.repairing.Store(true)
+	defer n.repairing.Store(false)
 	return r.Pass(ctx, view)
 }

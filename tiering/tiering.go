@@ -62,6 +62,16 @@ func (m *Medium) ID() string { return m.header.Medium }
 // Dir returns the directory that the medium was mounted from.
 func (m *Medium) Dir() string { return m.dir }
 
+// Check reports whether the medium is still where it was mounted: a disk that
+// is not mounted any more looks like an empty one.
+func (m *Medium) Check() error {
+	h, err := readHeader(m.fs, m.dir)
+	if err == nil && h.Medium != m.header.Medium {
+		err = fmt.Errorf("medium %s: it is %s now; %s was mounted", m.dir, h.Medium, m.header.Medium)
+	}
+	return err
+}
+
 // Path returns where a member of that name is or would be, for people to
 // look at; the medium's own files are opened with Open.
 func (m *Medium) Path(name string) string {

@@ -22,6 +22,7 @@ const (
 	ActionStatus      = "tarn.status"         // {} → Status
 	ActionDisks       = "tarn.disk.list"      // {} → DiskList
 	ActionSetDisk     = "tarn.disk.set"       // SetDisk → {}
+	ActionScrubDisk   = "tarn.disk.scrub"     // DiskName → {}
 )
 
 // CreateTable asks for a new table. Field ids are given by the node.
@@ -219,11 +220,33 @@ type Disk struct {
 	State   string    `json:"state"`
 	Reason  string    `json:"reason,omitempty"` // of the state
 	Since   time.Time `json:"since,omitzero"`
-	Bytes   int64     `json:"bytes"`          // size of its filesystem
-	Free    int64     `json:"free,omitempty"` // of a disk of the node that answers
-	Used    int64     `json:"used"`           // by members that belong there
-	Slots   int       `json:"slots"`          // of placement groups, with those that are moving away
-	Missing int       `json:"missing"`        // members that belong there and are not there yet
+	Bytes   int64     `json:"bytes"`           // size of its filesystem
+	Free    int64     `json:"free,omitempty"`  // 0 too if its node did not answer
+	Used    int64     `json:"used"`            // by members that belong there
+	Slots   int       `json:"slots"`           // of placement groups, with those that are moving away
+	Missing int       `json:"missing"`         // members that belong there and are not there yet
+	Scrub   *Scrub    `json:"scrub,omitempty"` // nil: its node did not answer
+}
+
+// Scrub is how far the reading back of a disk is.
+type Scrub struct {
+	Running bool      `json:"running"`
+	Started time.Time `json:"started,omitzero"` // of the pass under way
+	Members int64     `json:"members"`          // that it has read
+	Bytes   int64     `json:"bytes"`            // likewise
+	Left    int64     `json:"left"`             // bytes that it has not read yet
+	Bad     int64     `json:"bad"`              // members that it has found to be wrong, unreadable or gone
+	Stuck   int64     `json:"stuck"`            // of them those that there is nothing to rebuild from
+
+	Last      time.Time `json:"last,omitzero"` // when the last pass ended
+	LastBytes int64     `json:"last_bytes"`    // what it has read
+	LastBad   int64     `json:"last_bad"`
+	LastStuck int64     `json:"last_stuck"`
+}
+
+// DiskName names a disk by its id or enough of its beginning.
+type DiskName struct {
+	ID string `json:"id"`
 }
 
 // SetDisk changes what becomes of a disk.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 
 func (a *app) diskCommand() *cobra.Command {
 	c := a.talks(&cobra.Command{Use: "disk", Short: "List disks, and take them out of use"})
-	c.AddCommand(a.diskList(),
+	c.AddCommand(a.diskList(), a.diskScrub(),
 		a.diskChange("drain", wire.DiskDrain, "Move what a disk holds to other disks",
 			"The disk takes nothing new, and is read until everything has moved.\n\"tarn disk list\" shows how far it is; then: tarn disk remove ID"),
 		a.diskChange("use", wire.DiskUse, "Let a disk take members again", "It ends a drain, and takes back a disk that was lost or suspect."),
@@ -55,9 +56,44 @@ func (a *app) listDisks(ctx context.Context, n *client.Client) error {
 		numbers("used", s, func(r row) int64 { return r.Used }),
 		numbers("free", s, func(r row) int64 { return r.Free }),
 		numbers("bytes", s, func(r row) int64 { return r.Bytes }),
+		texts("scrub", s, func(r row) string { return scrubText(r.Scrub) }),
 		texts("path", s, func(r row) string { return r.Path }),
 		texts("reason", s, func(r row) string { return r.Reason }),
 	)
+}
+
+// scrubText says how far the reading back of a disk is.
+func scrubText(s *wire.Scrub) string {
+	switch {
+	case s == nil:
+		return ""
+	case s.Running:
+		return fmt.Sprintf("%d%% read, %d bad", percent(s.Bytes, s.Bytes+s.Left), s.Bad)
+	case s.Last.IsZero():
+		return "not yet"
+	}
+	return fmt.Sprintf("done %s, %d bad", s.Last.UTC().Format(time.DateTime), s.LastBad)
+}
+
+func percent(part, whole int64) int64 {
+	if whole <= 0 {
+		return 100
+	}
+	return int64(float64(part) / float64(whole) * 100)
+}
+
+func (a *app) diskScrub() *cobra.Command {
+	return &cobra.Command{
+		Use:   "scrub ID",
+		Short: "Read a disk back now, every byte that belongs on it",
+		Long: "Disks are read back all the time, at a pace that brings them through every two weeks. This begins\nanew, as fast as the disk goes." +
+			" What is wrong, unreadable or gone is rebuilt from other disks.\n\"tarn disk list\" shows how far it is and what it has found.",
+		Example: "  tarn disk scrub 7f3c",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withClient(c.Context(), func(n *client.Client) error { return n.ScrubDisk(c.Context(), args[0]) })
+		},
+	}
 }
 
 func (a *app) diskChange(name, change, short, long string) *cobra.Command {

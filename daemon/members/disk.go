@@ -85,7 +85,22 @@ func (l local) Trash(_ context.Context, file catalog.MemberFile, index uint64) e
 }
 
 func (l local) Hash(ctx context.Context, file catalog.MemberFile) (tiering.Receipt, error) {
-	f, err := l.medium.Open(file.String())
+	return hashBack(ctx, l.medium, file, nil)
+}
+
+// HashHere is Disk.Hash of a disk of this node, at somebody's pace: pace, if
+// not nil, is called after each piece that was read and returns when the next
+// one may be.
+func (s *Store) HashHere(ctx context.Context, disk string, file catalog.MemberFile, pace func(ctx context.Context, bytes int64) error) (tiering.Receipt, error) {
+	m, here := s.Medium(disk)
+	if !here {
+		return tiering.Receipt{}, wire.Errorf(wire.Unavailable, "%w: disk %s is not in this node", ErrAway, disk)
+	}
+	return hashBack(ctx, m, file, pace)
+}
+
+func hashBack(ctx context.Context, m *tiering.Medium, file catalog.MemberFile, pace func(context.Context, int64) error) (tiering.Receipt, error) {
+	f, err := m.Open(file.String())
 	if err != nil {
 		return tiering.Receipt{}, err
 	}
@@ -100,17 +115,19 @@ func (l local) Hash(ctx context.Context, file catalog.MemberFile) (tiering.Recei
 		}
 		n, err := io.ReadFull(src, buf)
 		h.Write(buf[:n])
-		switch err {
-		case nil:
-		case io.EOF, io.ErrUnexpectedEOF:
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			return tiering.Receipt{Size: f.Size(), Hash: hashText(h)}, nil
-		default:
+		}
+		if err == nil && pace != nil {
+			err = pace(ctx, int64(n))
+		}
+		if err != nil {
 			return tiering.Receipt{}, err
 		}
 	}
 }
 
-// hashRead is how much Hash reads at once.
+// hashRead is how much is read back at once.
 const hashRead = 1 << 20
 
 func hashText(h *xxh3.Hasher) string {

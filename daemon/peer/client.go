@@ -121,6 +121,12 @@ func (c *Client) ReadIndex(ctx context.Context, node string) (uint64, error) {
 // call makes a call of one message each way. A context without a deadline gets
 // that of a call that is no work.
 func call[A any](ctx context.Context, c *Client, node, name string, header any, body []byte) (a A, err error) {
+	a, _, err = exchange[A](ctx, c, node, name, header, body, 0)
+	return a, err
+}
+
+// exchange is a call whose answer may carry so many bytes.
+func exchange[A any](ctx context.Context, c *Client, node, name string, header any, body []byte, most int) (a A, answer []byte, err error) {
 	limit := maxCall / 2
 	if _, has := ctx.Deadline(); !has {
 		limit = c.cfg.Stall
@@ -129,17 +135,18 @@ func call[A any](ctx context.Context, c *Client, node, name string, header any, 
 	defer cancel()
 	conn, err := c.connect(node)
 	if err != nil {
-		return a, err
+		return a, nil, err
 	}
 	in, err := newFrame(header, body)
 	if err != nil {
-		return a, err
+		return a, nil, err
 	}
 	out := new(frame)
 	if err := conn.Invoke(c.as(ctx, node), method(name), in, out); err != nil {
-		return a, wire.FromError(err)
+		return a, nil, wire.FromError(err)
 	}
-	return decode[A](out, 0)
+	a, err = decode[A](out, most)
+	return a, out.DataBody, err
 }
 
 // as adds who calls to the metadata of a call.

@@ -37,6 +37,10 @@ type ServerConfig struct {
 	// scans for nobody.
 	Scan func(ctx context.Context, share []byte, send func([]byte) error) error
 
+	// Report says how the node is; Scrub has it read a disk back. nil: it does not.
+	Report func(ctx context.Context) ([]byte, error)
+	Scrub  func(disk string) error
+
 	// Idle is how long a member may be in the making without a word of its
 	// writer; default 2 minutes, which is several beats of a writer.
 	Idle time.Duration
@@ -64,6 +68,8 @@ var service = grpc.ServiceDesc{
 		unary(statMember, 0, (*Server).statMember),
 		unary(hashMember, 0, (*Server).hashMember),
 		unary(trashMember, 0, (*Server).trashMember),
+		unary(report, 0, (*Server).report),
+		unary(scrubDisk, 0, (*Server).scrubDisk),
 	},
 	Streams: []grpc.StreamDesc{
 		{StreamName: createMember, ClientStreams: true, Handler: streamed((*Server).createMember)},
@@ -90,6 +96,9 @@ func unary[Q, A any](name string, maxBody int, serve func(*Server, context.Conte
 		a, err := serve(s, ctx, q, f.DataBody)
 		if err != nil {
 			return nil, answer(err)
+		}
+		if body, ok := any(a).(raw); ok {
+			return newFrame(empty{}, body)
 		}
 		return newFrame(a, nil)
 	}

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"slices"
-	"sync/atomic"
 
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/members"
@@ -34,13 +33,11 @@ type Rebuilder struct {
 	// the member. It may be called from several goroutines.
 	Pace func(ctx context.Context, bytes int64) error
 
-	written atomic.Int64
-	said    map[catalog.MemberAt]bool // see sayOnce
-}
+	said map[catalog.MemberAt]bool // see sayOnce
 
-// Written returns how many bytes of members it has written so far. It is safe
-// to call while a pass runs.
-func (r *Rebuilder) Written() int64 { return r.written.Load() }
+	// Meter, if not nil, counts the bytes of members that were written.
+	Meter *Meter
+}
 
 func (r *Rebuilder) pace(ctx context.Context, bytes int64) error {
 	if r.Pace == nil {
@@ -256,6 +253,11 @@ func compare(ctx context.Context, disk members.Disk, i item) error {
 	if plant.On(plant.BlindRebuild) {
 		return nil
 	}
+	return i.judge(got)
+}
+
+// judge compares what was read with what the catalog says.
+func (i item) judge(got tiering.Receipt) error {
 	if want := i.want(); got.Size != want.Bytes || got.Hash != want.Hash {
 		return fmt.Errorf("%w: %s has %d bytes of hash %s, the catalog says %d of hash %s", tiering.ErrCorrupt, i.file(), got.Size, got.Hash, want.Bytes, want.Hash)
 	}
@@ -306,7 +308,9 @@ func (p paced) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := p.to.Write(b)
-	p.r.written.Add(int64(n))
+	if p.r.Meter != nil {
+		p.r.Meter.Add(int64(n))
+	}
 	return n, err
 }
 

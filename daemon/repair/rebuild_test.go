@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/members"
@@ -25,7 +26,7 @@ func content(seed uint64, n int) []byte {
 
 // bench is a rack with a rebuilder on a node.
 func bench(r *memberstest.Rack, node string) *Rebuilder {
-	return &Rebuilder{Members: r.Store(node), Logger: slog.New(slog.DiscardHandler), Propose: func(_ context.Context, cmd catalog.Command) error { return r.Try(cmd) }}
+	return &Rebuilder{Members: r.Store(node), Logger: slog.New(slog.DiscardHandler), Meter: NewMeter(time.Now), Propose: func(_ context.Context, cmd catalog.Command) error { return r.Try(cmd) }}
 }
 
 var (
@@ -93,8 +94,8 @@ func TestRebuild(t *testing.T) {
 			m, _ := at.Member(at.Group.Scheme, slotOf(at, disk))
 			bytes += m.Bytes
 		}
-		if b.Written() != bytes {
-			t.Errorf("%d bytes counted; want %d", b.Written(), bytes)
+		if b.Meter.Total() != bytes {
+			t.Errorf("%d bytes counted; want %d", b.Meter.Total(), bytes)
 		}
 	}
 }
@@ -117,8 +118,8 @@ func TestFoundAgain(t *testing.T) {
 	miss(r, at, "n3d1")
 	r.Down(six...)
 	b := bench(r, "n3")
-	if placed, err := b.Pass(t.Context(), r.State()); placed != 1 || err != nil || b.Written() != 0 {
-		t.Errorf("placed %d, %v, with %d bytes written; want 1 as it was", placed, err, b.Written())
+	if placed, err := b.Pass(t.Context(), r.State()); placed != 1 || err != nil || b.Meter.Total() != 0 {
+		t.Errorf("placed %d, %v, with %d bytes written; want 1 as it was", placed, err, b.Meter.Total())
 	}
 	whole(t, r, at.ID, "n3d1")
 }

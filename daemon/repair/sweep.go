@@ -2,6 +2,8 @@ package repair
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 
@@ -68,28 +70,29 @@ func (s *Sweeper) trash(d catalog.Dead, index uint64) catalog.Slots {
 	return done
 }
 
-// Reconcile compares the disks with the catalog: what no stripe needs, or
-// ever can, goes to the trash; what is missing is reported to the catalog,
-// whose repair brings it back; everything unknown is left alone.
-func (s *Sweeper) Reconcile(ctx context.Context) {
+// Reconcile compares disks of this node with the catalog: what no stripe needs,
+// or ever can, goes to the trash; what is missing is reported to the catalog,
+// whose repair brings it back; everything unknown is left alone. It returns how
+// many members are missing.
+func (s *Sweeper) Reconcile(ctx context.Context, media ...*tiering.Medium) (missing int, err error) {
+	var errs []error
 	there := map[string]map[catalog.MemberFile]bool{}
-	for _, m := range s.Members.Media() {
+	for _, m := range media {
 		files, err := s.inventory(m)
 		if err != nil {
-			s.Logger.Error("the files of a disk cannot be listed", "disk", m.ID(), "error", err)
+			errs = append(errs, fmt.Errorf("the files of disk %s cannot be listed: %w", m.ID(), err))
 			continue
 		}
 		there[m.ID()] = files
 	}
 	view, err := s.Read(ctx) // after the lists: see State.Verdict
 	if err != nil {
-		s.Logger.Warn("comparing disks with the catalog", "error", err)
-		return
+		return 0, errors.Join(append(errs, err)...)
 	}
 	for disk, files := range there {
 		s.clear(view, disk, files)
 	}
-	s.reportMissing(ctx, view, there)
+	return s.reportMissing(ctx, view, there), errors.Join(errs...)
 }
 
 func (s *Sweeper) inventory(m *tiering.Medium) (map[catalog.MemberFile]bool, error) {
@@ -125,8 +128,8 @@ func (s *Sweeper) clear(view *catalog.State, disk string, files map[catalog.Memb
 const missedAtOnce = 1000
 
 // reportMissing tells the catalog of members that it counts on and that are
-// not on the disks listed.
-func (s *Sweeper) reportMissing(ctx context.Context, view *catalog.State, there map[string]map[catalog.MemberFile]bool) {
+// not on the disks listed, and returns how many there are.
+func (s *Sweeper) reportMissing(ctx context.Context, view *catalog.State, there map[string]map[catalog.MemberFile]bool) int {
 	var missed []catalog.MemberAt
 	for _, g := range view.Groups() {
 		view.Stripes(g.ID, 0, func(at catalog.Location) bool {
@@ -135,7 +138,7 @@ func (s *Sweeper) reportMissing(ctx context.Context, view *catalog.State, there 
 					continue
 				}
 				for _, disk := range at.DisksOf(i) {
-					if files, listed := there[disk]; listed && !files[at.FileOf(g.Scheme, i)] {
+					if files, listed := there[disk]; listed && !files[at.FileOf(g.Scheme, i)] && s.gone(disk, at.FileOf(g.Scheme, i)) {
 						missed = append(missed, catalog.MemberAt{Stripe: at.ID, Slot: i, Disk: disk})
 					}
 				}
@@ -149,4 +152,19 @@ func (s *Sweeper) reportMissing(ctx context.Context, view *catalog.State, there 
 			s.Logger.Warn("reporting missing files", "error", err)
 		}
 	}
+	return len(missed)
+}
+
+// gone reports whether a file is not on a disk of this node: it may have come
+// after the list.
+func (s *Sweeper) gone(disk string, file catalog.MemberFile) bool {
+	m, here := s.Members.Medium(disk)
+	if !here {
+		return false
+	}
+	f, err := m.Open(file.String())
+	if err == nil {
+		f.Close()
+	}
+	return tiering.IsNotExist(err) && m.Check() == nil
 }

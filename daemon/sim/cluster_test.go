@@ -270,7 +270,7 @@ func (c *cluster) quiesce() {
 	for range 2 { // what the first leaves for the verdict of a newer state goes with the second
 		for _, l := range c.serving() {
 			l.sweeper.Sweep(c.ctx, l.catalog().View())
-			l.sweeper.Reconcile(c.ctx)
+			_, _ = l.sweeper.Reconcile(c.ctx, l.members.Media()...)
 		}
 	}
 }

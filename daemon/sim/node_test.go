@@ -252,7 +252,7 @@ func (l *life) begin() error {
 	if err != nil {
 		return fmt.Errorf("epoch: %w", err)
 	}
-	l.sweeper.Reconcile(l.ctx)
+	_, _ = l.sweeper.Reconcile(l.ctx, l.members.Media()...)
 	l.ing.Store(ingest.New(ingest.Config{Catalog: l.catalog(), Members: l.members, Epoch: l.ownEpoch(), Cluster: l.c.id, Logger: l.c.logger, Memory: 64 << 20}))
 	return nil
 }
@@ -319,7 +319,7 @@ func (l *life) maintain() {
 	}
 	l.sweeper.Sweep(l.ctx, l.catalog().View())
 	if l.c.cfg.reconcile {
-		l.sweeper.Reconcile(l.ctx)
+		_, _ = l.sweeper.Reconcile(l.ctx, l.members.Media()...)
 	}
 }
 

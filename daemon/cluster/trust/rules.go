@@ -34,6 +34,8 @@ var calls = map[string]Role{
 	peerService + "CreateMember": Node,
 	peerService + "ReadMember":   Node,
 	peerService + "Scan":         Node,
+	peerService + "Report":       Node,
+	peerService + "ScrubDisk":    Node,
 }
 
 // actions is the least role of each action.
@@ -50,6 +52,7 @@ var actions = map[string]Role{
 	wire.ActionStatus:      Reader,
 	wire.ActionDisks:       Reader,
 	wire.ActionSetDisk:     Admin,
+	wire.ActionScrubDisk:   Admin,
 	wire.ActionNodes:       Reader,
 	wire.ActionDrainNode:   Admin,
 	wire.ActionLoseNode:    Admin,

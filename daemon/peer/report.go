@@ -1,0 +1,49 @@
+package peer
+
+import (
+	"context"
+
+	"github.com/tarnlake/tarn/client/wire"
+)
+
+// Names of the calls by which nodes ask each other for what operators want.
+const (
+	report    = "Report"
+	scrubDisk = "ScrubDisk"
+)
+
+// maxReport bounds what a node says of itself.
+const maxReport = maxChunk
+
+// raw is an answer of bytes.
+type raw []byte
+
+// Report asks a node for its report, which is bytes to this package.
+func (c *Client) Report(ctx context.Context, node string) ([]byte, error) {
+	_, body, err := exchange[empty](ctx, c, node, report, empty{}, nil, maxReport)
+	return body, err
+}
+
+// Scrub has a node begin to read back a disk.
+func (c *Client) Scrub(ctx context.Context, node, disk string) error {
+	_, err := call[empty](ctx, c, node, scrubDisk, memberHeader{Disk: disk}, nil)
+	return err
+}
+
+func (s *Server) report(ctx context.Context, _ empty, _ []byte) (raw, error) {
+	if s.cfg.Report == nil {
+		return nil, wire.Errorf(wire.Unavailable, "node %s has nothing to report", s.cfg.Node)
+	}
+	b, err := s.cfg.Report(ctx)
+	if err == nil && len(b) > maxReport {
+		err = wire.Errorf(wire.LimitExceeded, "the report has %d bytes; at most %d", len(b), maxReport)
+	}
+	return b, err
+}
+
+func (s *Server) scrubDisk(_ context.Context, h memberHeader, _ []byte) (empty, error) {
+	if s.cfg.Scrub == nil {
+		return empty{}, wire.Errorf(wire.Unavailable, "node %s reads no disks back", s.cfg.Node)
+	}
+	return empty{}, s.cfg.Scrub(h.Disk)
+}

@@ -1,0 +1,101 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/repair"
+)
+
+// nodeReport is what only a node itself knows of it. Nodes of one cluster send
+// it to each other: names may be added, never changed.
+type nodeReport struct {
+	Node    string       `json:"node"`
+	Rate    int64        `json:"rate"`    // bytes a second of members rebuilt over the last minute
+	Rebuilt int64        `json:"rebuilt"` // bytes since it started
+	Disks   []diskReport `json:"disks"`
+}
+
+// diskReport is a disk as its node sees it.
+type diskReport struct {
+	ID    string     `json:"id"`
+	Path  string     `json:"path"`
+	Total int64      `json:"total"` // bytes; 0: it does not say
+	Free  int64      `json:"free"`  // likewise
+	Doubt string     `json:"doubt,omitempty"`
+	Scrub wire.Scrub `json:"scrub"`
+}
+
+// report says how this node is.
+func (n *Node) report() nodeReport {
+	r := nodeReport{Node: n.id.Node, Rate: n.rebuilt.Rate(), Rebuilt: n.rebuilt.Total()}
+	for _, m := range n.members.Media() {
+		d := diskReport{ID: m.ID(), Path: m.Dir()}
+		if space, err := m.Space(); err == nil {
+			d.Total, d.Free = space.Total, space.Free
+		}
+		if err := m.Suspect(); err != nil {
+			d.Doubt = err.Error()
+		}
+		if s := n.scrubs[m.ID()]; s != nil {
+			d.Scrub = scrubInfo(s)
+		}
+		r.Disks = append(r.Disks, d)
+	}
+	return r
+}
+
+func scrubInfo(s *repair.Scrub) wire.Scrub {
+	st := s.State()
+	return wire.Scrub{
+		Running: !st.Pass.Started.IsZero(), Started: st.Pass.Started,
+		Members: st.Pass.Members, Bytes: st.Pass.Bytes, Left: s.Left(), Bad: st.Pass.Bad, Stuck: st.Pass.Stuck,
+		Last: st.Last.Ended, LastBytes: st.Last.Bytes, LastBad: st.Last.Bad, LastStuck: st.Last.Stuck,
+	}
+}
+
+// encodeReport is the report for another node.
+func (n *Node) encodeReport(context.Context) ([]byte, error) { return json.Marshal(n.report()) }
+
+// reportTime is how long other nodes may take to report.
+const reportTime = 2 * time.Second
+
+// reports asks all nodes that are up how they are, at a time; those that do
+// not answer are left out.
+func (n *Node) reports(ctx context.Context, view *catalog.State) map[string]nodeReport {
+	ctx, cancel := context.WithTimeout(ctx, reportTime)
+	defer cancel()
+	var mu sync.Mutex
+	var asked sync.WaitGroup
+	all := map[string]nodeReport{n.id.Node: n.report()}
+	for _, other := range view.Nodes() {
+		if n.network == nil || other.ID == n.id.Node || other.State != catalog.NodeUp {
+			continue
+		}
+		asked.Go(func() {
+			r, err := n.reportOf(ctx, other.ID)
+			if err != nil {
+				n.cfg.Logger.Debug("a node does not report", "node", other.ID, "error", err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all[other.ID] = r
+		})
+	}
+	asked.Wait()
+	return all
+}
+
+func (n *Node) reportOf(ctx context.Context, node string) (r nodeReport, err error) {
+	b, err := n.network.peers.Report(ctx, node)
+	if err != nil {
+		return r, err
+	}
+	err = json.Unmarshal(b, &r)
+	return r, err
+}

@@ -1,0 +1,151 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/repair"
+	"github.com/tarnlake/tarn/tiering"
+)
+
+// startScrubs begins to read back the disks of the node, each for itself.
+func (n *Node) startScrubs(ctx context.Context) {
+	for _, s := range n.scrubs {
+		n.wg.Go(func() { s.Run(ctx) })
+	}
+}
+
+// openScrubs makes the scrubs, which go on where the last life has left them.
+func (n *Node) openScrubs() error {
+	if err := os.MkdirAll(scrubDir(n.cfg.Dir), 0o755); err != nil {
+		return unusableDir(n.cfg.Dir, err)
+	}
+	n.scrubs = map[string]*repair.Scrub{}
+	for _, m := range n.members.Media() {
+		path := filepath.Join(scrubDir(n.cfg.Dir), m.ID()+".json")
+		cfg := repair.ScrubConfig{
+			Disk: m.ID(), Members: n.members, View: n.catalog.View, Logger: n.cfg.Logger,
+			Compare: n.compareDisk, Found: n.missFound, Yield: n.yieldToRepair,
+			Keep: func(st repair.ScrubState) error { return writeScrub(path, st) },
+		}
+		n.scrubs[m.ID()] = repair.NewScrub(cfg, n.readScrub(path))
+	}
+	return nil
+}
+
+func scrubDir(dir string) string { return filepath.Join(dir, "scrub") }
+
+// readScrub reads how far the reading back of a disk was. Where that is not
+// known it begins anew: nothing else depends on it.
+func (n *Node) readScrub(path string) (st repair.ScrubState) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return st
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &st)
+	}
+	if err != nil {
+		n.cfg.Logger.Warn("how far a disk was read back is not known; it begins anew", "file", path, "error", err)
+		return repair.ScrubState{}
+	}
+	return st
+}
+
+func writeScrub(path string, st repair.ScrubState) error {
+	b, err := json.MarshalIndent(st, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replaceFile(path, append(b, '\n'), 0o644)
+}
+
+// compareDisk holds the names on a disk against the catalog.
+func (n *Node) compareDisk(ctx context.Context, disk string) (missing int, err error) {
+	m, here := n.members.Medium(disk)
+	if !here {
+		return 0, wire.Errorf(wire.Unavailable, "disk %s is not in this node", disk)
+	}
+	if err := m.Check(); err != nil {
+		return 0, err
+	}
+	return n.sweeper.Reconcile(ctx, m)
+}
+
+// missFound has a member rebuilt that a scrub has found to be bad, unless what
+// is left of it is all there is. One that is not there at all is missing in
+// any case.
+func (n *Node) missFound(ctx context.Context, at catalog.MemberAt, err error) bool {
+	view, readErr := n.catalog.Read(ctx)
+	if readErr != nil {
+		n.cfg.Logger.Warn("reporting a damaged member", "stripe", at.Stripe, "slot", at.Slot, "disk", at.Disk, "error", readErr)
+		return false
+	}
+	l, ok := view.Locate(at.Stripe)
+	if !ok {
+		return true // it is not needed any more
+	}
+	spare := l.Spare()
+	if spare < 1 && !tiering.IsNotExist(err) {
+		return false
+	}
+	if _, err := n.propose(ctx, catalog.Command{MissMembers: &catalog.MissMembers{Members: []catalog.MemberAt{at}}}); err != nil {
+		n.cfg.Logger.Warn("reporting a damaged member", "stripe", at.Stripe, "slot", at.Slot, "disk", at.Disk, "error", err)
+		return false
+	}
+	n.wakeRepair()
+	return spare >= 1
+}
+
+// yieldToRepair returns when no member is being rebuilt on this node.
+func (n *Node) yieldToRepair(ctx context.Context) error {
+	for n.repairing.Load() {
+		select {
+		case <-time.After(yieldFor):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// yieldFor is how long a scrub waits before it looks again whether repair is
+// through.
+const yieldFor = 100 * time.Millisecond
+
+// scrubDisk begins a pass over a disk, wherever that is.
+func (s *service) scrubDisk(ctx context.Context, req wire.DiskName) (struct{}, error) {
+	view, err := s.n.catalog.Read(ctx)
+	if err != nil {
+		return struct{}{}, err
+	}
+	d, err := findDisk(view, req.ID)
+	if err != nil {
+		return struct{}{}, err
+	}
+	if scrub, here := s.n.scrubs[d.ID]; here {
+		scrub.Start()
+		return struct{}{}, nil
+	}
+	if d.Node == s.n.id.Node || s.n.network == nil {
+		return struct{}{}, wire.Errorf(wire.Unavailable, "disk %s is not there", d.ID).WithHint("tarn disk list")
+	}
+	return struct{}{}, s.n.network.peers.Scrub(ctx, d.Node, d.ID)
+}
+
+// scrubHere begins a pass that another node was asked for.
+func (n *Node) scrubHere(disk string) error {
+	scrub, here := n.scrubs[disk]
+	if !here {
+		return wire.Errorf(wire.Unavailable, "disk %.64q is not there", disk)
+	}
+	scrub.Start()
+	return nil
+}
