@@ -50,25 +50,25 @@ func (r *Rebuilder) pace(ctx context.Context, bytes int64) error {
 // least first, and returns how many members it has placed. A member that
 // cannot be rebuilt is parked with the reason, and the others go on.
 func (r *Rebuilder) Pass(ctx context.Context, view *catalog.State) (placed int, err error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	var done []catalog.MemberAt
-	for _, item := range r.queue(view) {
-		if ctx.Err() != nil {
-			break
+	for o := range r.rebuildAll(ctx, view, r.queue(view)) {
+		switch {
+		case err != nil: // the catalog takes nothing now: what is under way is found done later
+		case o.err != nil:
+			r.park(ctx, o.item, o.err)
+		default:
+			done = append(done, o.member())
 		}
-		if err := r.rebuild(ctx, view, item); err != nil {
-			r.park(ctx, item, err)
-			continue
-		}
-		done = append(done, item.member())
 		if len(done) == placedAtOnce {
-			placed += len(done)
-			if err := r.place(ctx, done); err != nil {
-				return placed, err
+			if err = r.place(ctx, done); err != nil {
+				stop()
 			}
-			done = nil
+			placed, done = placed+len(done), nil
 		}
 	}
-	return placed + len(done), errors.Join(r.place(ctx, done), ctx.Err())
+	return placed + len(done), cmp.Or(err, errors.Join(r.place(ctx, done), ctx.Err()))
 }
 
 // placedAtOnce is how many members one command places.

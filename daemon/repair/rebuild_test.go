@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -352,6 +353,29 @@ func TestMostUrgentFirst(t *testing.T) {
 	}
 	if len(order) != 2 || order[0] != urgent.ID {
 		t.Errorf("order %v; want %v first", order, urgent.ID)
+	}
+}
+
+// TestRebuildsAtOnce: a member that takes its time does not hold up others.
+func TestRebuildsAtOnce(t *testing.T) {
+	r := memberstest.New(t, 3, 1)
+	group := r.Group(copies3, three...)
+	for seed := range uint64(2 * rebuildsAtOnce) {
+		miss(r, r.Stripe(group, content(seed, 10)), "n1d1")
+	}
+	r.Wipe("n1d1")
+	b, begun := bench(r, "n1"), sync.WaitGroup{}
+	begun.Add(rebuildsAtOnce)
+	var first atomic.Int64
+	b.Pace = func(context.Context, int64) error {
+		if first.Add(1) <= rebuildsAtOnce {
+			begun.Done()
+			begun.Wait() // for ever, were they one after the other
+		}
+		return nil
+	}
+	if placed, err := b.Pass(t.Context(), r.State()); placed != 2*rebuildsAtOnce || err != nil {
+		t.Errorf("placed %d, %v; want %d", placed, err, 2*rebuildsAtOnce)
 	}
 }
 
