@@ -34,23 +34,24 @@ import (
 
 // Config says where a node lives and where it listens.
 type Config struct {
-	Dir         string        // the node's directory; made on the first start
-	Disks       []DiskConfig  // disks that it may not have yet; none at all: one in Dir
-	Name        string        // of the node, for people; default: the machine's
-	Listen      string        // host:port of Flight; port 0 picks a free one
-	HTTP        string        // host:port of health and metrics; empty: none
-	Join        Join          // the cluster that a new node gets into; zero: one of its own, or the one it is in
-	Gossip      string        // host:port of gossip, for a node of a cluster; default: DefaultGossip on the host of Listen
-	Advertise   string        // host:port by which other nodes reach Listen; default: what it says, or the machine's address
-	Zone        string        // failure domain above the node, such as a rack; empty: none given
-	MemoryLimit int64         // bytes the process should stay under; default DefaultMemoryLimit
-	TrashFor    time.Duration // how long deleted files can be brought back; default 24 hours
-	SendTimeout time.Duration // how long a scan waits for its client to take rows; default 5 minutes
-	NoMerge     bool          // segments stay as they were written: for tests and comparisons
-	MergeTarget int64         // stored bytes of a merged segment; default merge.DefaultTarget
-	Version     string        // of this build, for status
-	Logger      *slog.Logger  // default: slog.Default()
-	Fatal       func(error)   // called when the node must not go on; default: log and exit with status 1
+	Dir             string        // the node's directory; made on the first start
+	Disks           []DiskConfig  // disks that it may not have yet; none at all: one in Dir
+	Name            string        // of the node, for people; default: the machine's
+	Listen          string        // host:port of Flight; port 0 picks a free one
+	HTTP            string        // host:port of health and metrics; empty: none
+	Join            Join          // the cluster that a new node gets into; zero: one of its own, or the one it is in
+	Gossip          string        // host:port of gossip, for a node of a cluster; default: DefaultGossip on the host of Listen
+	Advertise       string        // host:port by which other nodes reach Listen; default: what it says, or the machine's address
+	Zone            string        // failure domain above the node, such as a rack; empty: none given
+	MemoryLimit     int64         // bytes the process should stay under; default DefaultMemoryLimit
+	TrashFor        time.Duration // how long deleted files can be brought back; default 24 hours
+	SendTimeout     time.Duration // how long a scan waits for its client to take rows; default 5 minutes
+	CheckpointEvery time.Duration // how often the catalog is kept on disks of the node; default 5 minutes
+	NoMerge         bool          // segments stay as they were written: for tests and comparisons
+	MergeTarget     int64         // stored bytes of a merged segment; default merge.DefaultTarget
+	Version         string        // of this build, for status
+	Logger          *slog.Logger  // default: slog.Default()
+	Fatal           func(error)   // called when the node must not go on; default: log and exit with status 1
 }
 
 // gcPercent lets garbage grow to several times what is in use before it is
@@ -89,6 +90,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.TrashFor <= 0 {
 		c.TrashFor = 24 * time.Hour
+	}
+	if c.CheckpointEvery <= 0 {
+		c.CheckpointEvery = defaultCheckpointEvery
 	}
 	if c.SendTimeout <= 0 {
 		c.SendTimeout = 5 * time.Minute
@@ -145,6 +149,7 @@ type Node struct {
 
 	work sync.RWMutex // held for reading by each piece of work; see drain
 	stop context.CancelFunc
+	halt context.CancelCauseFunc // of the start: see meetForeign
 	wg   sync.WaitGroup
 	end  chan struct{}
 	err  error
@@ -163,7 +168,12 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n.scanMemory, n.parts = ReadMemory(cfg.MemoryLimit, runtime.GOMAXPROCS(0))
 	background, cancel := context.WithCancel(context.Background())
 	n.stop = cancel
+	ctx, n.halt = context.WithCancelCause(ctx)
 	defer func() {
+		if cause := context.Cause(ctx); err != nil && wire.IsCode(cause, wire.Conflict) {
+			err = cause // says more than that the start was ended
+		}
+		n.halt(nil)
 		if err != nil {
 			n.abandon()
 		}
@@ -182,6 +192,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, err
 	}
 	n.wg.Go(func() { n.maintain(background) })
+	n.wg.Go(func() { n.keepCheckpoints(background) })
 	n.wg.Go(func() { n.keepRepaired(background) })
 	n.startScrubs(background)
 	n.serving.Store(true)

@@ -71,7 +71,7 @@ func checkVirgin(fsys FS, dir string) error {
 	}
 	for _, e := range entries {
 		switch e.Name() {
-		case dataDir, tmpDir, trashDir:
+		case dataDir, tmpDir, trashDir, checkpointDir:
 			err = checkNoFiles(fsys, filepath.Join(dir, e.Name()))
 		case headerName + ".tmp", "lost+found":
 		default:

@@ -9,6 +9,7 @@
 //	medium.json            who the medium is: see header
 //	tmp/NAME               being written; never published from there
 //	data/00…ff/NAME        members, spread by a hash of their name
+//	catalog/INDEX.ckpt     checkpoints of the catalog, the two newest
 //	trash/INDEX/NAME       deleted; INDEX is the catalog index that allowed it
 //
 // Members protect each other in stripes (Stripe, Decoder): lost ones are

@@ -93,7 +93,7 @@ cluster with --cert, or with --token and --ca.`,
 		a.serverCommand(), a.tableCommand(), a.segmentCommand(), a.diskCommand(), a.nodeCommand(),
 		a.clusterCommand(), a.tokenCommand(), a.ingestCommand(),
 		a.scanCommand(), a.queryCommand(), a.mountCommand(), a.umountCommand(),
-		a.statusCommand(), a.generateCommand(), a.fsckCommand(), a.versionCommand(),
+		a.statusCommand(), a.generateCommand(), a.fsckCommand(), a.recoverCommand(), a.checkpointCommand(), a.versionCommand(),
 	)
 	group(root)
 	return root

@@ -70,6 +70,7 @@ type metaRecord struct {
 	Time      time.Time `json:"time,omitzero"`
 	LastEpoch Epoch     `json:"last_epoch"`
 	LastTable TableID   `json:"last_table"`
+	Recovery  *Recovery `json:"recovery,omitempty"` // nil: none
 }
 
 type proposalRecord struct {
@@ -179,7 +180,11 @@ func (e *encoder) end() {
 }
 
 func (e *encoder) state(s *State) {
-	e.put(record{Meta: &metaRecord{s.index, s.time, s.lastEpoch, s.lastTable}})
+	meta := metaRecord{s.index, s.time, s.lastEpoch, s.lastTable, nil}
+	if s.recovery.Number > 0 {
+		meta.Recovery = &s.recovery
+	}
+	e.put(record{Meta: &meta})
 	s.proposals.each(func(id string, index uint64) { e.put(record{Proposal: &proposalRecord{id, index}}) })
 	s.open.Scan(func(id Epoch, o *epoch) bool {
 		e.put(record{Epoch: &epochRecord{id, o.node}})

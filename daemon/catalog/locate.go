@@ -207,7 +207,7 @@ func (s *State) Verdict(disk string, f MemberFile) Verdict {
 		return Trash
 	}
 	_, open := s.open.Get(f.ID.Epoch())
-	if open || f.ID.Epoch() == 0 || f.ID.Epoch() > s.lastEpoch {
+	if open || s.inDoubt(f.ID.Epoch()) || f.ID.Epoch() == 0 || f.ID.Epoch() > s.lastEpoch {
 		return Wait
 	}
 	return Trash

@@ -22,6 +22,8 @@ type State struct {
 
 	proposals window[uint64] // by id, the positions that they were applied at
 
+	recovery Recovery // the newest
+
 	lastEpoch Epoch
 	lastTable TableID
 	open      *btree.Map[Epoch, *epoch] // open epochs; every other up to lastEpoch is closed

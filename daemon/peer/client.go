@@ -22,6 +22,7 @@ import (
 type ClientConfig struct {
 	Cluster, Node string // UUIDs
 	Epoch         func() catalog.Epoch
+	Lineage       func() string // of this node's catalog; nil: it has none
 	View          func() *catalog.State
 
 	// Locate returns the address of a node, or why nobody knows; nil: the one
@@ -151,7 +152,11 @@ func exchange[A any](ctx context.Context, c *Client, node, name string, header a
 
 // as adds who calls to the metadata of a call.
 func (c *Client) as(ctx context.Context, node string) context.Context {
-	return caller{c.cfg.Cluster, c.cfg.Node, node, c.cfg.Epoch()}.on(ctx)
+	lineage := ""
+	if c.cfg.Lineage != nil {
+		lineage = c.cfg.Lineage()
+	}
+	return caller{cluster: c.cfg.Cluster, node: c.cfg.Node, to: node, lineage: lineage, epoch: c.cfg.Epoch()}.on(ctx)
 }
 
 // connect returns the connection to a node; gRPC dials when it is needed.

@@ -142,17 +142,19 @@ const (
 	keyNode    = "tarn-node"  // that calls
 	keyEpoch   = "tarn-epoch" // of its life
 	keyTo      = "tarn-to"    // the node that is meant
+	keyLineage = "tarn-lineage"
 )
 
 // caller is who calls, and whom.
 type caller struct {
 	cluster, node, to string
+	lineage           string // of its catalog: see catalog.SameLineage
 	epoch             catalog.Epoch
 }
 
 // on adds the caller to the metadata of a call.
 func (c caller) on(ctx context.Context) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, keyCluster, c.cluster, keyNode, c.node, keyTo, c.to,
+	return metadata.AppendToOutgoingContext(ctx, keyCluster, c.cluster, keyNode, c.node, keyTo, c.to, keyLineage, c.lineage,
 		keyEpoch, strconv.FormatUint(uint64(c.epoch), 10))
 }
 
@@ -160,7 +162,7 @@ func (c caller) on(ctx context.Context) context.Context {
 func callerOf(ctx context.Context) (c caller, err error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	var epoch string
-	for key, to := range map[string]*string{keyCluster: &c.cluster, keyNode: &c.node, keyTo: &c.to, keyEpoch: &epoch} {
+	for key, to := range map[string]*string{keyCluster: &c.cluster, keyNode: &c.node, keyTo: &c.to, keyLineage: &c.lineage, keyEpoch: &epoch} {
 		values := md.Get(key)
 		if len(values) != 1 {
 			return c, wire.Errorf(wire.InvalidArgument, "the call has %d values of %s; want one", len(values), key)

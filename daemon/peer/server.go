@@ -33,6 +33,11 @@ type ServerConfig struct {
 	Members       *members.Store
 	Catalog       Catalog
 
+	// Lineage is that of the node's catalog (catalog.SameLineage); Foreign is
+	// told of another node's that differs. Default: of a node that has none.
+	Lineage func() string
+	Foreign func(lineage string)
+
 	// Scan does a share of a scan and sends what it comes to; nil: the node
 	// scans for nobody.
 	Scan func(ctx context.Context, share []byte, send func([]byte) error) error
@@ -52,6 +57,12 @@ type Server struct{ cfg ServerConfig }
 
 // Register adds a Server to a gRPC server.
 func Register(to grpc.ServiceRegistrar, cfg ServerConfig) {
+	if cfg.Lineage == nil {
+		cfg.Lineage = func() string { return "" }
+	}
+	if cfg.Foreign == nil {
+		cfg.Foreign = func(string) {}
+	}
 	if cfg.Idle <= 0 {
 		cfg.Idle = 2 * time.Minute
 	}
@@ -143,6 +154,10 @@ func (s *Server) admit(ctx context.Context, lifeless bool) error {
 		return wire.Errorf(wire.Conflict, "the call is of cluster %s; this node is of %s", c.cluster, s.cfg.Cluster)
 	case c.to != s.cfg.Node:
 		return wire.Errorf(wire.Conflict, "the call is for node %s; this is %s", c.to, s.cfg.Node)
+	case !catalog.SameLineage(c.lineage, s.cfg.Lineage()):
+		s.cfg.Foreign(c.lineage)
+		return wire.Errorf(wire.Conflict, "node %s has the catalog of recovery %.100q, this node that of %q", c.node, c.lineage, s.cfg.Lineage()).
+			WithHint("tarn recover --rejoin --dir DIR, on the node with the older one")
 	case c.epoch == 0 && lifeless:
 		return nil
 	case c.epoch == 0:

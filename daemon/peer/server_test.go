@@ -164,7 +164,7 @@ func TestMetadataOfCalls(t *testing.T) {
 func TestBadMessages(t *testing.T) {
 	c := newCluster(t, 2)
 	c.Put("n2d1", catalog.SegmentFile(catalog.NewSegmentID(1, 1)), content(1, 100))
-	ctx := caller{memberstest.Cluster, "n1", "n2", 1}.on(t.Context())
+	ctx := caller{cluster: memberstest.Cluster, node: "n1", to: "n2", epoch: 1}.on(t.Context())
 	raw := func(text string) *frame { return &frame{DataHeader: []byte(text)} }
 	file := memberHeader{"n2d1", "00000001-00000002.seg"}
 	begin, chunk := message(t, file, nil), func(n int) *frame { return &frame{DataBody: make([]byte, n)} }
@@ -206,7 +206,7 @@ func TestBadMessages(t *testing.T) {
 // TestNoCallWithoutDeadline: what waits for ever is held for ever.
 func TestNoCallWithoutDeadline(t *testing.T) {
 	c := newCluster(t, 2)
-	ctx := caller{memberstest.Cluster, "n1", "n2", 1}.on(context.Background())
+	ctx := caller{cluster: memberstest.Cluster, node: "n1", to: "n2", epoch: 1}.on(context.Background())
 	in := message(t, empty{}, nil)
 	if err := dialTo(t, c).Invoke(ctx, method(ping), in, new(frame)); !wire.IsCode(err, wire.InvalidArgument) {
 		t.Errorf("got %v; want %s", err, wire.InvalidArgument)
@@ -217,7 +217,7 @@ func TestNoCallWithoutDeadline(t *testing.T) {
 func TestSilentWriter(t *testing.T) {
 	c := newCluster(t, 2)
 	c.nodes["n2"].restart(ServerConfig{Idle: 20 * time.Millisecond})
-	ctx := caller{memberstest.Cluster, "n1", "n2", 1}.on(t.Context())
+	ctx := caller{cluster: memberstest.Cluster, node: "n1", to: "n2", epoch: 1}.on(t.Context())
 	stream, err := dialTo(t, c).NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, method(createMember))
 	if err != nil {
 		t.Fatal(err)
