@@ -37,10 +37,8 @@ func TestRecoverFromCheckpoint(t *testing.T) {
 	if err := os.RemoveAll(raftDir(dir)); err != nil {
 		t.Fatal(err)
 	}
-	if other := stoppedNode(t); true {
-		if _, err := RecoverFromCheckpoint(other, file, yes); !wire.IsCode(err, wire.Conflict) {
-			t.Errorf("with the checkpoint of another cluster: %v; want a conflict", err)
-		}
+	if _, err := RecoverFromCheckpoint(stoppedNode(t), file, yes); !wire.IsCode(err, wire.Conflict) {
+		t.Errorf("with the checkpoint of another cluster: %v; want a conflict", err)
 	}
 	if _, err := RecoverFromCheckpoint(dir, file, func(Survivor) (string, error) { return "x", nil }); !wire.IsCode(err, wire.InvalidArgument) {
 		t.Errorf("with the wrong id: %v; want a refusal", err)
