@@ -20,8 +20,11 @@ import (
 // defaultCheckpointEvery is how often a node keeps the catalog on a disk.
 const defaultCheckpointEvery = 5 * time.Minute
 
-// keepCheckpoints writes the state that this node has to one of its disks, as
-// often as it has changed but no more often than the interval.
+// checkpointDisks is on how many of its disks a node keeps them.
+const checkpointDisks = 3
+
+// keepCheckpoints writes the state that this node has to its disks, as often as
+// it has changed but no more often than the interval.
 func (n *Node) keepCheckpoints(ctx context.Context) {
 	tick := time.NewTicker(n.cfg.CheckpointEvery)
 	defer tick.Stop()
@@ -42,15 +45,29 @@ func (n *Node) keepCheckpoints(ctx context.Context) {
 	}
 }
 
-// checkpoint writes a state to the first disk that takes it.
+// checkpoint writes a state to the first disks that take it. The error is that
+// none did.
 func (n *Node) checkpoint(view *catalog.State) error {
-	err := errors.New("the node has no disk")
+	kept, errs := 0, []error{errors.New("no disk of the node takes it")}
 	for _, m := range n.members.Media() {
-		if err = m.PutCheckpoint(view.Index(), func(w io.Writer) error { return view.Encode(w) }); err == nil {
-			return nil
+		if kept == checkpointDisks {
+			break
 		}
+		if err := m.PutCheckpoint(checkpointName(view), func(w io.Writer) error { return view.Encode(w) }); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		kept++
 	}
-	return err
+	if kept == 0 {
+		return errors.Join(errs...)
+	}
+	return nil
+}
+
+// checkpointName sorts by age: a recovery may go back to a lower index.
+func checkpointName(s *catalog.State) string {
+	return fmt.Sprintf("%08x-%016x", s.Recovery().Number, s.Index())
 }
 
 // ExportCheckpoint copies the newest whole checkpoint on the disks of the node

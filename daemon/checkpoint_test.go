@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/tiering"
 )
 
@@ -92,5 +93,41 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 	}
 	if s, err := newestCheckpoint(dir, id); err != nil || s.Index() != whole.Index() {
 		t.Errorf("with a newer one that is cut off: %v; want the one before it", err)
+	}
+}
+
+// TestCheckpointsAreOnSeveralDisks, and one of a recovery is newer than one of a
+// higher index from before it.
+func TestCheckpointsAreOnSeveralDisks(t *testing.T) {
+	c := &testCluster{t: t, disks: checkpointDisks + 1}
+	c.form(1)
+	n := c.nodes[0]
+	view := n.catalog.View()
+	if err := n.checkpoint(view); err != nil {
+		t.Fatal(err)
+	}
+	recovered := catalog.NewState().Recovered(n.id.Node, "x", view.Time())
+	if recovered.Index() >= view.Index() {
+		t.Fatalf("index %d; want one below %d", recovered.Index(), view.Index())
+	}
+	if err := n.checkpoint(recovered); err != nil {
+		t.Fatal(err)
+	}
+	with := 0
+	for _, m := range n.members.Media() {
+		all, err := m.Checkpoints()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all) == 0 {
+			continue
+		}
+		with++
+		if s, err := readCheckpoint(all[0]); err != nil || s.Lineage() != recovered.Lineage() {
+			t.Errorf("the newest on %s is %v, %v; want that of the recovery", m.Dir(), s, err)
+		}
+	}
+	if with != checkpointDisks {
+		t.Errorf("%d disks have checkpoints; want %d", with, checkpointDisks)
 	}
 }

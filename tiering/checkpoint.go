@@ -2,7 +2,6 @@ package tiering
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -11,52 +10,57 @@ import (
 )
 
 // A checkpoint is a file of the catalog's that a medium keeps beside its
-// members, in catalog/: what to go by when the catalog itself is lost.
+// members, in catalog/: what to go by when the catalog itself is lost. It may
+// hold secrets, so nobody but its owner may read it.
 const (
 	checkpointDir  = "catalog"
 	checkpointEnd  = ".ckpt"
-	checkpointKeep = 2 // the newest
+	checkpointTmp  = "new.tmp" // one for all: what a crash leaves is gone with the next
+	checkpointKeep = 2         // the newest
 )
 
-func checkpointName(index uint64) string { return fmt.Sprintf("%016x%s", index, checkpointEnd) }
-
-// PutCheckpoint makes the checkpoint of an index durable, as write writes it,
-// and lets go of all but the two newest. One that is there already stays. It is
-// for one goroutine at a time.
-func (m *Medium) PutCheckpoint(index uint64, write func(io.Writer) error) error {
-	if err := m.checkSpace(); err != nil {
+// PutCheckpoint makes a checkpoint durable, as write writes it, in place of one
+// of that name, and lets go of all but the two whose names sort last. A name is
+// like that of a member.
+func (m *Medium) PutCheckpoint(name string, write func(io.Writer) error) error {
+	if err := errors.Join(checkName(name), m.Suspect(), m.checkSpace()); err != nil {
 		return err
 	}
+	m.points.Lock()
+	defer m.points.Unlock()
 	dir := filepath.Join(m.dir, checkpointDir)
-	if err := mkdir(m.fs, dir); err != nil {
-		return err
+	if err := m.fs.Mkdir(dir, modeSecrets); err != nil && !errors.Is(err, fs.ErrExist) {
+		return m.blame(err)
 	}
-	tmp := m.tmp(checkpointName(index))
+	tmp, at := filepath.Join(dir, checkpointTmp), filepath.Join(dir, name+checkpointEnd)
 	if err := m.fs.Remove(tmp); err != nil && !IsNotExist(err) {
-		return err
+		return m.blame(err)
 	}
 	if err := m.writeNew(tmp, write); err != nil {
 		return errors.Join(err, m.fs.Remove(tmp))
 	}
-	if err := m.fs.Rename(tmp, filepath.Join(dir, checkpointName(index))); err != nil {
-		return err
+	if err := m.fs.Rename(tmp, at); err != nil {
+		return m.blame(err)
 	}
-	if err := errors.Join(m.fs.SyncDir(m.dir), m.fs.SyncDir(dir)); err != nil {
+	if err := errors.Join(m.syncDir(m.dir), m.syncDir(dir)); err != nil {
 		return err
 	}
 	return m.dropCheckpoints()
 }
 
-// writeNew writes a file and syncs it.
+// writeNew writes a file that only its owner may read, and syncs it.
 func (m *Medium) writeNew(path string, write func(io.Writer) error) error {
-	f, err := m.fs.Create(path)
+	f, err := m.fs.Create(path, modeSecret)
 	if err != nil {
-		return err
+		return m.blame(err)
 	}
-	if err = write(f); err == nil {
-		err = f.Sync()
+	if err := write(f); err != nil {
+		return errors.Join(err, f.Close())
 	}
-	return errors.Join(err, f.Close())
+	if err := f.Sync(); err != nil {
+		return errors.Join(m.doubt(err), f.Close())
+	}
+	return f.Close()
 }
 
 func (m *Medium) dropCheckpoints() error {
@@ -72,7 +76,8 @@ func (m *Medium) dropCheckpoints() error {
 	return nil
 }
 
-// Checkpoints returns the paths of the checkpoints, the newest first.
+// Checkpoints returns the paths of the checkpoints, the one whose name sorts
+// last first.
 func (m *Medium) Checkpoints() ([]string, error) {
 	entries, err := m.fs.ReadDir(filepath.Join(m.dir, checkpointDir))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -39,14 +39,15 @@ type crashNode struct {
 	data, durable []byte
 	lost          bool // a failed sync dropped pages: only durable counts
 	names, onDisk map[string]*crashNode
+	mode          fs.FileMode
 }
 
-func newCrashDir() *crashNode {
-	return &crashNode{names: map[string]*crashNode{}, onDisk: map[string]*crashNode{}}
+func newCrashDir(mode fs.FileMode) *crashNode {
+	return &crashNode{names: map[string]*crashNode{}, onDisk: map[string]*crashNode{}, mode: mode}
 }
 
 // NewCrashFS returns an empty filesystem of 1 TiB.
-func NewCrashFS() *CrashFS { return &CrashFS{root: newCrashDir(), cut: -1, capacity: 1 << 40} }
+func NewCrashFS() *CrashFS { return &CrashFS{root: newCrashDir(modeDir), cut: -1, capacity: 1 << 40} }
 
 // CutAt makes the power go right before the n-th changing operation from now
 // (0 is the next one).
@@ -117,9 +118,9 @@ func (n *crashNode) markNamed(named map[*crashNode]bool) {
 func (n *crashNode) reboot(rng *rand.Rand, named map[*crashNode]bool) *crashNode {
 	if n.names == nil {
 		b := n.survivor(rng)
-		return &crashNode{data: b, durable: b}
+		return &crashNode{data: b, durable: b, mode: n.mode}
 	}
-	kept := newCrashDir()
+	kept := newCrashDir(n.mode)
 	all := maps.Clone(n.onDisk)
 	maps.Copy(all, n.names)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -210,8 +211,8 @@ func (c *CrashFS) add(op, name string, child *crashNode) error {
 }
 
 // Create makes a file.
-func (c *CrashFS) Create(name string) (Handle, error) {
-	n := &crashNode{}
+func (c *CrashFS) Create(name string, mode fs.FileMode) (Handle, error) {
+	n := &crashNode{mode: mode}
 	if err := c.add("create", name, n); err != nil {
 		return nil, err
 	}
@@ -219,7 +220,9 @@ func (c *CrashFS) Create(name string) (Handle, error) {
 }
 
 // Mkdir makes a directory.
-func (c *CrashFS) Mkdir(name string) error { return c.add("mkdir", name, newCrashDir()) }
+func (c *CrashFS) Mkdir(name string, mode fs.FileMode) error {
+	return c.add("mkdir", name, newCrashDir(mode))
+}
 
 // Open opens a file for reading.
 func (c *CrashFS) Open(name string) (Handle, error) {
@@ -400,10 +403,11 @@ type crashInfo struct {
 	name string
 	size int64
 	dir  bool
+	mode fs.FileMode
 }
 
 func (n *crashNode) info(name string) crashInfo {
-	return crashInfo{name, int64(len(n.data)), n.names != nil}
+	return crashInfo{name, int64(len(n.data)), n.names != nil, n.mode}
 }
 
 func (i crashInfo) Name() string       { return i.name }
@@ -413,7 +417,7 @@ func (i crashInfo) ModTime() time.Time { return time.Time{} }
 func (i crashInfo) Sys() any           { return nil }
 func (i crashInfo) Mode() fs.FileMode {
 	if i.dir {
-		return fs.ModeDir | 0o755
+		return fs.ModeDir | i.mode
 	}
-	return 0o444
+	return i.mode
 }

@@ -117,7 +117,7 @@ func makeDirs(fsys FS, dir string) error {
 }
 
 func mkdir(fsys FS, dir string) error {
-	if err := fsys.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := fsys.Mkdir(dir, modeDir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil
@@ -133,7 +133,7 @@ func writeHeader(fsys FS, dir string, h header) error {
 	if err := fsys.Remove(at + ".tmp"); err != nil && !IsNotExist(err) {
 		return err
 	}
-	f, err := fsys.Create(at + ".tmp")
+	f, err := fsys.Create(at+".tmp", modeMember)
 	if err != nil {
 		return err
 	}

@@ -14,15 +14,23 @@ import (
 //
 // OSFS is the real one. CrashFS is the one that forgets what was not synced.
 type FS interface {
-	Create(path string) (Handle, error) // a new file to write, mode 0444; fs.ErrExist if the name is taken
-	Open(path string) (Handle, error)   // an existing file to read
-	Rename(from, to string) error       // atomic; replaces to
-	Remove(path string) error           // a file or an empty directory
-	Mkdir(path string) error            // fs.ErrExist if the name is taken
+	Create(path string, mode fs.FileMode) (Handle, error) // a new file to write; fs.ErrExist if the name is taken
+	Open(path string) (Handle, error)                     // an existing file to read
+	Rename(from, to string) error                         // atomic; replaces to
+	Remove(path string) error                             // a file or an empty directory
+	Mkdir(path string, mode fs.FileMode) error            // fs.ErrExist if the name is taken
 	ReadDir(path string) ([]fs.DirEntry, error)
 	SyncDir(path string) error // makes the names in a directory durable
 	Space(path string) (Space, error)
 }
+
+// Modes of files and directories. A member is never opened for writing again.
+const (
+	modeMember  fs.FileMode = 0o444
+	modeDir     fs.FileMode = 0o755
+	modeSecret  fs.FileMode = 0o600 // of what nobody but the node may read
+	modeSecrets fs.FileMode = 0o700 // of the directory of those
+)
 
 // Handle is an open file. Write appends; Sync makes what was written durable,
 // and after it failed the file must be given up. *os.File has these methods.
@@ -53,9 +61,9 @@ func (f osFile) Sync() error {
 	}
 }
 
-// Create makes a file that nobody can open for writing again.
-func (OSFS) Create(path string) (Handle, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o444)
+// Create makes a file.
+func (OSFS) Create(path string, mode fs.FileMode) (Handle, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +86,7 @@ func (OSFS) Rename(from, to string) error { return os.Rename(from, to) }
 func (OSFS) Remove(path string) error { return os.Remove(path) }
 
 // Mkdir makes a directory.
-func (OSFS) Mkdir(path string) error { return os.Mkdir(path, 0o755) }
+func (OSFS) Mkdir(path string, mode fs.FileMode) error { return os.Mkdir(path, mode) }
 
 // ReadDir lists a directory, by name.
 func (OSFS) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }

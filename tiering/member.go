@@ -45,7 +45,7 @@ func (m *Medium) Create(name string) (*Writer, error) {
 		return nil, err
 	}
 	m.created.Store(true)
-	f, err := m.fs.Create(m.tmp(name))
+	f, err := m.fs.Create(m.tmp(name), modeMember)
 	if err != nil {
 		return nil, fmt.Errorf("create member: %w", err)
 	}

@@ -9,7 +9,7 @@
 //	medium.json            who the medium is: see header
 //	tmp/NAME               being written; never published from there
 //	data/00…ff/NAME        members, spread by a hash of their name
-//	catalog/INDEX.ckpt     checkpoints of the catalog, the two newest
+//	catalog/NAME.ckpt      checkpoints of the catalog, the two newest
 //	trash/INDEX/NAME       deleted; INDEX is the catalog index that allowed it
 //
 // Members protect each other in stripes (Stripe, Decoder): lost ones are
@@ -55,6 +55,7 @@ type Medium struct {
 	created atomic.Bool  // a Create has happened since mount
 	suspect atomic.Pointer[error]
 	trash   sync.Mutex // held while trash directories change
+	points  sync.Mutex // held while checkpoints change
 }
 
 // ID returns the UUID of the medium.

@@ -279,10 +279,10 @@ func TestFormatRefuses(t *testing.T) {
 	if err := Format(disk, "/m", cluster, "m2"); err == nil || !strings.Contains(err.Error(), "lost its medium.json") {
 		t.Errorf("format over members: got %v; want a refusal", err)
 	}
-	if err := disk.Mkdir("/home"); err != nil {
+	if err := disk.Mkdir("/home", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := disk.Mkdir("/home/alice"); err != nil {
+	if err := disk.Mkdir("/home/alice", 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := Format(disk, "/home", cluster, "m2"); err == nil || !strings.Contains(err.Error(), "alice") {

@@ -18,7 +18,8 @@ func (a *app) checkpointExport() *cobra.Command {
 		Short: "Copy the newest checkpoint of the catalog from the disks of a node into a new file",
 		Long: `Copy the newest checkpoint of the catalog from the disks of a node into a new
 file. The node may run. Each node writes one every five minutes, if anything has
-changed, to one of its disks. It holds the keys of the cluster: keep it secret.`,
+changed, to up to three of its disks. It holds the keys of the cluster: keep it
+secret.`,
 		Example: "  tarn checkpoint export --dir ./lake lake.checkpoint",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -79,13 +79,6 @@ func (s *State) inDoubt(e Epoch) bool {
 	return slices.ContainsFunc(s.recovery.Doubt, func(r EpochRange) bool { return r.First <= e && e <= r.Last })
 }
 
-// InDoubt reports whether a file that the state does not know may be of a
-// commit that was lost in a recovery: it is kept, and told of.
-func (s *State) InDoubt(f MemberFile) bool {
-	_, known := s.members.Get(f.ID)
-	return !known && s.inDoubt(f.ID.Epoch())
-}
-
 func (d *decoder) takeRecovery(r *Recovery) error {
 	if r == nil {
 		return nil

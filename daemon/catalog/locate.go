@@ -213,7 +213,9 @@ func (s *State) Verdict(disk string, f MemberFile) Verdict {
 	return Trash
 }
 
-// belongs says whether a disk is the right one for a member.
+// belongs says whether a disk is the right one for a member. After a recovery
+// the cluster may have forgotten that a slot has moved: as long as the stripe
+// misses members, one in the wrong place may be the only one.
 func (s *State) belongs(disk string, st *stripe, f MemberFile) Verdict {
 	g, _ := s.groups.Get(st.Group)
 	for i, slot := range g.Slots {
@@ -223,6 +225,9 @@ func (s *State) belongs(disk string, st *stripe, f MemberFile) Verdict {
 		if st.used(g.Scheme).Has(i) && st.FileOf(g.Scheme, i) == f {
 			return Keep
 		}
+	}
+	if s.recovery.Number > 0 && st.missing != 0 {
+		return Wait
 	}
 	return Trash
 }

@@ -15,17 +15,17 @@ import (
 // Remake makes a store in cfg.Dir whose only voter is cfg.Node and whose state
 // is s, as a snapshot of that term. A store that is there stays, under another
 // name, which is returned; "" if there was none. The two change places at once:
-// a crash leaves the one or the other.
+// a crash leaves the one or the other in its place, and neither is ever removed.
 func Remake(cfg Config, s *State, term uint64) (before string, err error) {
 	cfg = cfg.withDefaults()
 	if cfg.Node == "" || cfg.Cluster == "" || term == 0 || s.Index() == 0 {
 		return "", wire.Errorf(wire.InvalidArgument, "a catalog is made of the ids of node and cluster, a term and a state that is not empty")
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(cfg.Dir, dirMode); err != nil {
 		return "", err
 	}
 	tmp := storeDir(cfg.Dir) + ".tmp"
-	if err := errors.Join(os.RemoveAll(tmp), os.Mkdir(tmp, 0o755)); err != nil {
+	if err := errors.Join(os.RemoveAll(tmp), os.Mkdir(tmp, dirMode)); err != nil {
 		return "", err
 	}
 	if err := fillWith(cfg, tmp, s, term); err != nil {
@@ -64,19 +64,24 @@ func putSnapshot(cfg Config, d *disk, s *State, term uint64) error {
 	return sink.Close()
 }
 
-// putInPlace gives a whole store its name, and the one before it another.
+// putInPlace gives a whole store its name, and the one before it another. A
+// crash on the way leaves both, under names that nobody clears away.
 func putInPlace(dir, tmp, id string) (before string, err error) {
 	at := storeDir(dir)
 	if _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) {
 		return "", os.Rename(tmp, at)
 	}
+	made := at + ".new-" + id
 	before = at + ".before-" + id
-	err = unix.Renameat2(unix.AT_FDCWD, tmp, unix.AT_FDCWD, at, unix.RENAME_EXCHANGE)
+	if err := os.Rename(tmp, made); err != nil {
+		return "", err
+	}
+	err = unix.Renameat2(unix.AT_FDCWD, made, unix.AT_FDCWD, at, unix.RENAME_EXCHANGE)
 	if err == nil {
-		return before, os.Rename(tmp, before)
+		return before, os.Rename(made, before)
 	}
 	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
 		return "", err
 	}
-	return before, errors.Join(os.Rename(at, before), os.Rename(tmp, at)) // a filesystem that cannot do it at once
+	return before, errors.Join(os.Rename(at, before), os.Rename(made, at)) // a filesystem that cannot do it at once
 }

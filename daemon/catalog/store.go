@@ -24,6 +24,9 @@ import (
 //	ballast           takes room until the disk is full, see KeepBallast
 func storeDir(dir string) string { return filepath.Join(dir, "store") }
 
+// dirMode keeps others out: log and snapshots hold the keys of the cluster.
+const dirMode fs.FileMode = 0o700
+
 // prepareDir makes sure that there is a store, and makes one only when it is
 // asked to and nothing is there that a store might have been.
 func prepareDir(cfg Config) error {
@@ -37,7 +40,7 @@ func prepareDir(cfg Config) error {
 		return wire.Errorf(wire.Corrupt, "the catalog is missing: there is no %s", storeDir(cfg.Dir)).
 			WithHint("check that the right disk is mounted; a new cluster is made only in a new directory")
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(cfg.Dir, dirMode); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(cfg.Dir)
@@ -60,7 +63,7 @@ func makeStore(cfg Config) error {
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
 	}
-	if err := os.Mkdir(tmp, 0o755); err != nil {
+	if err := os.Mkdir(tmp, dirMode); err != nil {
 		return err
 	}
 	if err := fill(cfg, tmp); err != nil {

@@ -64,11 +64,11 @@ func (m *mounted) read(name string) error {
 	return nil
 }
 
-func (m *mounted) Create(name string) (tiering.Handle, error) {
+func (m *mounted) Create(name string, mode fs.FileMode) (tiering.Handle, error) {
 	if err := m.change(); err != nil {
 		return nil, err
 	}
-	h, err := m.fs.Create(name)
+	h, err := m.fs.Create(name, mode)
 	return &handle{h, m, name}, err
 }
 
@@ -97,11 +97,11 @@ func (m *mounted) Remove(name string) error {
 	return m.fs.Remove(name)
 }
 
-func (m *mounted) Mkdir(name string) error {
+func (m *mounted) Mkdir(name string, mode fs.FileMode) error {
 	if err := m.change(); err != nil {
 		return err
 	}
-	return m.fs.Mkdir(name)
+	return m.fs.Mkdir(name, mode)
 }
 
 func (m *mounted) ReadDir(name string) ([]fs.DirEntry, error) {
