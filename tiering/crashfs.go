@@ -31,6 +31,7 @@ type CrashFS struct {
 	cut      int // the power goes before operation number cut; negative: never
 	dead     bool
 	capacity int64
+	used     int64 // bytes of what has a name
 	failSync func(path string) error
 }
 
@@ -104,7 +105,8 @@ func (c *CrashFS) Reboot(rng *rand.Rand) *CrashFS {
 	c.dead = true
 	named := map[*crashNode]bool{}
 	c.root.markNamed(named)
-	return &CrashFS{root: c.root.reboot(rng, named), cut: -1, capacity: c.capacity}
+	root := c.root.reboot(rng, named)
+	return &CrashFS{root: root, cut: -1, capacity: c.capacity, used: root.bytes()}
 }
 
 // markNamed collects what has a name in the cache.
@@ -251,6 +253,9 @@ func (c *CrashFS) Rename(from, to string) error {
 	if err := c.change(); err != nil {
 		return err
 	}
+	if over := target.names[name]; over != nil && over != n {
+		c.used -= over.bytes()
+	}
 	delete(source.names, old)
 	target.names[name] = n
 	return nil
@@ -272,6 +277,7 @@ func (c *CrashFS) Remove(name string) error {
 	}
 	dir, base, _ := c.parent("remove", name)
 	delete(dir.names, base)
+	c.used -= n.bytes()
 	return nil
 }
 
@@ -326,7 +332,7 @@ func (c *CrashFS) Space(string) (Space, error) {
 	if c.dead {
 		return Space{}, ErrCrashed
 	}
-	return Space{Total: c.capacity, Free: c.capacity - c.root.bytes()}, nil
+	return Space{Total: c.capacity, Free: c.capacity - c.used}, nil
 }
 
 func (n *crashNode) bytes() int64 {
@@ -350,13 +356,13 @@ func (h *crashHandle) Write(p []byte) (int, error) {
 	if err := h.fs.change(); err != nil {
 		return 0, err
 	}
-	room := h.fs.capacity - h.fs.root.bytes()
-	if int64(len(p)) <= room {
-		h.node.data = append(h.node.data, p...)
+	n := min(int64(len(p)), max(h.fs.capacity-h.fs.used, 0))
+	h.node.data = append(h.node.data, p[:n]...)
+	h.fs.used += n
+	if n == int64(len(p)) {
 		return len(p), nil
 	}
-	h.node.data = append(h.node.data, p[:max(room, 0)]...)
-	return int(max(room, 0)), &fs.PathError{Op: "write", Path: h.name, Err: syscall.ENOSPC}
+	return int(n), &fs.PathError{Op: "write", Path: h.name, Err: syscall.ENOSPC}
 }
 
 func (h *crashHandle) ReadAt(p []byte, off int64) (int, error) {

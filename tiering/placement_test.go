@@ -305,6 +305,21 @@ func TestRebalanceOrder(t *testing.T) {
 	}
 }
 
+// A drained disk keeps what it has until there is room for it: the only spare
+// disk goes to the slot that is lost.
+func TestLostSlotBeforeDrained(t *testing.T) {
+	disks := farm(1, 3, 1, equal)
+	disks[0].State = DiskLeaving
+	top := topology(t, disks)
+	for id := range uint64(20) {
+		g := Group{ID: id, Scheme: Scheme{1, 2}, Slots: []string{disks[0].ID, disks[1].ID, "gone"}}
+		want := []Move{{Group: id, Slot: 2, From: "gone", To: disks[2].ID}}
+		if got := top.Rebalance([]Group{g}, 5); !slices.Equal(got, want) {
+			t.Errorf("got %v; want %v", got, want)
+		}
+	}
+}
+
 // New zones are used to stand further apart.
 func TestRebalanceSpreadsOut(t *testing.T) {
 	s := Scheme{4, 2}

@@ -122,12 +122,27 @@ func (b *balance) refill(d int, change func()) {
 	b.order = slices.Insert(b.order, i, d)
 }
 
-// rehouse finds disks for the slots that have none.
+// rehouse finds disks for the slots that have none, and then for those whose
+// disk is drained: these have their members as long as they wait, so of two
+// slots of a group the lost one gets the only disk that there is.
 func (b *balance) rehouse() {
+	b.rehouseThose(func(p *placed, slot int) bool { return !b.leaving(p, slot) })
+	b.rehouseThose(b.leaving)
+}
+
+func (b *balance) leaving(p *placed, slot int) bool {
+	if slot >= len(p.Slots) {
+		return false
+	}
+	d, ok := b.index[p.Slots[slot]]
+	return ok && b.disks[d].State == DiskLeaving
+}
+
+func (b *balance) rehouseThose(which func(p *placed, slot int) bool) {
 	for g := range b.groups {
 		p := &b.groups[g]
 		for slot, d := range p.slots {
-			if d != none || b.full() {
+			if d != none || b.full() || !which(p, slot) {
 				continue
 			}
 			if to := b.best(p.slots, b.limits[p.Scheme], b.emptier(p.Group)); to != none {

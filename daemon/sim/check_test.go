@@ -14,6 +14,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/tarnlake/tarn/client/sql"
+	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/expr"
@@ -31,8 +32,15 @@ type checker struct {
 	versions map[tableVersion]uint64 // hash of the rows of a version that was read
 	notes    map[string]int
 	flips    []catalog.MemberAt
-	replaced []string // disks that an operator has yet to give up
+	told     map[catalog.MemberAt]bool // members that a node has found to be bad
+	early    map[onDisk]bool           // files that went to the trash before any commit named them
+	replaced []string                  // disks that an operator has yet to give up
 	view     *catalog.State
+}
+
+type onDisk struct {
+	disk string
+	file catalog.MemberFile
 }
 
 type tableVersion struct {
@@ -41,7 +49,7 @@ type tableVersion struct {
 }
 
 func newChecker(c *cluster) *checker {
-	return &checker{c: c, done: map[batchID]bool{}, begun: map[batchID]bool{}, versions: map[tableVersion]uint64{}, notes: map[string]int{}, view: catalog.NewState()}
+	return &checker{c: c, done: map[batchID]bool{}, begun: map[batchID]bool{}, versions: map[tableVersion]uint64{}, notes: map[string]int{}, told: map[catalog.MemberAt]bool{}, early: map[onDisk]bool{}, view: catalog.NewState()}
 }
 
 // fail notes a violation.
@@ -82,6 +90,19 @@ func (k *checker) note(what string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.notes[what]++
+}
+
+// worked notes what a life has done by itself.
+func (k *checker) worked(l *life) {
+	if l.merger == nil {
+		return
+	}
+	done := l.merger.Totals()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.notes["merges"] += int(done.Merges)
+	k.notes["merges that failed"] += int(done.Failed)
+	k.notes["stripes"] += int(done.Stripes)
 }
 
 func (k *checker) String() string {
@@ -151,6 +172,7 @@ func (k *checker) epochs(before, now *catalog.State) {
 				k.failLocked("I9", "segment %s was committed at version %d of %s, when its epoch was over", s.ID, s.Added, t.Name)
 			}
 			k.copies(before, now, t.Segments[i])
+			k.permitted(now, t.Segments[i])
 		}
 	}
 }
@@ -169,29 +191,63 @@ func (k *checker) copies(before, now *catalog.State, s *catalog.Segment) {
 		}
 	}
 	if have := len(at.Group.Slots) - at.Lost().Len(); have < 2 {
-		k.failLocked("I7", "segment %s was committed with %d copies", s.ID, have)
+		k.failLocked("I7", "segment %s was committed with %d copies between states %d and %d: on %v, missing %b, gone %b",
+			s.ID, have, before.Index(), now.Index(), at.Group.Slots, at.Missing, at.Gone)
 	}
 }
 
 // trashed is told of each file that goes to the trash (I8): the newest state
-// must not need it there.
+// must not need it there, and no later one must come to do so.
 func (k *checker) trashed(disk, name string) {
 	k.observe()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	file, err := catalog.ParseMemberFile(name)
-	if err != nil || k.view.Verdict(disk, file) != catalog.Keep {
+	if err != nil {
 		return
 	}
-	at, ok := k.view.Locate(file.ID)
-	if !ok {
-		return
-	}
-	for slot, s := range at.Group.Slots {
-		if s.Disk == disk && !at.Missing.Has(slot) || s.From == disk && !at.Gone.Has(slot) {
+	switch k.view.Verdict(disk, file) {
+	case catalog.Wait:
+		k.early[onDisk{disk, file}] = true
+	case catalog.Keep:
+		if at, ok := k.view.Locate(file.ID); ok && countsOn(at, disk, file) {
 			k.failLocked("I8", "%s went to the trash of disk %s, where state %d counts on it", name, disk, k.view.Index())
 		}
 	}
+}
+
+// countsOn reports whether a stripe counts on a file on a disk.
+func countsOn(at catalog.Location, disk string, file catalog.MemberFile) bool {
+	for slot := range at.Group.Slots {
+		if _, used := at.Member(at.Group.Scheme, slot); used && at.FileOf(at.Group.Scheme, slot) == file && slices.Contains(at.DisksOf(slot), disk) {
+			return true
+		}
+	}
+	return false
+}
+
+// permitted wants nothing of a new segment to be in the trash already.
+func (k *checker) permitted(now *catalog.State, s *catalog.Segment) {
+	at, ok := now.Locate(s.ID)
+	for slot := 0; ok && slot < len(at.Group.Slots); slot++ {
+		if _, used := at.Member(at.Group.Scheme, slot); !used {
+			continue
+		}
+		file := at.FileOf(at.Group.Scheme, slot)
+		for _, disk := range at.DisksOf(slot) {
+			if k.early[onDisk{disk, file}] {
+				k.failLocked("I8", "%s was committed on disk %s, where it had gone to the trash", file, disk)
+			}
+		}
+	}
+}
+
+// reported is told of a member that a node has found to be bad.
+func (k *checker) reported(at catalog.MemberAt) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.told[at] = true
+	k.notes["bad members found"]++
 }
 
 // flipped is told of a member that has been damaged.
@@ -228,9 +284,40 @@ func (k *checker) lost(disk string) {
 // damagedNow reports whether something is damaged for good that nobody has
 // repaired yet.
 func (k *checker) damagedNow() bool {
+	left := k.stillFlipped()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return len(k.flips)+len(k.replaced) > 0
+	return len(left)+len(k.replaced) > 0
+}
+
+// stillFlipped returns the members with a flipped bit that the catalog counts
+// on, and forgets those that were repaired.
+func (k *checker) stillFlipped() []catalog.MemberAt {
+	k.mu.Lock()
+	flips := slices.Clone(k.flips)
+	k.mu.Unlock()
+	flips = slices.DeleteFunc(flips, func(m catalog.MemberAt) bool { return k.repaired(m) })
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.flips = flips
+	return flips
+}
+
+// repaired reports whether a member is whole, or not to be on its disk.
+func (k *checker) repaired(m catalog.MemberAt) bool {
+	for _, l := range k.c.serving() {
+		if _, here := l.members.Medium(m.Disk); !here {
+			continue
+		}
+		view := l.catalog().View()
+		at, ok := view.Locate(m.Stripe)
+		if !ok || !slices.Contains(at.DisksOf(m.Slot), m.Disk) {
+			return true
+		}
+		whole, _ := l.rebuild.Whole(k.c.ctx, at, m.Slot, m.Disk)
+		return whole
+	}
+	return false
 }
 
 // rowsOf reads a table at a version on a node, through scan, format and
@@ -344,19 +431,16 @@ func byName(a, b batchID) int {
 	return int(a.seq - b.seq)
 }
 
-// scrub reads every member where it lies, as an operator's verify does, and
-// wants what was damaged to be found (I14).
-func (k *checker) scrub() {
-	for _, l := range k.c.serving() {
-		view, err := l.catalog().Read(k.c.ctx)
-		if !k.must("scrub", err) {
-			return
+// scrubbed wants every member that was damaged to be found, or not to count
+// any more, once all disks were read back (I14).
+func (k *checker) scrubbed() {
+	for _, m := range k.stillFlipped() {
+		k.mu.Lock()
+		told := k.told[m]
+		k.mu.Unlock()
+		if !told {
+			k.fail("I14", "member %d of stripe %s on disk %s has a flipped bit, and no scrub has found it", m.Slot, m.Stripe, m.Disk)
 		}
-		eachMember(view, func(at catalog.Location, slot int, disk string) {
-			if _, here := l.members.Medium(disk); here {
-				l.rebuild.Miss(k.c.ctx, view, catalog.MemberAt{Stripe: at.ID, Slot: slot, Disk: disk})
-			}
-		})
 	}
 }
 
@@ -364,6 +448,9 @@ func eachMember(view *catalog.State, f func(at catalog.Location, slot int, disk 
 	for _, g := range view.Groups() {
 		view.Stripes(g.ID, 0, func(at catalog.Location) bool {
 			for slot := range g.Slots {
+				if _, used := at.Member(g.Scheme, slot); !used {
+					continue
+				}
 				for _, disk := range at.DisksOf(slot) {
 					f(at, slot, disk)
 				}
@@ -383,7 +470,7 @@ func (k *checker) unsettled() {
 	view := l.catalog().View()
 	text := fmt.Sprintf("garbage: %d", len(view.Garbage()))
 	view.Incomplete(func(at catalog.Location) bool {
-		text += fmt.Sprintf("; stripe %s of group %d misses %b, parked %v", at.ID, at.Group.ID, at.Missing, at.Parked)
+		text += fmt.Sprintf("; stripe %s of group %d on %v misses %b, parked %v", at.ID, at.Group.ID, at.Group.Slots, at.Missing, at.Parked)
 		return len(text) < 1000
 	})
 	for _, g := range view.Groups() {
@@ -444,6 +531,14 @@ func stillCounts(view *catalog.State, id catalog.SegmentID, slot int, disk strin
 	return ok && slices.Contains(at.DisksOf(slot), disk)
 }
 
+// garbage reports whether a file is of a stripe that nothing needs since a
+// version was let go: versions come to their end at any time.
+func garbage(view *catalog.State, file catalog.MemberFile) bool {
+	return slices.ContainsFunc(view.Garbage(), func(d catalog.Dead) bool {
+		return d.ID == file.ID || slices.ContainsFunc(d.Data, func(m catalog.Member) bool { return m.Segment == file.ID })
+	})
+}
+
 // oldVersions reads again what was read before.
 func (k *checker) oldVersions(l *life) {
 	view, err := l.catalog().Read(k.c.ctx)
@@ -459,6 +554,9 @@ func (k *checker) oldVersions(l *life) {
 			continue
 		}
 		got, snap, err := rowsOf(k.c.ctx, l, view, v.table, expr.At{Version: int64(v.version)})
+		if wire.IsCode(err, wire.VersionNotFound) && v.table == tables[1] && k.c.cfg.retain > 0 {
+			continue // its time was over
+		}
 		if err != nil {
 			k.fail("I4", "node %s: version %d of %s cannot be read any more: %v", l.node.id, v.version, v.table, err)
 			return
@@ -485,7 +583,7 @@ func (k *checker) disks(l *life) {
 			file, err := catalog.ParseMemberFile(f.Name)
 			if err != nil {
 				k.fail("I10", "disk %s has %s", m.ID(), f.Name)
-			} else if v := view.Verdict(m.ID(), file); v == catalog.Trash {
+			} else if view.Verdict(m.ID(), file) == catalog.Trash && !garbage(view, file) {
 				k.fail("I10", "disk %s still has %s, which nothing needs", m.ID(), f.Name)
 			}
 		}

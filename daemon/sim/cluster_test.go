@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/repair"
 )
 
 // config is what a seed chooses once.
@@ -22,11 +23,15 @@ type config struct {
 	lostAfter    time.Duration // a node is given up
 	silence      time.Duration // a node is down
 	reconcile    bool          // nodes compare their disks with the catalog all the time, not only when they start
+	scrub        time.Duration // in which a disk is read back
+	target       int64         // bytes of a merged segment
+	retain       time.Duration // of the versions of a table; 0: long
 	kinds        []kind        // of faults
 }
 
 func (c config) String() string {
-	return fmt.Sprintf("%d nodes of %d disks, %d producers, faults of kinds %v for %v, nodes are lost after %v, reconcile %v", c.nodes, c.disks, c.producers, c.kinds, c.faults, c.lostAfter, c.reconcile)
+	return fmt.Sprintf("%d nodes of %d disks, %d producers, faults of kinds %v for %v, nodes are lost after %v, reconcile %v, scrub in %v, merge to %d, retain %v",
+		c.nodes, c.disks, c.producers, c.kinds, c.faults, c.lostAfter, c.reconcile, c.scrub, c.target, c.retain)
 }
 
 // newConfig chooses a cluster, and which faults it has: not all at once, so
@@ -39,6 +44,11 @@ func newConfig(rng *rand.Rand) config {
 		c.silence, c.lostAfter = 4*time.Second, 8*time.Second
 	}
 	c.reconcile = rng.IntN(2) == 0
+	c.scrub = time.Duration(20+rng.IntN(100)) * time.Second
+	c.target = 8 << 10 << rng.IntN(7)
+	if rng.IntN(2) == 0 {
+		c.retain = time.Duration(1+rng.IntN(30)) * time.Second
+	}
 	for k := range kinds {
 		if rng.IntN(3) > 0 {
 			c.kinds = append(c.kinds, k)
@@ -82,6 +92,7 @@ func simulate(t *testing.T, seed uint64, logs slog.Handler) outcome {
 			out.cfg, out.plan = c.cfg, newPlan(rng, c.cfg)
 			c.net, c.check = newNetwork(newDice(seed, 2)), newChecker(c)
 			c.run(out.plan)
+			c.off()
 			out.violations, out.stats = c.check.found(), c.check.String()
 		})
 	})
@@ -93,7 +104,6 @@ func (c *cluster) run(plan []fault) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	c.ctx = ctx
-	defer c.off()
 	if !c.form() {
 		return
 	}
@@ -110,6 +120,7 @@ func (c *cluster) run(plan []fault) {
 	if c.check.failed() {
 		return
 	}
+	c.lastDamage(plan)
 	c.quiesce()
 	c.check.everything()
 }
@@ -117,7 +128,7 @@ func (c *cluster) run(plan []fault) {
 // form starts the nodes and makes them a cluster.
 func (c *cluster) form() bool {
 	for i := range c.cfg.nodes {
-		n := &node{c: c, id: fmt.Sprint("n", i+1), volume: newVolume(), turn: make(chan struct{}, 1)}
+		n := &node{c: c, id: fmt.Sprint("n", i+1), volume: newVolume(), turn: make(chan struct{}, 1), scrubbed: map[string]repair.ScrubState{}}
 		for d := range c.cfg.disks {
 			n.drives = append(n.drives, newDrive(n, d+1))
 		}
@@ -196,7 +207,7 @@ func (c *cluster) awaitAll(most time.Duration) error {
 		return len(l.catalog().View().Groups()) > 0
 	})
 	if !ok {
-		return fmt.Errorf("after %v only %d of %d nodes serve, or not all are up", most, len(c.serving()), len(c.nodes))
+		return fmt.Errorf("after %v %d of %d nodes serve, and not all are up or there are no groups", most, len(c.serving()), len(c.nodes))
 	}
 	return nil
 }
@@ -222,12 +233,13 @@ func (c *cluster) supervise(ctx context.Context) {
 	}
 }
 
-// off ends all lives, and lets arrive what they have sent.
+// off ends all lives, and waits until all that they have begun is over: what
+// is under way, and what has a deadline.
 func (c *cluster) off() {
 	for _, n := range c.nodes {
 		n.stop()
 	}
-	time.Sleep(2*maxDelay + time.Second)
+	time.Sleep(time.Minute)
 }
 
 // heal ends all faults.
@@ -256,16 +268,23 @@ func (c *cluster) quiesce() {
 		return
 	}
 	c.check.counted()
-	c.check.scrub()
-	if l := c.leader(); l != nil {
-		_ = l.must(c.ctx, catalog.Command{UnparkMembers: &catalog.UnparkMembers{}})
-	}
-	whole := c.until(10*time.Minute, func() bool {
-		l := c.leader()
-		return l != nil && settled(l.catalog().View())
-	})
-	if !whole {
-		c.check.unsettled()
+	for range 2 { // what the first pass finds where nothing is to spare waits for the second
+		if !c.scrubAll() {
+			c.check.fail("I14", "disks were not read back: %s", c.state())
+			return
+		}
+		c.check.scrubbed()
+		if l := c.leader(); l != nil {
+			_ = l.must(c.ctx, catalog.Command{UnparkMembers: &catalog.UnparkMembers{}})
+		}
+		whole := c.until(10*time.Minute, func() bool {
+			l := c.leader()
+			return l != nil && settled(l.catalog().View())
+		})
+		if !whole {
+			c.check.unsettled()
+			return
+		}
 	}
 	for range 2 { // what the first leaves for the verdict of a newer state goes with the second
 		for _, l := range c.serving() {
@@ -275,14 +294,32 @@ func (c *cluster) quiesce() {
 	}
 }
 
-// settled reports whether nothing is missing, on its way or garbage.
+// settled reports whether nothing is missing, on its way or garbage, but for
+// what there is no disk for.
 func settled(view *catalog.State) bool {
-	ok := len(view.Garbage()) == 0
-	view.Incomplete(func(catalog.Location) bool { ok = false; return false })
+	moves, err := repair.Placement(view, 1)
+	ok := len(view.Garbage()) == 0 && len(moves) == 0 && err == nil
+	view.Incomplete(func(at catalog.Location) bool {
+		for slot := range at.Group.Slots {
+			ok = ok && (!at.Missing.Has(slot) || homeless(view, at.Group, slot))
+		}
+		return ok
+	})
 	for _, g := range view.Groups() {
 		for _, s := range g.Slots {
 			ok = ok && s.From == ""
 		}
 	}
 	return ok
+}
+
+// homeless reports whether the disk of a slot takes nothing any more and no
+// other disk can have it: each has a slot of the group already.
+func homeless(view *catalog.State, g catalog.Group, slot int) bool {
+	if d, ok := view.Disk(g.Slots[slot].Disk); ok && d.State == catalog.DiskUp {
+		return false
+	}
+	return !slices.ContainsFunc(view.Disks(), func(d *catalog.Disk) bool {
+		return d.State == catalog.DiskUp && !slices.ContainsFunc(g.Slots, func(s catalog.Slot) bool { return s.Disk == d.ID })
+	})
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -166,20 +167,38 @@ func (c *cluster) drain(d *drive) func() {
 // time than an acknowledged row survives at its weakest, which is one member
 // of two.
 func (c *cluster) damage(f fault, d *drive) {
-	l := c.leader()
-	if l == nil || !d.node.running().serves() {
-		return
-	}
-	view, err := l.catalog().Read(c.ctx)
-	if err != nil || !c.spare(view) || c.check.damagedNow() {
-		return
-	}
-	switch f.n % 2 {
-	case 0:
+	var view *catalog.State
+	ready := c.until(10*time.Second, func() bool {
+		l := c.leader()
+		if l == nil || c.check.damagedNow() {
+			return false
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, time.Second)
+		defer cancel()
+		var err error
+		view, err = l.catalog().Read(ctx)
+		return err == nil && c.spare(view)
+	})
+	switch {
+	case !ready:
+	case f.n%2 == 0:
 		c.flip(f, view, d)
-	case 1:
+	default:
 		c.replace(d)
 	}
+}
+
+// lastDamage damages a cluster that is well otherwise, and has members move
+// away from another disk at the same time.
+func (c *cluster) lastDamage(plan []fault) {
+	i := slices.IndexFunc(plan, func(f fault) bool { return f.kind == permanent })
+	if i < 0 || !c.until(5*time.Minute, func() bool { l := c.leader(); return l != nil && c.spare(l.catalog().View()) }) {
+		return // what is not well then is found later
+	}
+	f := plan[i]
+	c.damage(f, c.nodes[f.node].drives[f.disk])
+	other := c.nodes[(f.node+1)%len(c.nodes)]
+	c.drain(other.drives[f.n%len(other.drives)])
 }
 
 // spare reports whether everything there is can lose one disk.

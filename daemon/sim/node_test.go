@@ -15,6 +15,7 @@ import (
 	"github.com/tarnlake/tarn/daemon/cluster/liveness"
 	"github.com/tarnlake/tarn/daemon/ingest"
 	"github.com/tarnlake/tarn/daemon/members"
+	"github.com/tarnlake/tarn/daemon/merge"
 	"github.com/tarnlake/tarn/daemon/plant"
 	"github.com/tarnlake/tarn/daemon/repair"
 	"github.com/tarnlake/tarn/format"
@@ -30,8 +31,9 @@ type node struct {
 
 	turn chan struct{} // of capacity 1: held by who ends or begins a life
 
-	mu   sync.Mutex
-	life *life // nil: it is off
+	mu       sync.Mutex
+	life     *life                        // nil: it is off
+	scrubbed map[string]repair.ScrubState // by disk
 }
 
 // running returns the life that there is now, or nil.
@@ -59,6 +61,8 @@ type life struct {
 	members *members.Store
 	sweeper *repair.Sweeper
 	rebuild *repair.Rebuilder
+	scrubs  []*repair.Scrub // once it serves
+	merger  *merge.Merger   // likewise
 	damaged chan catalog.MemberAt
 	cat     atomic.Pointer[catalog.Catalog]
 	ing     atomic.Pointer[ingest.Ingester]
@@ -156,14 +160,16 @@ func (n *node) set(l *life) {
 
 func (l *life) end() {
 	l.cancel()
-	if g := l.ing.Load(); g != nil {
-		g.Close()
-	}
-	if c := l.catalog(); c != nil {
-		_ = c.Close()
-	}
+	l.close()
 	l.wg.Wait()
-	if g := l.ing.Load(); g != nil { // the start may have come that far since
+	l.close() // the start may have come further since
+	l.c.check.worked(l)
+}
+
+// close is Node.release of package daemon.
+func (l *life) close() {
+	if g := l.ing.Load(); g != nil {
+		l.merger.Close()
 		g.Close()
 	}
 	if c := l.catalog(); c != nil {
@@ -226,6 +232,7 @@ func (l *life) must(ctx context.Context, cmd catalog.Command) error {
 }
 
 func (l *life) report(at catalog.MemberAt, _ error) {
+	l.c.check.reported(at)
 	select {
 	case l.damaged <- at:
 	default:
@@ -253,7 +260,10 @@ func (l *life) begin() error {
 		return fmt.Errorf("epoch: %w", err)
 	}
 	_, _ = l.sweeper.Reconcile(l.ctx, l.members.Media()...)
-	l.ing.Store(ingest.New(ingest.Config{Catalog: l.catalog(), Members: l.members, Epoch: l.ownEpoch(), Cluster: l.c.id, Logger: l.c.logger, Memory: 64 << 20}))
+	l.openScrubs()
+	g := ingest.New(ingest.Config{Catalog: l.catalog(), Members: l.members, Epoch: l.ownEpoch(), Cluster: l.c.id, Logger: l.c.logger, Memory: 64 << 20})
+	l.merger = l.newMerger(g)
+	l.ing.Store(g)
 	return nil
 }
 
@@ -285,7 +295,11 @@ func (l *life) sleep(d time.Duration) bool {
 func (l *life) run() {
 	l.wg.Go(func() { l.every(2*time.Second, l.repair) })
 	l.wg.Go(func() { l.every(15*time.Second, l.maintain) })
+	for _, s := range l.scrubs {
+		l.wg.Go(func() { s.Run(l.ctx) })
+	}
 	l.wg.Go(l.lead)
+	l.merger.Start()
 }
 
 func (l *life) every(pause time.Duration, do func()) {

@@ -31,7 +31,10 @@ func (c *cluster) createTables() error {
 	for i, name := range tables {
 		cmd := &wire.CreateTable{Name: name, Fields: fields, IfNotExists: true}
 		if i == 1 {
-			cmd.PartitionBy = []string{"bucket(3, n)"}
+			cmd.PartitionBy, cmd.SortBy = []string{"bucket(3, n)"}, []string{"sum"}
+			if c.cfg.retain > 0 {
+				cmd.Options = wire.TableOptions{RetainVersions: 1, RetainFor: c.cfg.retain}
+			}
 		}
 		l := c.leader()
 		if l == nil {
@@ -239,6 +242,11 @@ func (c *cluster) state() string {
 		default:
 			text += fmt.Sprintf("%s serves %v, leads %v, leader %q, index %d, epoch %d over %v; ", n.id, l.serves(), l.catalog().Leads(),
 				l.catalog().Leader(), l.catalog().View().Index(), l.ownEpoch(), over(l.catalog().View(), l.ownEpoch()))
+		}
+	}
+	if l := c.leader(); l != nil {
+		for _, n := range l.catalog().View().Nodes() {
+			text += fmt.Sprintf("%s is %v; ", n.ID, n.State)
 		}
 	}
 	return text

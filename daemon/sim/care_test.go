@@ -1,0 +1,97 @@
+package sim
+
+import (
+	"context"
+	"time"
+
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/ingest"
+	"github.com/tarnlake/tarn/daemon/merge"
+	"github.com/tarnlake/tarn/daemon/repair"
+	"github.com/tarnlake/tarn/tiering"
+)
+
+// openScrubs makes the scrubs of the disks, which go on where the last life
+// has left them.
+func (l *life) openScrubs() {
+	for _, m := range l.members.Media() {
+		cfg := repair.ScrubConfig{
+			Disk: m.ID(), Members: l.members, View: l.catalog().View, Logger: l.c.logger,
+			Compare: l.compareDisk, Found: l.missFound, Every: l.c.cfg.scrub, Wait: l.c.cfg.scrub / 4,
+			Keep: func(st repair.ScrubState) error { l.node.keepScrub(l, m.ID(), st); return nil },
+		}
+		l.scrubs = append(l.scrubs, repair.NewScrub(cfg, l.node.scrubState(m.ID())))
+	}
+}
+
+// keepScrub makes durable how far a scrub is, if there is power for it.
+func (n *node) keepScrub(l *life, disk string, st repair.ScrubState) {
+	if !l.power.change() {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.scrubbed[disk] = st
+}
+
+func (n *node) scrubState(disk string) repair.ScrubState {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.scrubbed[disk]
+}
+
+// compareDisk is that of package daemon.
+func (l *life) compareDisk(ctx context.Context, disk string) (missing int, err error) {
+	m, _ := l.members.Medium(disk)
+	if err := m.Check(); err != nil {
+		return 0, err
+	}
+	return l.sweeper.Reconcile(ctx, m)
+}
+
+// missFound is that of package daemon.
+func (l *life) missFound(ctx context.Context, at catalog.MemberAt, err error) bool {
+	l.c.check.reported(at)
+	view, readErr := l.catalog().Read(ctx)
+	if readErr != nil {
+		return false
+	}
+	stripe, ok := view.Locate(at.Stripe)
+	if !ok {
+		return true
+	}
+	if stripe.Spare() < 1 && !tiering.IsNotExist(err) {
+		return false
+	}
+	return l.must(ctx, catalog.Command{MissMembers: &catalog.MissMembers{Members: []catalog.MemberAt{at}}}) == nil && stripe.Spare() >= 1
+}
+
+// newMerger is that of package daemon, for small segments.
+func (l *life) newMerger(g *ingest.Ingester) *merge.Merger {
+	return merge.New(merge.Config{
+		Node: l.node.id, View: l.catalog().View, Ingest: g, Members: l.members, Open: l.OpenSegment,
+		Scheme: func(view *catalog.State) tiering.Scheme { return repair.MergedScheme(view, "hot") },
+		Logger: l.c.logger, Target: l.c.cfg.target, Memory: 64 << 20,
+	})
+}
+
+// scrubAll has every disk read back once, at full pace, and waits for it.
+func (c *cluster) scrubAll() bool {
+	begun := time.Now()
+	lives := c.serving()
+	for _, l := range lives {
+		for _, s := range l.scrubs {
+			s.Start()
+		}
+	}
+	return c.until(5*time.Minute, func() bool {
+		for _, l := range lives {
+			for _, s := range l.scrubs {
+				if last := s.State().Last; !last.Full || last.Started.Before(begun) {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
