@@ -29,30 +29,36 @@ func (g *Ingester) commit(cmd catalog.CommitSegments, segments []newSegment) (ca
 	for _, s := range segments {
 		cmd.Segments, cmd.Stripes = append(cmd.Segments, s.Segment), append(cmd.Stripes, s.stripe)
 	}
-	return g.Commit(cmd)
+	return g.Commit(g.ctx, cmd)
 }
 
 // Commit puts a commit of this epoch, which has no txn id yet, through the
 // catalog. If its outcome is unknown it is proposed again under the same id
-// until the node stops; its files are given up only on a positive "rejected"
-// or "known already". Files of a commit that never got an answer wait for the
+// until ctx ends; its files are given up only on a positive "rejected" or
+// "known already". Files of a commit that never got an answer wait for the
 // next start, when the catalog says what became of them.
-func (g *Ingester) Commit(cmd catalog.CommitSegments) (catalog.Result, error) {
+func (g *Ingester) Commit(ctx context.Context, cmd catalog.CommitSegments) (catalog.Result, error) {
 	cmd.Txn, cmd.Epoch = g.newTxn(), g.Epoch
-	for {
-		r, err := g.Catalog.Propose(g.ctx, catalog.Command{CommitSegments: &cmd})
+	return g.settle(ctx, cmd, g.Catalog.Propose)
+}
+
+// settle proposes a commit until there is an answer. A refusal is one only as
+// long as no proposal before it may have gone through.
+func (g *Ingester) settle(ctx context.Context, cmd catalog.CommitSegments, propose func(context.Context, catalog.Command) (catalog.Result, error)) (catalog.Result, error) {
+	for first := true; ; first = false {
+		r, err := propose(ctx, catalog.Command{CommitSegments: &cmd})
 		switch {
 		case err == nil && (r.Err != nil || r.Duplicate):
 			g.discardStripes(cmd.Stripes, r.Index)
 			return r, nil
 		case err == nil:
 			return r, nil
-		case !wire.FromError(err).Retryable() || plant.On(plant.DiscardUnknown): // never proposed
+		case first && !wire.FromError(err).Retryable() || plant.On(plant.DiscardUnknown): // never proposed
 			g.discardStripes(cmd.Stripes, g.Catalog.View().Index())
 			return r, err
 		}
 		g.Logger.Warn("commit without an answer; trying again", "txn", cmd.Txn, "error", err)
-		if !sleep(g.ctx, retryCommit) {
+		if !sleep(ctx, retryCommit) {
 			return r, errStopping
 		}
 	}

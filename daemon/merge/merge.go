@@ -80,7 +80,7 @@ func (m *Merger) Run(ctx context.Context, job *Job) (done Done, err error) {
 	if err != nil {
 		return Done{}, err
 	}
-	return m.commit(job, inputs, out)
+	return m.commit(ctx, job, inputs, out)
 }
 
 // stripeScheme is how merged segments are protected now: while a disk is away
@@ -169,7 +169,7 @@ func failed(ctx context.Context, err error) error {
 }
 
 // commit swaps the outputs in. The files are the catalog's from here on.
-func (m *Merger) commit(job *Job, inputs []*catalog.Segment, out *output) (Done, error) {
+func (m *Merger) commit(ctx context.Context, job *Job, inputs []*catalog.Segment, out *output) (Done, error) {
 	cmd := catalog.CommitSegments{
 		Table: job.Table.ID, SchemaID: job.Table.Schema.ID, Segments: out.segments, Stripes: out.stripes,
 		Operation: "merge", Detail: fmt.Sprintf("%d segments to %d", len(inputs), len(out.segments)),
@@ -188,7 +188,7 @@ func (m *Merger) commit(job *Job, inputs []*catalog.Segment, out *output) (Done,
 		}
 	}
 	out.stripes = nil
-	r, err := m.Ingest.Commit(cmd)
+	r, err := m.Ingest.Commit(ctx, cmd)
 	switch {
 	case err != nil:
 		return Done{}, err
