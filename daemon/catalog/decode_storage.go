@@ -96,7 +96,7 @@ func (d *decoder) takeStripe(r stripeRecord) error {
 		d.s.incomplete.Insert(r.ID)
 	}
 	g.stripes.Insert(r.ID)
-	g.bytes += st.slotBytes()
+	g.bytes, g.data = g.bytes+st.slotBytes(), g.data+st.dataBytes()
 	d.s.stripes.Set(r.ID, st)
 	return nil
 }

@@ -214,6 +214,16 @@ func (s *State) GroupLoad(id GroupID) (stripes int, bytes int64, missing []int) 
 	return g.stripes.Len(), g.bytes, slices.Clone(g.missing)
 }
 
+// GroupData returns how many bytes of segments the stripes of a group hold,
+// each counted once, however many copies or how much parity there is of it.
+func (s *State) GroupData(id GroupID) int64 {
+	g, ok := s.groups.Get(id)
+	if !ok {
+		return 0
+	}
+	return g.data
+}
+
 // HasGarbage reports whether files of stripes that are gone may still be on
 // the disks of a group.
 func (s *State) HasGarbage(id GroupID) bool {

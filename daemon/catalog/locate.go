@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -230,6 +232,27 @@ func (s *State) belongs(disk string, st *stripe, f MemberFile) Verdict {
 		return Wait
 	}
 	return Trash
+}
+
+// SegmentOf returns a segment that a version of a table refers to, and the
+// table's newest snapshot. Both are shared and not to be changed.
+func (s *State) SegmentOf(id SegmentID) (*Segment, *Snapshot, bool) {
+	ref, ok := s.segments.Get(id)
+	if !ok {
+		return nil, nil, false
+	}
+	t, ok := s.tables.Get(ref.table)
+	if !ok {
+		return nil, nil, false
+	}
+	all := t.all.view()
+	i, ok := slices.BinarySearchFunc(all, ref.added, func(seg *Segment, added Version) int {
+		return cmp.Or(cmp.Compare(seg.Added, added), cmp.Compare(seg.ID, id))
+	})
+	if !ok {
+		return nil, nil, false
+	}
+	return all[i], t.newest, true
 }
 
 // Lives reports whether a version of a table refers to the segment.

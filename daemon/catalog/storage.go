@@ -155,6 +155,14 @@ func (s *Stripe) slotBytes() int64 {
 	return longest
 }
 
+// dataBytes returns how much the data members hold.
+func (s *Stripe) dataBytes() (bytes int64) {
+	for _, m := range s.Data {
+		bytes += m.Bytes
+	}
+	return bytes
+}
+
 // slotOf returns the slot of a data member. With k = 1 that is the first of
 // those that hold it.
 func (s *Stripe) slotOf(id SegmentID) int {
@@ -189,6 +197,7 @@ type group struct {
 	stripes *btree.Set[SegmentID]
 	missing []int // stripes that miss the slot, by slot
 	bytes   int64 // of all stripes, in each slot
+	data    int64 // bytes of the data members of all stripes
 }
 
 // dead is a stripe that no version refers to any more, and the slots whose

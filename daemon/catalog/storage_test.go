@@ -304,6 +304,7 @@ func (r *rack) Check(t *rapid.T) {
 func (r *rack) checkCounts(t *rapid.T, missing map[GroupID]int, incomplete map[SegmentID]bool) {
 	for _, g := range values(r.s.groups) {
 		sum := 0
+		r.checkData(t, g)
 		for i, n := range g.missing {
 			sum += n
 			if n == 0 && g.Slots[i].From != "" {
@@ -321,6 +322,25 @@ func (r *rack) checkCounts(t *rapid.T, missing map[GroupID]int, incomplete map[S
 	})
 	if n != len(incomplete) {
 		t.Fatalf("got %d incomplete stripes; want %d", n, len(incomplete))
+	}
+}
+
+// checkData: a group knows how much its stripes hold, and each segment that a
+// version refers to is found.
+func (r *rack) checkData(t *rapid.T, g *group) {
+	data := int64(0)
+	r.s.Stripes(g.ID, 0, func(l Location) bool {
+		for _, m := range l.Data {
+			data += m.Bytes
+			seg, in, ok := r.s.SegmentOf(m.Segment)
+			if ok != r.s.Lives(m.Segment) || ok && (seg.ID != m.Segment || seg.Bytes != m.Bytes || in.ID != r.table.ID) {
+				t.Fatalf("segment %s is found as %+v, %v; want it if it is referred to: %v", m.Segment, seg, ok, r.s.Lives(m.Segment))
+			}
+		}
+		return true
+	})
+	if got := r.s.GroupData(g.ID); got != data {
+		t.Fatalf("group %d: got %d bytes of segments; want %d", g.ID, got, data)
 	}
 }
 

@@ -128,7 +128,7 @@ func (s *State) addStripes(c CommitSegments) {
 		g := s.editGroup(ns.Group)
 		st := &stripe{Stripe: ns.Stripe, live: len(ns.Data)}
 		g.stripes.Insert(st.ID)
-		g.bytes += st.slotBytes()
+		g.bytes, g.data = g.bytes+st.slotBytes(), g.data+st.dataBytes()
 		s.change(g, st, func(st *stripe) {
 			for i, slot := range g.Slots {
 				if !st.used(g.Scheme).Has(i) {
@@ -296,7 +296,7 @@ func (s *State) release(id SegmentID) {
 	g := s.editGroup(old.Group)
 	s.change(g, old, func(st *stripe) { st.missing, st.gone = 0, 0 })
 	g.stripes.Delete(at)
-	g.bytes -= old.slotBytes()
+	g.bytes, g.data = g.bytes-old.slotBytes(), g.data-old.dataBytes()
 	edit(&s.stripes).Delete(at)
 	for i := range g.Slots {
 		s.settleSlot(g, i)

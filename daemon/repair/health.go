@@ -9,66 +9,62 @@ import (
 
 // Health is what the state of the members means for the rows.
 type Health struct {
-	Stripes int          // that hold rows of some version
-	Spare   tiering.Loss // what may be lost now, anywhere, with every row still there
-	Missing int          // members that are not where they belong
-	Lost    int          // of them those that are nowhere: less than a stripe was made with
-	Parked  int          // of them those that could not be rebuilt
-	Gone    int          // stripes that have lost more than they can
+	Stripes int             // that hold rows of some version
+	Spare   tiering.Loss    // what may be lost now, anywhere, with every row still there
+	Classes []Class         // of stripes, by what they can lose now, the least first
+	Missing int             // members that are not where they belong
+	Lost    int             // of them those that are nowhere: less than a stripe was made with
+	Parked  int             // of them those that could not be rebuilt
+	Aside   []Aside         // those, the first maxAside of them
+	Gone    int             // stripes that have lost more than they can
+	Unread  int             // stripes without enough members on disks that are there now, Gone among them
+	Left    []Left          // what is on its way
+	Held    map[string]Held // what disks hold, by their id
 }
 
-// HealthOf judges a state. It looks at every group and at every stripe that
-// misses something.
-func HealthOf(view *catalog.State) Health {
-	h := Health{Spare: tiering.Loss{Disks: 1 << 30, Nodes: 1 << 30, Zones: 1 << 30}}
-	tops := map[string]*tiering.Topology{}
-	for _, g := range view.Groups() {
-		n, _, _ := view.GroupLoad(g.ID)
-		h.Stripes += n
-		if n > 0 {
-			h.spare(view, tops, g, 0)
-		}
-	}
-	view.Incomplete(func(at catalog.Location) bool {
-		lost := at.Lost()
-		h.Missing, h.Lost, h.Parked = h.Missing+at.Missing.Len(), h.Lost+lost.Len(), h.Parked+len(at.Parked)
-		if at.Spare() < 0 {
-			h.Gone++
-		}
-		if lost != 0 {
-			h.spare(view, tops, at.Group, lost)
-		}
-		return true
-	})
-	if h.Stripes == 0 {
-		h.Spare = tiering.Loss{}
-	}
-	return h
+// Class is the stripes that can lose the same number of members more, of those
+// on disks that are there now.
+type Class struct {
+	Spare   int // negative: they cannot be read
+	Stripes int
+	Rows    int64 // of the newest versions
+	Bytes   int64 // of segments of all versions
 }
 
-// spare notes what a group survives without some of its slots.
-func (h *Health) spare(view *catalog.State, tops map[string]*tiering.Topology, g catalog.Group, lost catalog.Slots) {
-	top := tops[g.Tier]
-	if top == nil {
-		var err error
-		if top, err = tiering.NewTopology(disksOf(view, g.Tier), g.Tier); err != nil {
-			h.Spare = tiering.Loss{} // nothing can be promised of disks that make no sense
-			return
-		}
-		tops[g.Tier] = top
-	}
-	slots := make([]string, len(g.Slots))
-	for i, s := range g.Slots {
-		switch {
-		case lost.Has(i):
-		case s.From != "": // whatever is not on the one is on the other; the nearer loss counts
-			slots[i] = s.From
-		default:
-			slots[i] = s.Disk
-		}
-	}
-	now := top.Survives(tiering.Group{ID: uint64(g.ID), Scheme: g.Scheme, Slots: slots})
-	h.Spare = tiering.Loss{Disks: min(h.Spare.Disks, now.Disks), Nodes: min(h.Spare.Nodes, now.Nodes), Zones: min(h.Spare.Zones, now.Zones)}
+// Aside is a member that was set aside: rebuilding it has failed.
+type Aside struct {
+	catalog.Parked
+	Stripe catalog.SegmentID
+	Disk   string // where it belongs
+}
+
+// maxAside bounds what is listed of members that were set aside.
+const maxAside = 100
+
+// Kind is why a member is on its way.
+type Kind string
+
+// Kinds of ways.
+const (
+	Rebuild   Kind = "rebuild"   // it is made anew: no disk that is there has it
+	Drain     Kind = "drain"     // it leaves a disk that is to be empty
+	Rebalance Kind = "rebalance" // it leaves a disk that is fuller than others
+)
+
+// Left is members of one kind that are on their way to a disk, and of stripes
+// that can lose the same number of members more. Those set aside do not count.
+type Left struct {
+	Disk    string
+	Kind    Kind
+	Spare   int
+	Members int
+	Bytes   int64
+}
+
+// Held is what would have to go before a disk may.
+type Held struct {
+	Slots int   // of placement groups, with those that are moving away
+	Bytes int64 // in them that are on no other disk of their slot yet
 }
 
 // String says in words what may be lost right now, and what is being done.
@@ -80,6 +76,8 @@ func (h Health) promise() string {
 	switch {
 	case h.Gone > 0:
 		return fmt.Sprintf("ROWS ARE OUT OF REACH: %s lost more members than can be rebuilt; bring the disks back that were there", count(h.Gone, "stripe has", "stripes have"))
+	case h.Unread > 0:
+		return fmt.Sprintf("ROWS ARE OUT OF REACH for now: %s too many members on disks that are away; bring them back", count(h.Unread, "stripe has", "stripes have"))
 	case h.Stripes == 0:
 		return "there are no rows yet"
 	case h.Spare.Disks == 0:
