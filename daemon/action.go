@@ -12,7 +12,6 @@ import (
 	"github.com/tarnlake/tarn/client/sql"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
-	"github.com/tarnlake/tarn/daemon/repair"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/schema"
 )
@@ -245,12 +244,4 @@ func (s *service) explain(ctx context.Context, q expr.Query) (wire.Explanation, 
 	e, err := p.Explain(ctx, s.n.readers, s.n.spread())
 	e.Query, e.Version = sql.Format(settled), settled.At.Version
 	return e, err
-}
-
-func (s *service) status(context.Context, struct{}) (wire.Status, error) {
-	return wire.Status{
-		Version: s.n.cfg.Version, Node: s.n.id.Node, Cluster: s.n.id.Cluster,
-		Started: s.n.started, Ready: true, Tables: len(s.n.catalog.View().Tables()),
-		Redundancy: repair.HealthOf(s.n.catalog.View()).String(),
-	}, nil
 }

@@ -135,6 +135,7 @@ type Node struct {
 	repairNow chan struct{}            // of capacity 1: see wakeRepair
 	damaged   chan catalog.MemberAt    // what scans have found: see reportDamage
 	rebuilt   *repair.Meter            // bytes of members
+	judged    judged                   // what may be lost
 	repairing atomic.Bool              // members are being rebuilt right now
 	scrubs    map[string]*repair.Scrub // by disk; does not change once the node serves
 

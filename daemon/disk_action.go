@@ -6,6 +6,7 @@ import (
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/health"
 )
 
 // disks lists the disks of the cluster and what they hold.
@@ -39,7 +40,7 @@ func (s *service) disks(ctx context.Context, _ struct{}) (wire.DiskList, error) 
 }
 
 // disk is a disk as the catalog has it, and as its node reports it.
-func disk(view *catalog.State, d *catalog.Disk, report nodeReport) wire.Disk {
+func disk(view *catalog.State, d *catalog.Disk, report health.Report) wire.Disk {
 	out := wire.Disk{ID: d.ID, Node: d.Node, Tier: d.Tier, State: string(d.State), Reason: d.Reason, Since: d.Since, Bytes: d.Bytes}
 	if n, ok := view.Node(d.Node); ok {
 		out.Node = n.Name

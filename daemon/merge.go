@@ -42,6 +42,14 @@ func (n *Node) backlog(t catalog.TableID) int {
 	return n.merger.Backlog(t)
 }
 
+// backlogOfAll returns how many fresh segments of all tables wait for a merge.
+func (n *Node) backlogOfAll() (waiting int) {
+	for _, t := range n.catalog.View().Tables() {
+		waiting += n.backlog(t.ID)
+	}
+	return waiting
+}
+
 // hasRoom reports whether what is in use leaves memory for a merge: merges
 // are in no hurry, and queries and loads are.
 func (n *Node) hasRoom() bool {
@@ -72,13 +80,7 @@ func (m *metrics) watchMerges(n *Node) {
 	counter("tarn_stripes_sealed_total", "Stripes with parity that merges have formed and read back.", func(t merge.Totals) int64 { return t.Stripes })
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "tarn_merge_backlog_segments", Help: "Fresh segments that wait for a merge.",
-	}, func() float64 {
-		waiting := 0
-		for _, t := range n.catalog.View().Tables() {
-			waiting += n.backlog(t.ID)
-		}
-		return float64(waiting)
-	}))
+	}, func() float64 { return float64(n.backlogOfAll()) }))
 }
 
 func (n *Node) merges() merge.Totals {

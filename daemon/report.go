@@ -8,33 +8,15 @@ import (
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/health"
 	"github.com/tarnlake/tarn/daemon/repair"
 )
 
-// nodeReport is what only a node itself knows of it. Nodes of one cluster send
-// it to each other: names may be added, never changed.
-type nodeReport struct {
-	Node    string       `json:"node"`
-	Rate    int64        `json:"rate"`    // bytes a second of members rebuilt over the last minute
-	Rebuilt int64        `json:"rebuilt"` // bytes since it started
-	Disks   []diskReport `json:"disks"`
-}
-
-// diskReport is a disk as its node sees it.
-type diskReport struct {
-	ID    string     `json:"id"`
-	Path  string     `json:"path"`
-	Total int64      `json:"total"` // bytes; 0: it does not say
-	Free  int64      `json:"free"`  // likewise
-	Doubt string     `json:"doubt,omitempty"`
-	Scrub wire.Scrub `json:"scrub"`
-}
-
 // report says how this node is.
-func (n *Node) report() nodeReport {
-	r := nodeReport{Node: n.id.Node, Rate: n.rebuilt.Rate(), Rebuilt: n.rebuilt.Total()}
+func (n *Node) report() health.Report {
+	r := health.Report{Node: n.id.Node, Rate: n.rebuilt.Rate(), Rebuilt: n.rebuilt.Total(), Backlog: n.backlogOfAll()}
 	for _, m := range n.members.Media() {
-		d := diskReport{ID: m.ID(), Path: m.Dir()}
+		d := health.DiskReport{ID: m.ID(), Path: m.Dir()}
 		if space, err := m.Space(); err == nil {
 			d.Total, d.Free = space.Total, space.Free
 		}
@@ -66,12 +48,12 @@ const reportTime = 2 * time.Second
 
 // reports asks all nodes that are up how they are, at a time; those that do
 // not answer are left out.
-func (n *Node) reports(ctx context.Context, view *catalog.State) map[string]nodeReport {
+func (n *Node) reports(ctx context.Context, view *catalog.State) map[string]health.Report {
 	ctx, cancel := context.WithTimeout(ctx, reportTime)
 	defer cancel()
 	var mu sync.Mutex
 	var asked sync.WaitGroup
-	all := map[string]nodeReport{n.id.Node: n.report()}
+	all := map[string]health.Report{n.id.Node: n.report()}
 	for _, other := range view.Nodes() {
 		if n.network == nil || other.ID == n.id.Node || other.State != catalog.NodeUp {
 			continue
@@ -91,7 +73,7 @@ func (n *Node) reports(ctx context.Context, view *catalog.State) map[string]node
 	return all
 }
 
-func (n *Node) reportOf(ctx context.Context, node string) (r nodeReport, err error) {
+func (n *Node) reportOf(ctx context.Context, node string) (r health.Report, err error) {
 	b, err := n.network.peers.Report(ctx, node)
 	if err != nil {
 		return r, err

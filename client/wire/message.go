@@ -204,6 +204,7 @@ type Status struct {
 	Ready      bool      `json:"ready"`
 	Tables     int       `json:"tables"`
 	Redundancy string    `json:"redundancy"` // in words: what may be lost right now
+	Health     Health    `json:"health"`     // of the cluster
 }
 
 // DiskList lists the disks of the cluster.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/tarnlake/tarn/client"
 	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/health"
 	"github.com/tarnlake/tarn/expr"
 	"github.com/tarnlake/tarn/format/codec"
 	"github.com/tarnlake/tarn/schema"
@@ -230,18 +231,7 @@ func spanText(d time.Duration) string {
 }
 
 // byteText writes a size for people: 12.3 MiB.
-func byteText(n int64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	v, unit := float64(n), ""
-	for _, unit = range []string{"KiB", "MiB", "GiB", "TiB", "PiB"} {
-		if v /= 1024; v < 1024 {
-			break
-		}
-	}
-	return fmt.Sprintf("%.1f %s", v, unit)
-}
+func byteText(n int64) string { return health.Bytes(n) }
 
 func (a *app) tableHistory() *cobra.Command {
 	c := &cobra.Command{
