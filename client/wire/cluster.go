@@ -16,6 +16,8 @@ const (
 	ActionDrainNode   = "tarn.node.drain"         // NodeName → {}
 	ActionLoseNode    = "tarn.node.lose"          // NodeName → {}
 	ActionRemoveNode  = "tarn.node.remove"        // NodeName → {}
+	ActionStripes     = "tarn.stripe.show"        // GetStripes → StripeList
+	ActionRetry       = "tarn.stripe.retry"       // {} → {}
 )
 
 // CreateJoinToken asks for a token that lets nodes join. Zeros mean one node

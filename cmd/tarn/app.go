@@ -90,7 +90,7 @@ cluster with --cert, or with --token and --ca.`,
 	root.SetFlagErrorFunc(usageError)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
-		a.serverCommand(), a.tableCommand(), a.segmentCommand(), a.diskCommand(), a.nodeCommand(),
+		a.serverCommand(), a.tableCommand(), a.segmentCommand(), a.stripeCommand(), a.diskCommand(), a.nodeCommand(),
 		a.clusterCommand(), a.tokenCommand(), a.ingestCommand(),
 		a.scanCommand(), a.queryCommand(), a.mountCommand(), a.umountCommand(),
 		a.statusCommand(), a.generateCommand(), a.fsckCommand(), a.recoverCommand(), a.checkpointCommand(), a.versionCommand(),

@@ -53,6 +53,8 @@ var actions = map[string]Role{
 	wire.ActionDisks:       Reader,
 	wire.ActionSetDisk:     Admin,
 	wire.ActionScrubDisk:   Admin,
+	wire.ActionStripes:     Reader,
+	wire.ActionRetry:       Admin,
 	wire.ActionNodes:       Reader,
 	wire.ActionDrainNode:   Admin,
 	wire.ActionLoseNode:    Admin,
