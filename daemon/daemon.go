@@ -29,29 +29,32 @@ import (
 	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/format/kern"
+	"github.com/tarnlake/tarn/tiering"
 	"google.golang.org/grpc"
 )
 
 // Config says where a node lives and where it listens.
 type Config struct {
-	Dir             string        // the node's directory; made on the first start
-	Disks           []DiskConfig  // disks that it may not have yet; none at all: one in Dir
-	Name            string        // of the node, for people; default: the machine's
-	Listen          string        // host:port of Flight; port 0 picks a free one
-	HTTP            string        // host:port of health and metrics; empty: none
-	Join            Join          // the cluster that a new node gets into; zero: one of its own, or the one it is in
-	Gossip          string        // host:port of gossip, for a node of a cluster; default: DefaultGossip on the host of Listen
-	Advertise       string        // host:port by which other nodes reach Listen; default: what it says, or the machine's address
-	Zone            string        // failure domain above the node, such as a rack; empty: none given
-	MemoryLimit     int64         // bytes the process should stay under; default DefaultMemoryLimit
-	TrashFor        time.Duration // how long deleted files can be brought back; default 24 hours
-	SendTimeout     time.Duration // how long a scan waits for its client to take rows; default 5 minutes
-	CheckpointEvery time.Duration // how often the catalog is kept on disks of the node; default 5 minutes
-	NoMerge         bool          // segments stay as they were written: for tests and comparisons
-	MergeTarget     int64         // stored bytes of a merged segment; default merge.DefaultTarget
-	Version         string        // of this build, for status
-	Logger          *slog.Logger  // default: slog.Default()
-	Fatal           func(error)   // called when the node must not go on; default: log and exit with status 1
+	Dir             string             // the node's directory; made on the first start
+	Disks           []DiskConfig       // disks that it may not have yet; none at all: one in Dir
+	Name            string             // of the node, for people; default: the machine's
+	Listen          string             // host:port of Flight; port 0 picks a free one
+	HTTP            string             // host:port of health and metrics; empty: none
+	Join            Join               // the cluster that a new node gets into; zero: one of its own, or the one it is in
+	Gossip          string             // host:port of gossip, for a node of a cluster; default: DefaultGossip on the host of Listen
+	Advertise       string             // host:port by which other nodes reach Listen; default: what it says, or the machine's address
+	Zone            string             // failure domain above the node, such as a rack; empty: none given
+	MemoryLimit     int64              // bytes the process should stay under; default DefaultMemoryLimit
+	TrashFor        time.Duration      // how long deleted files can be brought back; default 24 hours
+	SendTimeout     time.Duration      // how long a scan waits for its client to take rows; default 5 minutes
+	CheckpointEvery time.Duration      // how often the catalog is kept on disks of the node; default 5 minutes
+	NoMerge         bool               // segments stay as they were written: for tests and comparisons
+	MergeTarget     int64              // stored bytes of a merged segment; default merge.DefaultTarget
+	Watermarks      tiering.Watermarks // from how many percent on disks take less; zero: up to their reserve they take everything
+	LogReserve      int64              // bytes that the disk of the catalog must have free for a node of a cluster to take rows; 0: what the log itself needs
+	Version         string             // of this build, for status
+	Logger          *slog.Logger       // default: slog.Default()
+	Fatal           func(error)        // called when the node must not go on; default: log and exit with status 1
 }
 
 // gcPercent lets garbage grow to several times what is in use before it is
@@ -132,12 +135,13 @@ type Node struct {
 	metrics *metrics
 	started time.Time
 
-	repairNow chan struct{}            // of capacity 1: see wakeRepair
-	damaged   chan catalog.MemberAt    // what scans have found: see reportDamage
-	rebuilt   *repair.Meter            // bytes of members
-	judged    judged                   // what may be lost
-	repairing atomic.Bool              // members are being rebuilt right now
-	scrubs    map[string]*repair.Scrub // by disk; does not change once the node serves
+	repairNow chan struct{}                           // of capacity 1: see wakeRepair
+	damaged   chan catalog.MemberAt                   // what scans have found: see reportDamage
+	fills     atomic.Pointer[map[string]tiering.Fill] // of disks of other nodes
+	rebuilt   *repair.Meter                           // bytes of members
+	judged    judged                                  // what may be lost
+	repairing atomic.Bool                             // members are being rebuilt right now
+	scrubs    map[string]*repair.Scrub                // by disk; does not change once the node serves
 
 	scanMemory *scan.Pool    // what all queries together may hold
 	parts      *format.Cache // of segments
@@ -196,6 +200,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n.wg.Go(func() { n.keepCheckpoints(background) })
 	n.wg.Go(func() { n.keepRepaired(background) })
 	n.startScrubs(background)
+	n.wg.Go(func() { n.watchDisks(background) })
 	n.serving.Store(true)
 	if n.network == nil {
 		n.serve(n.listener)
@@ -245,10 +250,14 @@ func (n *Node) openStorage(background context.Context) error {
 		return err
 	}
 	n.members = members.NewStore(media...)
+	for _, m := range media {
+		m.SetWatermarks(n.cfg.Watermarks)
+	}
 	cfg := catalog.Config{
 		Dir: raftDir(n.cfg.Dir), Node: n.id.Node, Cluster: n.id.Cluster,
 		Logger: n.cfg.Logger, Now: time.Now, Fatal: n.cfg.Fatal,
 	}
+	n.members.KnowFills(n.fillElsewhere)
 	if n.id.Secured {
 		if n.network, err = openNetwork(n.cfg, n.id, n.listener, n.ownEpoch, n.serving.Load); err != nil {
 			return err

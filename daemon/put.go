@@ -16,6 +16,9 @@ import (
 
 // DoPut takes rows in: see wire.Put for the two ways.
 func (s *service) DoPut(stream flight.FlightService_DoPutServer) error {
+	if err := s.n.roomForLog(); err != nil {
+		return err
+	}
 	in := s.n.puts.stream(stream)
 	defer in.close()
 	rows, err := flight.NewRecordReader(in, ipc.WithAllocator(in.memory))

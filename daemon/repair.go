@@ -22,7 +22,7 @@ func (n *Node) place(ctx context.Context) error {
 	if !n.catalog.Leads() {
 		return nil
 	}
-	plan, err := repair.Placement(n.catalog.View(), movesAtOnce)
+	plan, err := repair.Placement(n.catalog.View(), movesAtOnce, n.members.Fill)
 	if err != nil {
 		return err
 	}

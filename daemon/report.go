@@ -18,7 +18,7 @@ func (n *Node) report() health.Report {
 	for _, m := range n.members.Media() {
 		d := health.DiskReport{ID: m.ID(), Path: m.Dir()}
 		if space, err := m.Space(); err == nil {
-			d.Total, d.Free = space.Total, space.Free
+			d.Total, d.Free, d.Fill = space.Total, space.Free, m.Fill()
 		}
 		if err := m.Suspect(); err != nil {
 			d.Doubt = err.Error()

@@ -33,7 +33,22 @@ type CrashFS struct {
 	capacity int64
 	used     int64 // bytes of what has a name
 	failSync func(path string) error
+	before   func(op Op, path string) error
 }
+
+// Op is an operation of a filesystem.
+type Op string
+
+// The operations that CrashFS.Before is told of.
+const (
+	OpCreate  Op = "create"
+	OpOpen    Op = "open"
+	OpRead    Op = "read"
+	OpWrite   Op = "write"
+	OpSync    Op = "fsync"
+	OpSyncDir Op = "fsync of a directory"
+	OpRename  Op = "rename"
+)
 
 // crashNode is a file or, where names is not nil, a directory.
 type crashNode struct {
@@ -77,6 +92,24 @@ func (c *CrashFS) FailSync(f func(path string) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failSync = f
+}
+
+// Before has f called before operations; an error of it is what comes of them.
+// It may take its time: other operations go on. nil ends that.
+func (c *CrashFS) Before(f func(op Op, path string) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.before = f
+}
+
+func (c *CrashFS) ask(op Op, path string) error {
+	c.mu.Lock()
+	f := c.before
+	c.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f(op, path)
 }
 
 // Flip flips one bit of a file, on the disk and in the cache.
@@ -214,6 +247,9 @@ func (c *CrashFS) add(op, name string, child *crashNode) error {
 
 // Create makes a file.
 func (c *CrashFS) Create(name string, mode fs.FileMode) (Handle, error) {
+	if err := c.ask(OpCreate, name); err != nil {
+		return nil, err
+	}
 	n := &crashNode{mode: mode}
 	if err := c.add("create", name, n); err != nil {
 		return nil, err
@@ -228,6 +264,9 @@ func (c *CrashFS) Mkdir(name string, mode fs.FileMode) error {
 
 // Open opens a file for reading.
 func (c *CrashFS) Open(name string) (Handle, error) {
+	if err := c.ask(OpOpen, name); err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, err := c.find("open", name)
@@ -239,6 +278,9 @@ func (c *CrashFS) Open(name string) (Handle, error) {
 
 // Rename renames a file or directory.
 func (c *CrashFS) Rename(from, to string) error {
+	if err := c.ask(OpRename, from); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, err := c.find("rename", from)
@@ -301,6 +343,9 @@ func (c *CrashFS) ReadDir(name string) ([]fs.DirEntry, error) {
 
 // SyncDir makes the names in a directory durable.
 func (c *CrashFS) SyncDir(name string) error {
+	if err := c.ask(OpSyncDir, name); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, err := c.find("fsync", name)
@@ -351,6 +396,9 @@ type crashHandle struct {
 }
 
 func (h *crashHandle) Write(p []byte) (int, error) {
+	if err := h.fs.ask(OpWrite, h.name); err != nil {
+		return 0, err
+	}
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
 	if err := h.fs.change(); err != nil {
@@ -366,6 +414,9 @@ func (h *crashHandle) Write(p []byte) (int, error) {
 }
 
 func (h *crashHandle) ReadAt(p []byte, off int64) (int, error) {
+	if err := h.fs.ask(OpRead, h.name); err != nil {
+		return 0, err
+	}
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
 	if h.fs.dead {
@@ -382,6 +433,9 @@ func (h *crashHandle) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (h *crashHandle) Sync() error {
+	if err := h.fs.ask(OpSync, h.name); err != nil {
+		return err
+	}
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
 	n, dirty := h.node, h.node.data[len(h.node.durable):]

@@ -108,5 +108,5 @@ func (OSFS) Space(path string) (Space, error) {
 		return Space{}, &fs.PathError{Op: "statfs", Path: path, Err: err}
 	}
 	unit := int64(s.Bsize)
-	return Space{Total: int64(s.Blocks) * unit, Free: int64(s.Bavail) * unit}, nil
+	return Space{Total: int64(s.Blocks-s.Bfree+s.Bavail) * unit, Free: int64(s.Bavail) * unit}, nil
 }

@@ -32,7 +32,8 @@ type Writer struct {
 }
 
 // Create begins a member. It fails with ErrDiskFull under the reserve, with
-// ErrSuspect on a suspect medium and with fs.ErrExist when a member of that
+// ErrSuspect on a suspect medium, which one becomes that is read-only or not
+// where it was, and with fs.ErrExist when a member of that
 // name is there or being written.
 func (m *Medium) Create(name string) (*Writer, error) {
 	if err := checkName(name); err != nil {
@@ -47,7 +48,7 @@ func (m *Medium) Create(name string) (*Writer, error) {
 	m.created.Store(true)
 	f, err := m.fs.Create(m.tmp(name), modeMember)
 	if err != nil {
-		return nil, fmt.Errorf("create member: %w", err)
+		return nil, fmt.Errorf("create member: %w", m.blameCreate(err))
 	}
 	w := &Writer{m: m, name: name, file: f, hash: xxh3.New()}
 	// Only now, with the name in tmp taken: no other writer can commit it.
@@ -58,6 +59,18 @@ func (m *Medium) Create(name string) (*Writer, error) {
 		return nil, errors.Join(err, w.Abort())
 	}
 	return w, nil
+}
+
+// blameCreate is blame for a file that could not be made: a medium that is
+// read-only or gone takes nothing, one that has the name or finds the process
+// out of files is well.
+func (m *Medium) blameCreate(err error) error {
+	for _, fine := range []error{fs.ErrExist, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, fine) {
+			return err
+		}
+	}
+	return m.blame(err)
 }
 
 func (m *Medium) has(name string) (bool, error) {

@@ -52,8 +52,11 @@ type Medium struct {
 	dir     string
 	header  header
 	reserve atomic.Int64 // bytes; negative: the default
+	marks   atomic.Pointer[Watermarks]
+	fill    atomic.Int32 // a Fill
 	created atomic.Bool  // a Create has happened since mount
 	suspect atomic.Pointer[error]
+	faults  atomic.Int32
 	trash   sync.Mutex // held while trash directories change
 	points  sync.Mutex // held while checkpoints change
 }
@@ -125,9 +128,13 @@ func (m *Medium) blame(err error) error {
 // doubt makes the medium suspect because of err. A failed sync always does:
 // the kernel may have dropped the pages, whatever the errno.
 func (m *Medium) doubt(err error) error {
+	m.faults.Add(1)
 	m.suspect.CompareAndSwap(nil, &err)
 	return fmt.Errorf("medium %s: %w: %w", m.dir, ErrSuspect, err)
 }
+
+// Doubt makes the medium suspect for what its caller has seen of it.
+func (m *Medium) Doubt(err error) { _ = m.doubt(err) }
 
 // Suspect returns why the medium takes nothing new, or nil.
 func (m *Medium) Suspect() error {
@@ -136,6 +143,10 @@ func (m *Medium) Suspect() error {
 	}
 	return nil
 }
+
+// Faults returns how many writes and syncs have failed since the mount, for
+// other reasons than a full disk.
+func (m *Medium) Faults() int { return int(m.faults.Load()) }
 
 func (m *Medium) syncDir(dir string) error {
 	if err := m.fs.SyncDir(dir); err != nil {
@@ -146,7 +157,7 @@ func (m *Medium) syncDir(dir string) error {
 
 // Space is the room on a medium's filesystem, in bytes.
 type Space struct {
-	Total   int64
+	Total   int64 // what is taken and what is free
 	Free    int64 // for us: what the filesystem keeps for root is not counted
 	Reserve int64 // Create refuses when Free is below; 0 from an FS
 }
@@ -160,6 +171,7 @@ func (m *Medium) Space() (Space, error) {
 	if s.Reserve = m.reserve.Load(); s.Reserve < 0 {
 		s.Reserve = min(s.Total/20, 1<<30)
 	}
+	m.see(s)
 	return s, nil
 }
 
@@ -171,6 +183,9 @@ func (m *Medium) SetReserve(bytes int64) { m.reserve.Store(max(bytes, -1)) }
 func (m *Medium) checkSpace() error {
 	s, err := m.Space()
 	if err != nil {
+		return m.blame(err) // it is not there any more
+	}
+	if err := m.tooFull(s, FillNoWrites); err != nil {
 		return err
 	}
 	if s.Free < s.Reserve {

@@ -45,6 +45,7 @@ beats the file.`,
 	flags.String("trash-for", "24h", "`TIME` for which deleted files can be brought back")
 	flags.String("send-timeout", "5m", "`TIME` that a scan waits for its client to take rows")
 	flags.String("merge", "on", "`on|off`: whether small segments are merged to large ones in the background")
+	flags.String("watermarks", "85,90,93,95", "`PERCENT` of a disk from which it takes no new groups, no merges, no repair, nothing new; or none")
 	flags.String("log-level", "info", "`LEVEL`: debug, info, warn or error")
 	flags.String("config", a.getenv("TARN_CONFIG"), "configuration `FILE`, TOML (TARN_CONFIG)")
 	_ = c.MarkFlagDirname("dir")
@@ -99,6 +100,9 @@ func (a *app) serverConfig(c *cobra.Command) (cfg daemon.Config, err error) {
 	}
 	if cfg.NoMerge, err = isOff(get("merge")); err != nil {
 		return cfg, err
+	}
+	if cfg.Watermarks, cfg.LogReserve, err = daemon.ParseWatermarks(get("watermarks")); err != nil {
+		return cfg, about("watermarks", err)
 	}
 	cfg.Logger, err = a.logger(get("log_level"))
 	return cfg, err

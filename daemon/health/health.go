@@ -9,6 +9,7 @@ import (
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/repair"
+	"github.com/tarnlake/tarn/tiering"
 )
 
 // Facts is what a node knows of its cluster.
@@ -34,12 +35,13 @@ type Report struct {
 
 // DiskReport is a disk as its node sees it.
 type DiskReport struct {
-	ID    string     `json:"id"`
-	Path  string     `json:"path"`
-	Total int64      `json:"total"` // bytes; 0: it does not say
-	Free  int64      `json:"free"`  // likewise
-	Doubt string     `json:"doubt,omitempty"`
-	Scrub wire.Scrub `json:"scrub"`
+	ID    string       `json:"id"`
+	Path  string       `json:"path"`
+	Total int64        `json:"total"` // bytes; 0: it does not say
+	Free  int64        `json:"free"`  // likewise
+	Fill  tiering.Fill `json:"fill"`
+	Doubt string       `json:"doubt,omitempty"`
+	Scrub wire.Scrub   `json:"scrub"`
 }
 
 // Of says how the cluster is.

@@ -282,7 +282,7 @@ func (gr *group) write(t *catalog.Snapshot, parts map[string]*buffered) ([]newSe
 	var segments []newSegment
 	for _, b := range parts {
 		writers.Go(func() error {
-			s, err := gr.g.writeSegment(gr.g.ctx, t, b.values, b.batches)
+			s, err := gr.g.placeSegment(gr.g.ctx, t, b.values, b.batches)
 			if err != nil {
 				return err
 			}

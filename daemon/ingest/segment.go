@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -37,6 +38,22 @@ func (g *Ingester) writeSegment(ctx context.Context, t *catalog.Snapshot, values
 	return s.commit()
 }
 
+// placeSegment is writeSegment, tried again in other groups when disks fail
+// under it and others would take it.
+func (g *Ingester) placeSegment(ctx context.Context, t *catalog.Snapshot, values []schema.PartitionValue, batches []arrow.RecordBatch) (s *newSegment, err error) {
+	for range placesTried {
+		s, err = g.writeSegment(ctx, t, values, batches)
+		if !wire.IsCode(err, wire.Unavailable) || ctx.Err() != nil || !g.Members.TakesFresh(g.Catalog.View()) {
+			break
+		}
+		g.Logger.Info("a segment is written again to other disks", "table", t.Name, "error", err)
+	}
+	return s, err
+}
+
+// placesTried is how often a segment is begun.
+const placesTried = 3
+
 // openSegment is a segment of one partition in the making. It is not safe for
 // concurrent use; end it with commit or abort. A panic on the way is a bug of
 // ours that its rows have met: it fails their commit, and the node goes on.
@@ -54,7 +71,7 @@ func (g *Ingester) openSegment(t *catalog.Snapshot, values []schema.PartitionVal
 	if err != nil {
 		return nil, err
 	}
-	file, err := g.Members.Create(g.Catalog.View(), id)
+	file, err := g.create(id)
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -66,6 +83,31 @@ func (g *Ingester) openSegment(t *catalog.Snapshot, values []schema.PartitionVal
 	}
 	return s, nil
 }
+
+// create begins the file of a segment. Where a second node has only just come it
+// waits until there is a place on it.
+func (g *Ingester) create(id catalog.SegmentID) (*members.Writer, error) {
+	file, err := g.Members.Create(g.Catalog.View(), id)
+	if !errors.Is(err, members.ErrUnplaced) {
+		return file, err
+	}
+	ctx, cancel := context.WithTimeout(g.ctx, placeWait)
+	defer cancel()
+	for {
+		changed := g.Catalog.Changed()
+		if file, err = g.Members.Create(g.Catalog.View(), id); !errors.Is(err, members.ErrUnplaced) {
+			return file, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// placeWait is how long a segment waits for its place.
+const placeWait = 10 * time.Second
 
 // NewSegmentWriter begins a segment of a partition of t, encoded and indexed
 // as the table's options say, by so many goroutines.
@@ -230,7 +272,7 @@ func concat(batches []arrow.RecordBatch) (arrow.RecordBatch, error) {
 func storeError(err error) error {
 	switch {
 	case errors.Is(err, tiering.ErrDiskFull):
-		return wire.Errorf(wire.DiskFull, "no rows were taken: %w", err).WithHint("free space on that disk; reads and deletes still work")
+		return wire.Errorf(wire.DiskFull, "no rows were taken: %w", err).WithHint("tarn disk list shows which; add a disk or a node, or drop what is not needed: reads and deletes still work")
 	case errors.Is(err, tiering.ErrSuspect):
 		return wire.Errorf(wire.Unavailable, "no rows were taken: %w", err).WithHint("check the disk (kernel log), then restart the node")
 	}

@@ -44,14 +44,15 @@ func (s *Store) BeginStripe(view *catalog.State, scheme tiering.Scheme, id catal
 	}}, nil
 }
 
-// openGroups returns the groups of a scheme whose disks all take members.
+// openGroups returns the groups of a scheme whose disks all take merged segments.
 func (s *Store) openGroups(view *catalog.State, scheme tiering.Scheme) []catalog.Group {
 	return slices.DeleteFunc(view.Groups(), func(g catalog.Group) bool {
 		if g.Tier != ingestTier || g.Scheme != scheme {
 			return true
 		}
-		open, _ := s.open(view, g)
-		return open < len(g.Slots)
+		return slices.ContainsFunc(g.Slots, func(slot catalog.Slot) bool {
+			return s.troubles.has(slot.Disk) || !s.open(view, slot.Disk, merged)
+		})
 	})
 }
 

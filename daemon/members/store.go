@@ -9,22 +9,21 @@ package members
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"sync"
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/tiering"
-	"github.com/zeebo/xxh3"
 )
 
 // Store is the disks of a node, and those of others as far as it reaches them.
 // It is safe for concurrent use.
 type Store struct {
 	mu     sync.RWMutex
-	media  map[string]*tiering.Medium // of this node, by disk id
-	remote func(disk string) Disk     // nil: this node is alone
+	media  map[string]*tiering.Medium     // of this node, by disk id
+	remote func(disk string) Disk         // nil: this node is alone
+	fills  func(disk string) tiering.Fill // nil: nothing is known
 
 	troubles troubles
 }
@@ -44,6 +43,27 @@ func (s *Store) Reach(remote func(disk string) Disk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.remote = remote
+}
+
+// KnowFills tells the store how full disks of other nodes are, as far as that
+// is known; fills must not wait.
+func (s *Store) KnowFills(fills func(disk string) tiering.Fill) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fills = fills
+}
+
+// Fill returns how full a disk is, as far as is known here.
+func (s *Store) Fill(disk string) tiering.Fill {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if m, here := s.media[disk]; here {
+		return m.Fill()
+	}
+	if s.fills == nil {
+		return tiering.FillOpen
+	}
+	return s.fills(disk)
 }
 
 // Media returns the media of this node, by id.
@@ -90,7 +110,7 @@ func (s *Store) Disk(disk string) (Disk, error) {
 func (s *Store) Takes(view *catalog.State, disk string) bool {
 	d, ok := view.Disk(disk)
 	m, here := s.Medium(disk)
-	return ok && here && d.State == catalog.DiskUp && m.Suspect() == nil
+	return ok && here && d.State == catalog.DiskUp && m.Suspect() == nil && m.Fill() < tiering.FillNoWrites
 }
 
 // reaches reports whether a disk is one of another node that is up.
@@ -103,56 +123,4 @@ func (s *Store) reaches(view *catalog.State, disk string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return ok && n.State == catalog.NodeUp && s.remote != nil
-}
-
-// ingestTier is where fresh segments go.
-const ingestTier = "hot"
-
-// groupFor chooses the placement group of a new segment: of those of copies
-// the one whose disks would all take a member, or most of them, and of several
-// one with a disk of this node, to which no network leads. Segments spread over
-// equals by their ids.
-func (s *Store) groupFor(view *catalog.State, id catalog.SegmentID) (catalog.Group, error) {
-	best, most, near, luck := catalog.Group{}, -1, false, uint64(0)
-	for _, g := range view.Groups() {
-		if g.Tier != ingestTier || !g.Scheme.Copies() {
-			continue
-		}
-		open, here := s.open(view, g)
-		h := xxh3.HashString(fmt.Sprint(id, g.ID))
-		if better := cmp.Or(cmp.Compare(open, most), compareBools(here, near), cmp.Compare(h, luck)); better > 0 {
-			best, most, near, luck = g, open, here, h
-		}
-	}
-	if most < 0 {
-		return best, wire.Errorf(wire.Unavailable, "there is no placement group for fresh segments on tier %s", ingestTier).WithHint("tarn status")
-	}
-	return best, nil
-}
-
-// open counts the disks of a group that would take a new member, as far as is
-// known, and reports whether one of them is in this node.
-func (s *Store) open(view *catalog.State, g catalog.Group) (disks int, here bool) {
-	for _, slot := range g.Slots {
-		d, ok := view.Disk(slot.Disk)
-		switch {
-		case s.troubles.has(slot.Disk):
-		case s.Takes(view, slot.Disk):
-			disks, here = disks+1, true
-		case ok && d.State == catalog.DiskUp && s.reaches(view, slot.Disk):
-			disks++
-		}
-	}
-	return disks, here
-}
-
-// compareBools puts true after false.
-func compareBools(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
 }

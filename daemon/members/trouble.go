@@ -5,17 +5,27 @@ import (
 	"time"
 )
 
-// shunFor is how long a disk that has failed or held up a writer is not chosen
-// for new segments, as long as there are others: what is wrong with it may not
-// be known to the catalog yet, which takes longer to judge.
-const shunFor = 10 * time.Second
+// How long a disk that has failed or held up a writer is not chosen for new
+// segments, as long as there are others: what is wrong with it may not be known
+// to the catalog yet, which takes longer to judge. One that fails again when it
+// is tried is kept away from for twice as long each time.
+const (
+	shunFor  = 10 * time.Second
+	shunMost = 2 * time.Minute
+)
 
 // troubles remembers which disks have failed writers lately. It is safe for
 // concurrent use; its zero value remembers nothing.
 type troubles struct {
 	mu    sync.Mutex
-	until map[string]time.Time
+	disks map[string]trouble
 	now   func() time.Time // nil: time.Now
+}
+
+// trouble is how long to keep away from a disk.
+type trouble struct {
+	until time.Time
+	spell time.Duration
 }
 
 func (t *troubles) time() time.Time {
@@ -33,20 +43,25 @@ func (t *troubles) note(disk string, err error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.until == nil {
-		t.until = map[string]time.Time{}
+	if t.disks == nil {
+		t.disks = map[string]trouble{}
 	}
-	t.until[disk] = t.time().Add(shunFor)
+	now, spell := t.time(), shunFor
+	if before, noted := t.disks[disk]; noted {
+		switch {
+		case !now.After(before.until):
+			return // it counts once
+		case now.Before(before.until.Add(before.spell)):
+			spell = min(2*before.spell, shunMost)
+		}
+	}
+	t.disks[disk] = trouble{now.Add(spell), spell}
 }
 
 // has reports whether a disk has failed a writer lately.
 func (t *troubles) has(disk string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	until, noted := t.until[disk]
-	if noted && t.time().After(until) {
-		delete(t.until, disk)
-		return false
-	}
-	return noted
+	noted, ok := t.disks[disk]
+	return ok && !t.time().After(noted.until)
 }

@@ -24,4 +24,15 @@ func TestTroubleIsAvoided(t *testing.T) {
 	if tr.has("a") {
 		t.Error("a is avoided for ever")
 	}
+	tr.note("a", errors.New("again"))
+	now = now.Add(2 * shunFor)
+	if !tr.has("a") {
+		t.Error("a has failed again, and is not avoided for longer")
+	}
+	now = now.Add(10 * shunFor)
+	tr.note("a", errors.New("after a long time"))
+	now = now.Add(shunFor + 1)
+	if tr.has("a") {
+		t.Error("what was long ago still counts")
+	}
 }

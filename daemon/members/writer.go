@@ -18,12 +18,22 @@ const (
 	// sparePatience is for one that a commit could do without: it is left for
 	// repair then.
 	sparePatience = time.Second
-	// patience is for one that it needs.
+	// briefPatience is for one that it needs, when another group would take the
+	// segment at once.
+	briefPatience = 2 * time.Second
+	// patience is for one that it needs, when there is no other group.
 	patience = 30 * time.Second
 )
 
-// errLate is why a copy is left out that took too long.
-var errLate = fmt.Errorf("%w: it took too long", ErrAway)
+// ErrUnplaced is in errors for a group that is to be on two nodes and has no
+// place on the second one yet, which is a matter of moments.
+var ErrUnplaced = fmt.Errorf("%w: the group has no place on a second node yet", ErrAway)
+
+// Why a copy is left out that was not written to its end.
+var (
+	errLate    = fmt.Errorf("%w: it took too long", ErrAway)
+	errAvoided = fmt.Errorf("%w: it has failed lately", ErrAway)
+)
 
 // Writer writes one segment to the disks of a group of copies. A disk that
 // fails or stalls is left out, as long as enough are left for the commit. It is
@@ -37,9 +47,10 @@ type Writer struct {
 	id     catalog.SegmentID
 	group  catalog.Group
 	need   quorum
-	index  uint64     // of the state that chose the group
-	copies []*newCopy // by slot; nil: left out
-	errs   []error    // of those left out
+	kind   tiering.Fill
+	view   *catalog.State // that chose the group
+	copies []*newCopy     // by slot; nil: left out
+	errs   []error        // of those left out
 
 	ended chan int     // slots whose lane has ended; nil without lanes
 	chunk []byte       // not sent to the lanes yet
@@ -56,56 +67,66 @@ type newCopy struct {
 	receipt tiering.Receipt // of one that is
 }
 
-// quorum is how many copies there are, or must be, on how many nodes.
-type quorum struct{ copies, nodes int }
-
-func (q quorum) reaches(want quorum) bool { return q.copies >= want.copies && q.nodes >= want.nodes }
-
-// quorumOf returns what the catalog asks of a commit to a group: two copies on
-// two nodes, as far as it has disks that are not lost.
-func quorumOf(view *catalog.State, g catalog.Group) quorum {
-	if plant.On(plant.AckOneCopy) {
-		return quorum{1, 1}
-	}
-	nodes := map[string]bool{}
-	for _, slot := range g.Slots {
-		if d, ok := view.Disk(slot.Disk); ok && d.State != catalog.DiskLost {
-			nodes[d.Node] = true
-		}
-	}
-	return quorum{view.CopiesNeeded(g.ID), min(2, len(nodes))}
-}
-
 // groupsTried is how many placement groups Create tries.
 const groupsTried = 3
 
-// Create begins a segment in a placement group of the view, in another one if
-// too few disks of the first take it. It waits for no other node. Errors for
-// which other nodes are to blame are wire.Unavailable.
-func (s *Store) Create(view *catalog.State, id catalog.SegmentID) (w *Writer, err error) {
+// Create begins a fresh segment in a placement group of the view, in another
+// one if too few disks of the first take it. It waits for no other node. Errors
+// for which other nodes are to blame are wire.Unavailable.
+func (s *Store) Create(view *catalog.State, id catalog.SegmentID) (*Writer, error) {
+	return s.create(view, id, fresh)
+}
+
+// CreateMerged is Create for what a merge has made: only in a group all of whose
+// disks have room for that. Without one the error wraps tiering.ErrDiskFull.
+func (s *Store) CreateMerged(view *catalog.State, id catalog.SegmentID) (*Writer, error) {
+	return s.create(view, id, merged)
+}
+
+func (s *Store) create(view *catalog.State, id catalog.SegmentID, kind tiering.Fill) (w *Writer, err error) {
 	for range groupsTried {
-		g, none := s.groupFor(view, id)
+		g, none := s.groupFor(view, id, kind)
 		if none != nil {
 			return nil, none
 		}
-		if w, err = s.createIn(view, g, id); err == nil {
+		if w, err = s.createIn(view, g, id, kind); err == nil {
 			return w, nil
 		}
 	}
 	return nil, err
 }
 
-func (s *Store) createIn(view *catalog.State, g catalog.Group, id catalog.SegmentID) (_ *Writer, err error) {
-	w := &Writer{store: s, id: id, group: g, need: quorumOf(view, g), index: view.Index(), copies: make([]*newCopy, len(g.Slots))}
+func (s *Store) createIn(view *catalog.State, g catalog.Group, id catalog.SegmentID, kind tiering.Fill) (*Writer, error) {
+	w := &Writer{store: s, id: id, group: g, kind: kind, need: quorumOf(view, g), view: view, copies: make([]*newCopy, len(g.Slots))}
+	var avoided []int
 	for slot := range g.Slots {
-		if w.copies[slot], err = w.begin(view, slot); err != nil {
-			w.drop(slot, err)
+		if s.troubles.has(g.Slots[slot].Disk) {
+			avoided = append(avoided, slot)
+		} else {
+			w.tryBegin(slot)
+		}
+	}
+	for _, slot := range avoided { // as long as there are others
+		if w.count(begun).reaches(w.need) {
+			w.leaveOut(slot, errAvoided)
+		} else {
+			w.tryBegin(slot)
 		}
 	}
 	if err := w.enough(begun); err != nil {
 		return nil, errors.Join(err, w.Abort())
 	}
 	return w, nil
+}
+
+// tryBegin begins the copy of a slot, or leaves it out.
+func (w *Writer) tryBegin(slot int) {
+	c, err := w.begin(w.view, slot)
+	if err != nil {
+		w.drop(slot, err)
+		return
+	}
+	w.copies[slot] = c
 }
 
 // begin begins the copy of a slot.
@@ -116,6 +137,9 @@ func (w *Writer) begin(view *catalog.State, slot int) (*newCopy, error) {
 		c.node = d.Node
 	}
 	if m, here := w.store.Medium(id); here {
+		if err := m.CheckFill(w.kind); err != nil {
+			return nil, err
+		}
 		to, err := m.Create(file.String())
 		if err != nil {
 			return nil, err
@@ -125,6 +149,9 @@ func (w *Writer) begin(view *catalog.State, slot int) (*newCopy, error) {
 	}
 	if !w.store.reaches(view, id) {
 		return nil, ErrAway
+	}
+	if w.store.Fill(id) >= w.kind {
+		return nil, tiering.ErrDiskFull
 	}
 	disk, err := w.store.Disk(id)
 	if err != nil {
@@ -158,9 +185,12 @@ func (w *Writer) enough(which func(*newCopy) bool) error {
 	if have.reaches(w.need) {
 		return nil
 	}
-	err := fmt.Errorf("segment %s: %d of the %d disks of group %d take it, on %d of the nodes, and %d on %d must: %w",
-		w.id, have.copies, len(w.copies), w.group.ID, have.nodes, w.need.copies, w.need.nodes, errors.Join(w.errs...))
-	return unavailable(err)
+	why := errors.Join(w.errs...)
+	if why == nil {
+		why = ErrUnplaced
+	}
+	return unavailable(fmt.Errorf("segment %s: %d of the %d disks of group %d take it, on %d of the nodes, and %d on %d must: %w",
+		w.id, have.copies, len(w.copies), w.group.ID, have.nodes, w.need.copies, w.need.nodes, why))
 }
 
 // Write appends to the segment. After an error the writer is good for Abort only.
@@ -185,11 +215,15 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// drop leaves out a copy that has failed, and has others keep away from its disk.
 func (w *Writer) drop(slot int, err error) {
-	disk := w.group.Slots[slot].Disk
+	w.leaveOut(slot, err)
+	w.store.avoid(w.view, w.group.Slots[slot].Disk, err, errors.Is(err, errLate))
+}
+
+func (w *Writer) leaveOut(slot int, err error) {
 	w.copies[slot] = nil
-	w.errs = append(w.errs, fmt.Errorf("disk %s: %w", disk, err))
-	w.store.troubles.note(disk, err)
+	w.errs = append(w.errs, fmt.Errorf("disk %s: %w", w.group.Slots[slot].Disk, err))
 }
 
 // send hands bytes to the lanes, in chunks that all of them share.
@@ -247,6 +281,18 @@ func (w *Writer) patienceWith(slot int) time.Duration {
 	c := w.copies[slot]
 	if w.count(func(other *newCopy) bool { return other != c }).reaches(w.need) {
 		return sparePatience
+	}
+	return w.patience([]int{slot})
+}
+
+// patience returns how long copies that are needed may hold up the others.
+func (w *Writer) patience(slots []int) time.Duration {
+	late := map[string]bool{}
+	for _, slot := range slots {
+		late[w.group.Slots[slot].Disk] = true
+	}
+	if w.store.another(w.view, late) {
+		return briefPatience
 	}
 	return patience
 }
@@ -311,7 +357,7 @@ func (w *Writer) Commit() (catalog.NewStripe, error) {
 	err := w.enough(durable)
 	w.copies = nil
 	if err != nil {
-		return catalog.NewStripe{}, errors.Join(err, w.store.Discard(st, w.index))
+		return catalog.NewStripe{}, errors.Join(err, w.store.Discard(st, w.view.Index()))
 	}
 	return st, nil
 }
@@ -350,7 +396,7 @@ func (w *Writer) awaitLanes() {
 	if w.ended == nil {
 		return
 	}
-	late := time.NewTimer(patience)
+	late := time.NewTimer(w.patience(w.pending()))
 	defer late.Stop()
 	hurry := false
 	for pending := w.pending(); len(pending) > 0; pending = w.pending() {

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
@@ -429,5 +431,106 @@ func TestCommitMeansDurable(t *testing.T) {
 				t.Fatalf("seed %d: disk %s has %d bytes, %v; want %d", seed, d, len(got), err, len(b))
 			}
 		}
+	}
+}
+
+// TestSilentNodesAreAvoided: when two of five nodes say nothing, a writer whose
+// group needs them gives up soon, and the next one goes elsewhere at once.
+func TestSilentNodesAreAvoided(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := memberstest.New(t, 5, 2)
+		bad := r.Group(copies(3), "n1d1", "n4d1", "n5d1")
+		r.Group(copies(3), "n1d2", "n2d1", "n5d2")
+		r.Fault(func(ctx context.Context, disk string, _ memberstest.Step) error {
+			if disk[:2] == "n4" || disk[:2] == "n5" {
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}
+			return nil
+		})
+		began := time.Now()
+		for failed := false; !failed; {
+			st, err := write(r, "n1", r.NewID("n1"), content(1, 1000))
+			if err == nil && st.Group == bad {
+				t.Fatalf("placed on %v, with two of them silent", st.Placed)
+			}
+			failed = err != nil
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("the group with silent nodes held writers up for %v", took)
+		}
+		began = time.Now()
+		for range 20 {
+			if st, err := write(r, "n1", r.NewID("n1"), content(1, 1000)); err != nil || strings.Join(st.Placed, " ") != "n1d2 n2d1 " {
+				t.Fatalf("placed on %v, %v; want the two that answer", st.Placed, err)
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("writers waited for %v; want no wait for what is known to be silent", took)
+		}
+	})
+}
+
+// TestTwoNodesTwoCopies: as soon as two nodes have disks, one copy is not
+// enough: a group that is on one node yet takes nothing.
+func TestTwoNodesTwoCopies(t *testing.T) {
+	r := memberstest.New(t, 2, 2)
+	r.Group(copies(1), "n1d1")
+	r.Group(copies(2), "n1d1", "n1d2")
+	if st, err := write(r, "n1", r.NewID("n1"), nil); !wire.IsCode(err, wire.Unavailable) {
+		t.Errorf("placed on %v, %v; want UNAVAILABLE", st.Placed, err)
+	}
+	r.Apply(catalog.Command{SetNodeState: &catalog.SetNodeState{Node: "n2", State: catalog.NodeDown}})
+	if st, err := write(r, "n1", r.NewID("n1"), nil); err != nil || st.Group != 2 {
+		t.Errorf("alone: placed on %v, %v; want both disks of n1", st.Placed, err)
+	}
+	r.Apply(catalog.Command{RegisterNode: &catalog.RegisterNode{Node: "n2", Name: "n2", Disks: []catalog.DiskFacts{{ID: "n2d1", Tier: "hot", Bytes: 1 << 40}}}})
+	both := r.Group(copies(2), "n1d1", "n2d1")
+	for range 20 {
+		if st, err := write(r, "n1", r.NewID("n1"), nil); err != nil || st.Group != both {
+			t.Fatalf("placed on %v, %v; want group %d, which is on two nodes", st.Placed, err, both)
+		}
+	}
+}
+
+// TestReadOnlyDiskIsPassedOver: a disk of this node that has become read-only,
+// or is gone, fails no write as long as two others take it, and is suspect.
+func TestReadOnlyDiskIsPassedOver(t *testing.T) {
+	r := memberstest.New(t, 3, 1)
+	r.Group(copies(3), three...)
+	r.FS("n1d1").Before(func(op tiering.Op, _ string) error {
+		if op == tiering.OpCreate {
+			return syscall.EROFS
+		}
+		return nil
+	})
+	for range 3 {
+		if st, err := write(r, "n1", r.NewID("n1"), content(1, 1000)); err != nil || strings.Join(st.Placed, " ") != " n2d1 n3d1" {
+			t.Fatalf("placed on %v, %v; want the two others", st.Placed, err)
+		}
+	}
+	if m, _ := r.Store("n1").Medium("n1d1"); !errors.Is(m.Suspect(), tiering.ErrSuspect) || !errors.Is(m.Suspect(), syscall.EROFS) {
+		t.Errorf("the disk is suspect because of %v; want that it is read-only", m.Suspect())
+	}
+}
+
+// TestFullDisks: disks that are full take nothing, others of the group do; what
+// merges make goes only where all disks have room for it.
+func TestFullDisks(t *testing.T) {
+	r := memberstest.New(t, 3, 1)
+	r.Group(copies(3), three...)
+	fills := map[string]tiering.Fill{"n3d1": tiering.FillNoWrites}
+	s := r.Store("n1")
+	s.KnowFills(func(disk string) tiering.Fill { return fills[disk] })
+	if st, err := write(r, "n1", r.NewID("n1"), nil); err != nil || strings.Join(st.Placed, " ") != "n1d1 n2d1 " {
+		t.Errorf("placed on %v, %v; want the two with room", st.Placed, err)
+	}
+	fills["n3d1"] = tiering.FillNoMerges
+	if _, err := s.CreateMerged(r.State(), r.NewID("n1")); !errors.Is(err, tiering.ErrDiskFull) {
+		t.Errorf("a merged segment: %v; want that the disk is full", err)
+	}
+	fills["n2d1"], fills["n3d1"] = tiering.FillNoWrites, tiering.FillNoWrites
+	if _, err := s.Create(r.State(), r.NewID("n1")); !errors.Is(err, tiering.ErrDiskFull) {
+		t.Errorf("with one disk left: %v; want that the others are full", err)
 	}
 }

@@ -117,7 +117,7 @@ func (o *output) place(f *outFile) (io.Writer, error) {
 		return o.stripe, o.stripe.Create(f.id)
 	}
 	var err error
-	f.copy, err = o.m.Members.Create(o.m.View(), f.id)
+	f.copy, err = o.m.Members.CreateMerged(o.m.View(), f.id)
 	return f.copy, err
 }
 

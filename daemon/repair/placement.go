@@ -19,11 +19,16 @@ import (
 // fuller than others. Empty groups that the disks do not call for any more are
 // removed. No more than most slots move at a time. A state that needs nothing
 // gives none.
-func Placement(view *catalog.State, most int) ([]catalog.Command, error) {
+//
+// A disk gets no slots from FillNoGroups on, but for more copies and for slots
+// that are lost or drained elsewhere and find no other place, which it gets
+// until FillNoRepair.
+// fill says how full disks are; nil: not at all.
+func Placement(view *catalog.State, most int, fill func(disk string) tiering.Fill) ([]catalog.Command, error) {
 	var all []catalog.Command
 	last := catalog.GroupID(0)
 	for _, tier := range tiers(view) {
-		p, err := newPlacing(view, tier)
+		p, err := newPlacing(view, tier, fill)
 		if err != nil {
 			return nil, fmt.Errorf("tier %s: %w", tier, err)
 		}
@@ -34,7 +39,9 @@ func Placement(view *catalog.State, most int) ([]catalog.Command, error) {
 		}
 		p.drop()
 		p.widen()
-		p.move(most - p.moving())
+		left := most - p.moving()
+		left -= p.move(p.disks, left, func(tiering.Move) bool { return true })
+		p.rehouse(left)
 		all, last = append(all, p.commands()...), p.last
 	}
 	return all, nil
@@ -56,6 +63,7 @@ type placing struct {
 	view   *catalog.State
 	tier   string
 	disks  *tiering.Topology
+	spill  *tiering.Topology // with the disks that only take what has no other place
 	want   tiering.Schemes
 	groups []catalog.Group
 	last   catalog.GroupID // of all tiers
@@ -63,7 +71,7 @@ type placing struct {
 	gone   []catalog.RemoveGroup
 }
 
-func newPlacing(view *catalog.State, tier string) (*placing, error) {
+func newPlacing(view *catalog.State, tier string, fill func(string) tiering.Fill) (*placing, error) {
 	p := &placing{view: view, tier: tier}
 	disks := disksOf(view, tier)
 	p.want = tiering.DefaultSchemes(tiering.ShapeOf(disks))
@@ -74,8 +82,25 @@ func newPlacing(view *catalog.State, tier string) (*placing, error) {
 		}
 	}
 	var err error
+	if p.spill, err = tiering.NewTopology(closed(disks, fill, tiering.FillNoRepair), tier); err != nil {
+		return nil, err
+	}
+	if len(p.groups) > 0 { // the first ones must be somewhere
+		disks = closed(disks, fill, tiering.FillNoGroups)
+	}
 	p.disks, err = tiering.NewTopology(disks, tier)
 	return p, err
+}
+
+// closed returns the disks with those closed that are at a level of fill, or above.
+func closed(disks []tiering.Disk, fill func(string) tiering.Fill, level tiering.Fill) []tiering.Disk {
+	disks = slices.Clone(disks)
+	for i, d := range disks {
+		if fill != nil && d.State == tiering.DiskOpen && fill(d.ID) >= level {
+			disks[i].State = tiering.DiskFull
+		}
+	}
+	return disks
 }
 
 // MergedScheme returns how merged segments of a tier are to be kept.
@@ -154,7 +179,7 @@ func (p *placing) widen() {
 		if !g.Scheme.Copies() || g.Scheme.Parity >= p.want.L0.Parity || movingSlots(g) > 0 {
 			continue
 		}
-		slots, err := p.disks.Place(tiering.Group{ID: uint64(g.ID), Scheme: p.want.L0, Slots: slotsOf(g)})
+		slots, err := p.spill.Place(tiering.Group{ID: uint64(g.ID), Scheme: p.want.L0, Slots: slotsOf(g)})
 		if err != nil || !slices.Equal(slots[:len(g.Slots)], slotsOf(g)) {
 			continue // a slot has to move first
 		}
@@ -190,8 +215,9 @@ func slotsOf(g catalog.Group) []string {
 	return disks
 }
 
-// move gives slots other disks, at most so many.
-func (p *placing) move(most int) {
+// move gives slots other disks, at most so many, by those of the topology's
+// moves that are wanted. It returns how many it has moved.
+func (p *placing) move(disks *tiering.Topology, most int, wanted func(tiering.Move) bool) (moved int) {
 	var groups []tiering.Group
 	at := map[uint64]catalog.Group{}
 	for _, g := range p.groups {
@@ -203,7 +229,10 @@ func (p *placing) move(most int) {
 		at[uint64(g.ID)] = g
 	}
 	changed := map[uint64]int{} // index in out
-	for _, m := range p.disks.Rebalance(groups, max(most, 0)) {
+	for _, m := range disks.Rebalance(groups, max(most, 0)) {
+		if !wanted(m) {
+			continue
+		}
 		g := at[m.Group]
 		i, ok := changed[m.Group]
 		if !ok {
@@ -212,5 +241,25 @@ func (p *placing) move(most int) {
 			changed[m.Group] = i
 		}
 		p.out[i].Disks[m.Slot] = m.To
+		moved++
 	}
+	return moved
+}
+
+// rehouse finds places on fuller disks for slots that have none on others.
+func (p *placing) rehouse(most int) {
+	planned := map[catalog.GroupID]bool{}
+	for _, cmd := range p.out {
+		planned[cmd.ID] = true
+	}
+	p.groups = slices.DeleteFunc(p.groups, func(g catalog.Group) bool {
+		return planned[g.ID] || !slices.ContainsFunc(g.Slots, func(s catalog.Slot) bool { return p.leaves(s.Disk) })
+	})
+	p.move(p.spill, most, func(m tiering.Move) bool { return p.leaves(m.From) })
+}
+
+// leaves reports whether what a disk has is to go elsewhere.
+func (p *placing) leaves(disk string) bool {
+	d, ok := p.view.Disk(disk)
+	return !ok || d.State == catalog.DiskLost || d.State == catalog.DiskDraining
 }

@@ -12,6 +12,7 @@ import (
 type cluster struct {
 	t    *testing.T
 	view *catalog.State
+	fill func(disk string) tiering.Fill
 }
 
 func (c *cluster) apply(cmd catalog.Command) {
@@ -36,7 +37,7 @@ func (c *cluster) node(name, tier string, disks int) {
 func (c *cluster) place() {
 	c.t.Helper()
 	for range 50 {
-		plan, err := Placement(c.view, 16)
+		plan, err := Placement(c.view, 16, c.fill)
 		if err != nil {
 			c.t.Fatal(err)
 		}
@@ -64,7 +65,7 @@ func (c *cluster) schemes(tier string) map[tiering.Scheme]int {
 // TestPlacementOfMerged: there are groups for fresh segments and for merged
 // ones, as the cluster calls for; when it calls for others, empty ones go.
 func TestPlacementOfMerged(t *testing.T) {
-	c := &cluster{t, catalog.NewState()}
+	c := &cluster{t: t, view: catalog.NewState()}
 	for _, step := range []struct {
 		disks  int
 		merged tiering.Scheme
@@ -88,7 +89,7 @@ func TestPlacementOfMerged(t *testing.T) {
 // TestPlacementDrained: a disk leaves the groups that it is in, also where the
 // others are too few for the scheme that there was.
 func TestPlacementDrained(t *testing.T) {
-	c := &cluster{t, catalog.NewState()}
+	c := &cluster{t: t, view: catalog.NewState()}
 	c.node("n", "hot", 4)
 	c.place()
 	c.apply(catalog.Command{SetDiskState: &catalog.SetDiskState{Disk: "n-2", State: catalog.DiskDraining}})
@@ -104,7 +105,7 @@ func TestPlacementDrained(t *testing.T) {
 
 // TestPlacementTiers: tiers have groups of their own, of ids of their own.
 func TestPlacementTiers(t *testing.T) {
-	c := &cluster{t, catalog.NewState()}
+	c := &cluster{t: t, view: catalog.NewState()}
 	c.node("a", "hot", 2)
 	c.node("b", "warm", 6)
 	c.place()
@@ -113,4 +114,42 @@ func TestPlacementTiers(t *testing.T) {
 			t.Errorf("tier %s: groups of %v", tier, got)
 		}
 	}
+}
+
+// TestPlacementHeedsFill: a disk that is rather full gets slots only of disks
+// that leave, and one that is fuller none.
+func TestPlacementHeedsFill(t *testing.T) {
+	fills := map[string]tiering.Fill{}
+	c := &cluster{t: t, view: catalog.NewState(), fill: func(disk string) tiering.Fill { return fills[disk] }}
+	c.node("n", "hot", 3)
+	c.place()
+	c.node("n", "hot", 4)
+	fills["n-3"] = tiering.FillNoGroups
+	c.place()
+	if got := c.on("n-3"); got != 0 {
+		t.Errorf("a disk that takes no groups has %d slots; want 0", got)
+	}
+	fills["n-3"] = tiering.FillNoRepair
+	c.apply(catalog.Command{SetDiskState: &catalog.SetDiskState{Disk: "n-1", State: catalog.DiskLost}})
+	c.place()
+	if got := c.on("n-3"); got != 0 {
+		t.Errorf("a disk that takes no repair has %d slots of a lost one; want 0", got)
+	}
+	fills["n-3"] = tiering.FillNoMerges
+	c.place()
+	if lost, got := c.on("n-1"), c.on("n-3"); lost != 0 || got == 0 {
+		t.Errorf("%d slots are left on the lost disk and %d went to the one with room for repair; want 0, and some", lost, got)
+	}
+}
+
+// on counts the slots of a disk.
+func (c *cluster) on(disk string) (n int) {
+	for _, g := range c.view.Groups() {
+		for _, s := range g.Slots {
+			if s.Disk == disk {
+				n++
+			}
+		}
+	}
+	return n
 }

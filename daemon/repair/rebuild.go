@@ -221,6 +221,9 @@ func (r *Rebuilder) by(ctx context.Context, way way, i item, damaged bool, index
 			return fmt.Errorf("a damaged %s is in the way: %w", name, err)
 		}
 	}
+	if err := medium.CheckFill(tiering.FillNoRepair); err != nil {
+		return err
+	}
 	w, err := medium.Create(name)
 	if err != nil {
 		return err

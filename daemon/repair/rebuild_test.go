@@ -332,7 +332,7 @@ func TestDrainedOnTheWay(t *testing.T) {
 	if slot := r.State().Groups()[0].Slots[0]; slot.From != "" {
 		t.Errorf("still moving from %s", slot.From)
 	}
-	plan, err := Placement(r.State(), 16)
+	plan, err := Placement(r.State(), 16, nil)
 	if err != nil || len(plan) == 0 {
 		t.Errorf("got %v, %v; want the slot to move on", plan, err)
 	}

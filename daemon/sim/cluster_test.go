@@ -297,7 +297,7 @@ func (c *cluster) quiesce() {
 // settled reports whether nothing is missing, on its way or garbage, but for
 // what there is no disk for.
 func settled(view *catalog.State) bool {
-	moves, err := repair.Placement(view, 1)
+	moves, err := repair.Placement(view, 1, nil)
 	ok := len(view.Garbage()) == 0 && len(moves) == 0 && err == nil
 	view.Incomplete(func(at catalog.Location) bool {
 		for slot := range at.Group.Slots {

@@ -372,7 +372,7 @@ func (l *life) judge(judge *liveness.Judge, now time.Duration) {
 }
 
 func (l *life) place() {
-	plan, err := repair.Placement(l.catalog().View(), 16)
+	plan, err := repair.Placement(l.catalog().View(), 16, nil)
 	if err != nil {
 		l.c.check.fail("I12", "placement: %v", err)
 		return
