@@ -17,8 +17,9 @@ import (
 // commits, so throughput grows with concurrency; one call takes about the
 // table's flush interval and two fsyncs.
 //
-// A call that loses its connection is tried again until ctx ends; the node
-// drops what it had already committed. When ctx ends first, the rows may or
+// A call that loses its connection, or whose node cannot take rows now, is tried
+// again until ctx ends, at the other addresses in turn; the cluster drops what
+// it had already committed. When ctx ends first, the rows may or
 // may not be in the table: the only call whose outcome is unknown.
 func (c *Client) Append(ctx context.Context, table string, batch arrow.RecordBatch) (wire.Receipt, error) {
 	l, err := c.takeLane(table)
@@ -27,6 +28,7 @@ func (c *Client) Append(ctx context.Context, table string, batch arrow.RecordBat
 	}
 	l.seq++
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		at := c.door.where()
 		r, err := l.send(ctx, batch)
 		if err == nil {
 			c.returnLane(l)
@@ -37,6 +39,9 @@ func (c *Client) Append(ctx context.Context, table string, batch arrow.RecordBat
 		if !e.Retryable() && e.Code != wire.Canceled || ctx.Err() != nil { // not canceled here: a node that stops
 			// This lane's number may or may not be used up: never use it again.
 			return wire.Receipt{}, e
+		}
+		if unable(err) {
+			c.door.leave(at)
 		}
 		select {
 		case <-ctx.Done():

@@ -8,9 +8,10 @@
 // Every error is, or wraps, a *wire.Error with a code, a message and often a
 // hint. A Client is safe for concurrent use.
 //
-// A node may go away in the middle of a call. What only reads is asked again
-// of another one, as long as no rows were handed on; Append goes on, because
-// its batches are numbered; everything else fails with wire.Unavailable.
+// A node may go away in the middle of a call, or be unable to answer it, cut off
+// from the rest of its cluster. What only reads is asked again of another one,
+// as long as no rows were handed on; Append goes on, because its batches are
+// numbered; everything else fails with wire.Unavailable.
 package client
 
 import (

@@ -4,7 +4,10 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/flight"
@@ -97,6 +100,10 @@ type door struct {
 	secrets secrets
 	wait    time.Duration
 	tries   tries
+	list    *manual.Resolver // of the addresses, in the order in which they are tried
+
+	moving sync.Mutex
+	at     atomic.Pointer[string] // the address that has let us in last
 }
 
 func newDoor(ctx context.Context, addrs []string, s secrets) (*door, error) {
@@ -113,7 +120,9 @@ func newDoor(ctx context.Context, addrs []string, s secrets) (*door, error) {
 			}
 		}
 	}
-	return &door{addrs: addrs, secrets: s}, nil
+	d := &door{addrs: addrs, secrets: s, list: manual.NewBuilderWithScheme(scheme)}
+	d.list.InitialState(addresses(addrs))
+	return d, nil
 }
 
 // onlyHere refuses an address that is not of this machine. A name that nobody
@@ -143,14 +152,8 @@ const scheme = "tarn"
 // options make gRPC try the addresses in turn and stay with the first that
 // lets us in, until it is gone.
 func (d *door) options() []grpc.DialOption {
-	state := resolver.State{}
-	for _, addr := range d.addrs {
-		state.Addresses = append(state.Addresses, resolver.Address{Addr: addr})
-	}
-	r := manual.NewBuilderWithScheme(scheme)
-	r.InitialState(state)
 	options := []grpc.DialOption{
-		grpc.WithResolvers(r),
+		grpc.WithResolvers(d.list),
 		grpc.WithContextDialer(d.dial),
 		grpc.WithTransportCredentials(d.secrets.transport()),
 		grpc.WithAuthority(credential.NodeName),
@@ -181,7 +184,41 @@ func (d *door) dial(ctx context.Context, addr string) (net.Conn, error) {
 		conn, err = d.secrets.shake(ctx, conn)
 	}
 	d.tries.note(addr, err)
+	if err == nil {
+		d.at.Store(&addr)
+	}
 	return conn, err
+}
+
+// where returns the address that we are at, or "".
+func (d *door) where() string {
+	if at := d.at.Load(); at != nil {
+		return *at
+	}
+	return ""
+}
+
+// leave has gRPC go on with the next address, if it is still at the one that a
+// call found of no use: calls that fail together leave once. What is under way
+// there goes on.
+func (d *door) leave(from string) {
+	d.moving.Lock()
+	defer d.moving.Unlock()
+	i := slices.Index(d.addrs, from)
+	if i < 0 || d.where() != from || len(d.addrs) == 1 {
+		return
+	}
+	others := slices.Concat(d.addrs[i+1:], d.addrs[:i])
+	d.at.Store(nil)
+	d.list.UpdateState(addresses(others)) // which ends the connection
+	d.list.UpdateState(addresses(append(others, from)))
+}
+
+func addresses(addrs []string) (s resolver.State) {
+	for _, addr := range addrs {
+		s.Addresses = append(s.Addresses, resolver.Address{Addr: addr})
+	}
+	return s
 }
 
 // enter waits until a node has let us in, or none will.

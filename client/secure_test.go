@@ -103,6 +103,7 @@ type lake struct {
 	mu      sync.Mutex
 	callers []string
 	dies    string // the method in which the node is gone before it has answered
+	unable  bool   // it sees no leader
 }
 
 // rows is what a cluster has been given: batches by producer.
@@ -125,6 +126,9 @@ func (l *lake) called(ctx context.Context, method string) (dies bool) {
 }
 
 func (l *lake) DoAction(action *flight.Action, stream flight.FlightService_DoActionServer) error {
+	if err := l.cut(); err != nil {
+		return err
+	}
 	if l.called(stream.Context(), action.Type) {
 		return stream.Context().Err()
 	}
@@ -135,9 +139,22 @@ func (l *lake) DoAction(action *flight.Action, stream flight.FlightService_DoAct
 	return stream.Send(&flight.Result{Body: body})
 }
 
+// cut is the answer of a node that is cut off from its cluster, or nil.
+func (l *lake) cut() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.unable {
+		return wire.Errorf(wire.Unavailable, "no node leads the catalog as far as node %s can see", l.name)
+	}
+	return nil
+}
+
 // DoGet answers every query with five rows of version 1, and five more.
 func (l *lake) DoGet(_ *flight.Ticket, stream flight.FlightService_DoGetServer) error {
 	ctx, five := stream.Context(), ids(0, 5)
+	if err := l.cut(); err != nil {
+		return err
+	}
 	if l.called(ctx, "get") {
 		return ctx.Err()
 	}
@@ -168,6 +185,9 @@ func (l *lake) DoPut(stream flight.FlightService_DoPutServer) error {
 			return nil
 		}
 		if err != nil {
+			return err
+		}
+		if err := l.cut(); err != nil {
 			return err
 		}
 		var id wire.BatchID
@@ -474,5 +494,49 @@ func TestAppendMovesOn(t *testing.T) {
 	}
 	if r, err := c.Append(t.Context(), "log", ids(10, 5)); err != nil || r.Seq != 3 || r.Duplicate {
 		t.Errorf("%+v, %v; want batch 3 taken", r, err)
+	}
+}
+
+// TestNodeWithoutLeader: a node that answers that it can do nothing is left for
+// another one, by appends, queries and questions; and back, when that one can do
+// nothing and the first can again.
+func TestNodeWithoutLeader(t *testing.T) {
+	shared := newRows()
+	a, first := startPlain(t, "n1", shared)
+	b, second := startPlain(t, "n2", shared)
+	c, err := client.Dial(t.Context(), a+","+b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	set := func(l *lake, unable bool) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.unable = unable
+	}
+	for i, cut := range []*lake{first, second, first} {
+		set(first, cut == first)
+		set(second, cut == second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		switch i {
+		case 0:
+			if _, err := c.Append(ctx, "t", ids(0, 5)); err != nil {
+				t.Errorf("append: %v", err)
+			}
+		case 1:
+			if r, err := c.Query(ctx, &expr.Query{Table: "t"}); err != nil || r.Version() != 1 {
+				t.Errorf("query: %v", err)
+			}
+		case 2:
+			if s, err := c.Status(ctx); err != nil || s.Node != "n2" {
+				t.Errorf("status: %v of %q; want n2", err, s.Node)
+			}
+		}
+	}
+	set(first, true)
+	set(second, true)
+	if _, err := c.Status(t.Context()); !wire.IsCode(err, wire.Unavailable) {
+		t.Errorf("with both cut off: %v; want UNAVAILABLE", err)
 	}
 }

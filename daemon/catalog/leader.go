@@ -75,8 +75,9 @@ const (
 // askLeader calls ask with the node that leads until that succeeds or is
 // refused: again whenever there is another leader, and after a pause where it
 // failed. The context of a call ends when who leads has changed. When ctx ends
-// it returns the last failure.
-func (c *Catalog) askLeader(ctx context.Context, ask func(ctx context.Context, leader string) error) error {
+// it returns the last failure, and so it does when nobody leads for as long as
+// leaderless.
+func (c *Catalog) askLeader(ctx context.Context, leaderless time.Duration, ask func(ctx context.Context, leader string) error) error {
 	last, hint := c.noLeader(), ""
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		now := c.lead.current()
@@ -88,7 +89,10 @@ func (c *Catalog) askLeader(ctx context.Context, ask func(ctx context.Context, l
 			}
 			last, hint = err, leaderIn(err)
 		}
-		if !waitFor(ctx, now, pause, leader == "") {
+		if leader == "" {
+			pause = leaderless
+		}
+		if !waitFor(ctx, now, pause) || leader == "" && now.Err() == nil {
 			return last
 		}
 	}
@@ -109,18 +113,14 @@ func during(ctx, other context.Context, f func(context.Context) error) error {
 	return f(ctx)
 }
 
-// waitFor waits for a change, or for a pause unless only a change can help. It
-// reports whether ctx has not ended.
-func waitFor(ctx, change context.Context, pause time.Duration, forChange bool) bool {
-	var timer <-chan time.Time
-	if !forChange {
-		t := time.NewTimer(pause)
-		defer t.Stop()
-		timer = t.C
-	}
+// waitFor waits for a change, or for a pause. It reports whether ctx has not
+// ended.
+func waitFor(ctx, change context.Context, pause time.Duration) bool {
+	t := time.NewTimer(pause)
+	defer t.Stop()
 	select {
 	case <-change.Done():
-	case <-timer:
+	case <-t.C:
 	case <-ctx.Done():
 	}
 	return ctx.Err() == nil

@@ -70,7 +70,7 @@ func (c *Catalog) deliver(ctx context.Context, entry []byte, w *waiter) error {
 	ctx, cancel := c.whileOpen(ctx)
 	defer cancel()
 	taken := false // perhaps
-	err := c.askLeader(ctx, func(ctx context.Context, leader string) error {
+	err := c.askLeader(ctx, patience, func(ctx context.Context, leader string) error {
 		err := c.hand(ctx, leader, entry, w)
 		if err != nil && taken && refused(err) {
 			return unknownOutcome(err) // an earlier one has it, perhaps

@@ -226,7 +226,7 @@ func (c *Catalog) Ready(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil || c.ended() != nil {
 			return err
 		}
-		waitFor(ctx, c.open, maxPause, false)
+		waitFor(ctx, c.open, maxPause)
 	}
 }
 

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/hashicorp/raft"
 	"github.com/tarnlake/tarn/client/wire"
@@ -57,11 +58,16 @@ func noAnswer(err error) error {
 	return wire.Errorf(wire.Unavailable, "this node cannot say what the newest state is: %w", err)
 }
 
+// leaderless is how long a question waits where nobody leads: a new leader is
+// there sooner, and a node that is cut off from the voters tells its client, who
+// may know another one.
+const leaderless = 5 * time.Second
+
 // askIndex asks the leader for its ReadIndex.
 func (c *Catalog) askIndex() (index uint64, err error) {
 	ctx, cancel := context.WithTimeout(c.open, patience)
 	defer cancel()
-	err = c.askLeader(ctx, func(ctx context.Context, leader string) (err error) {
+	err = c.askLeader(ctx, leaderless, func(ctx context.Context, leader string) (err error) {
 		if leader == c.cfg.Node {
 			index, err = c.ReadIndex(ctx)
 		} else {
