@@ -227,6 +227,9 @@ func (m *measured) ingest(c *cluster, nodes, batch int) {
 
 const scanRows, scanBatch = 8_000_000, 500_000
 
+// rebuildRows are so many that what goes by in looking what to do is little.
+const rebuildRows = 16 * scanRows
+
 // scans times a scan that looks at every row, with all nodes and, where
 // others have copies, with one of them away.
 func (m *measured) scans(c *cluster, nodes int) {
@@ -309,7 +312,7 @@ func (m *measured) failover(c *cluster) {
 // rebuild gives a disk up, and times how soon all has its copies again.
 func (m *measured) rebuild(t *testing.T) {
 	c := newCluster(t, 4)
-	c.loadRows("scanned", 4*scanRows)
+	c.loadRows("scanned", rebuildRows)
 	cl := c.dialAt(c.nodes[0].addr)
 	away := c.nodes[3]
 	lost := c.diskAt(away, away.disks[0])
