@@ -129,6 +129,20 @@ func (c *CrashFS) Flip(name string, bit int64) error {
 	return nil
 }
 
+// Durable returns what there would be of a file if the power went and took all
+// with it that was not synced; false if there were not even its name.
+func (c *CrashFS) Durable(name string) ([]byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.root
+	for part := range strings.SplitSeq(strings.Trim(path.Clean("/"+name), "/"), "/") {
+		if n = n.onDisk[part]; n == nil {
+			return nil, false
+		}
+	}
+	return n.durable, true
+}
+
 // Reboot cuts the power and returns the filesystem as the next boot finds it.
 // Of all that was not synced each thing is kept or lost as rng says; with a
 // nil rng everything is lost.

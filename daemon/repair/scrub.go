@@ -11,6 +11,7 @@ import (
 
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/members"
+	"github.com/tarnlake/tarn/daemon/plant"
 )
 
 // ScrubConfig is what a Scrub works with.
@@ -273,6 +274,9 @@ func (s *Scrub) check(ctx context.Context, at catalog.Location, slot int) error 
 }
 
 func (s *Scrub) read(ctx context.Context, i item) error {
+	if plant.On(plant.ScrubDataOnly) && i.slot >= i.at.Group.Scheme.Data {
+		return nil
+	}
 	got, err := s.cfg.Members.HashHere(ctx, s.cfg.Disk, i.file(), s.pace)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -16,6 +17,7 @@ import (
 	"github.com/tarnlake/tarn/client/sql"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/repair"
 	"github.com/tarnlake/tarn/daemon/scan"
 	"github.com/tarnlake/tarn/expr"
 )
@@ -28,6 +30,7 @@ type checker struct {
 	mu       sync.Mutex
 	bad      []string
 	done     map[batchID]bool // acknowledged
+	newest   map[string]int64 // version of a table that was acknowledged
 	begun    map[batchID]bool
 	versions map[tableVersion]uint64 // hash of the rows of a version that was read
 	notes    map[string]int
@@ -49,7 +52,7 @@ type tableVersion struct {
 }
 
 func newChecker(c *cluster) *checker {
-	return &checker{c: c, done: map[batchID]bool{}, begun: map[batchID]bool{}, versions: map[tableVersion]uint64{}, notes: map[string]int{}, told: map[catalog.MemberAt]bool{}, early: map[onDisk]bool{}, view: catalog.NewState()}
+	return &checker{c: c, done: map[batchID]bool{}, begun: map[batchID]bool{}, newest: map[string]int64{}, versions: map[tableVersion]uint64{}, notes: map[string]int{}, told: map[catalog.MemberAt]bool{}, early: map[onDisk]bool{}, view: catalog.NewState()}
 }
 
 // fail notes a violation.
@@ -121,10 +124,30 @@ func (k *checker) sent(b batchID) {
 	k.begun[b] = true
 }
 
-func (k *checker) acked(b batchID) {
+func (k *checker) acked(b batchID, version int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.done[b] = true
+	k.newest[b.table] = max(k.newest[b.table], version)
+}
+
+// glance reads the catalog on a node, which must have every version that was
+// acknowledged before (I6).
+func (k *checker) glance(l *life) {
+	k.mu.Lock()
+	before := maps.Clone(k.newest)
+	k.mu.Unlock()
+	ctx, cancel := context.WithTimeout(l.ctx, 5*time.Second)
+	defer cancel()
+	view, err := l.catalog().Read(ctx)
+	if err != nil || !l.power.on() {
+		return
+	}
+	for table, version := range before {
+		if snap, err := view.Snapshot(table, expr.At{}); err != nil || int64(snap.Version) < version {
+			k.fail("I6", "node %s reads state %d of the catalog, without version %d of %s, which was acknowledged before: %v", l.node.id, view.Index(), version, table, err)
+		}
+	}
 }
 
 // watch reads now and then from any node, for as long as there are faults.
@@ -140,23 +163,101 @@ func (k *checker) watch(ctx context.Context) {
 	}
 }
 
-// observe looks at the newest state that any node has applied.
-func (k *checker) observe() {
-	var newest *catalog.State
-	for _, n := range k.c.nodes {
+// newestView is the newest state that any node has applied.
+func (c *cluster) newestView() *catalog.State {
+	newest := catalog.NewState()
+	for _, n := range c.nodes {
 		if l := n.running(); l != nil && l.catalog() != nil {
-			if v := l.catalog().View(); newest == nil || v.Index() > newest.Index() {
+			if v := l.catalog().View(); v.Index() > newest.Index() {
 				newest = v
 			}
 		}
 	}
+	return newest
+}
+
+// observe looks at the newest state.
+func (k *checker) observe() {
+	newest := k.c.newestView()
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	if newest == nil || newest.Index() <= k.view.Index() {
-		return
+	before := k.view
+	if newest.Index() > before.Index() {
+		k.epochs(before, newest)
+		k.view = newest
 	}
-	k.epochs(k.view, newest)
-	k.view = newest
+	k.mu.Unlock()
+	if newest.Index() > before.Index() {
+		k.opened(newest)
+		k.placed(before, newest)
+	}
+}
+
+// opened wants no node to have begun an epoch twice by one proposal (I9).
+func (k *checker) opened(now *catalog.State) {
+	for _, n := range k.c.nodes {
+		l := n.running()
+		if !l.serves() || n.unanswered.Load() > 0 || n.there() != l {
+			continue
+		}
+		if e := now.EpochOf(n.id); e > l.ownEpoch() {
+			k.fail("I9", "node %s is in epoch %d, and %d was begun, which it has not asked for", n.id, l.ownEpoch(), e)
+		}
+	}
+}
+
+// placed wants the members that a state counts on, and the one before did not,
+// to be on their disks whatever happens to the power (I7).
+func (k *checker) placed(before, now *catalog.State) {
+	for _, t := range now.Tables() {
+		last := catalog.Version(0)
+		if old, err := before.TableByID(t.ID); err == nil {
+			last = old.Version
+		}
+		for i := len(t.Segments) - 1; i >= 0 && t.Segments[i].Added > last; i-- {
+			if at, ok := now.Locate(t.Segments[i].ID); ok {
+				k.durable(at)
+			}
+		}
+	}
+	before.Incomplete(func(old catalog.Location) bool {
+		if at, ok := now.Locate(old.ID); ok && old.Missing&^at.Missing != 0 {
+			k.durable(at)
+		}
+		return true
+	})
+}
+
+// durable wants all members of a stripe that are counted on to be so.
+func (k *checker) durable(at catalog.Location) {
+	for slot := range at.Group.Slots {
+		want, used := at.Member(at.Group.Scheme, slot)
+		if !used {
+			continue
+		}
+		for _, disk := range at.DisksOf(slot) {
+			m := catalog.MemberAt{Stripe: at.ID, Slot: slot, Disk: disk}
+			if err := k.holds(m, at.FileOf(at.Group.Scheme, slot), want); err != nil {
+				k.fail("I7", "the catalog counts on member %d of stripe %s on disk %s: %v", slot, at.ID, disk, err)
+			}
+		}
+	}
+}
+
+// holds reports what is wrong with a member, unless somebody has damaged it,
+// or it is not counted on any more.
+func (k *checker) holds(m catalog.MemberAt, file catalog.MemberFile, want catalog.Member) error {
+	d := k.c.drive(m.Disk)
+	if d == nil {
+		return nil // it was replaced, which the catalog learns soon
+	}
+	err := d.holds(file, want)
+	k.mu.Lock()
+	damaged := slices.Contains(k.flips, m)
+	k.mu.Unlock()
+	if err == nil || damaged || k.c.drive(m.Disk) == nil || !stillCounts(k.c.newestView(), m.Stripe, m.Slot, m.Disk) {
+		return nil
+	}
+	return err
 }
 
 // epochs wants each new segment to be of an epoch that was not closed long
@@ -184,13 +285,18 @@ func (k *checker) copies(before, now *catalog.State, s *catalog.Segment) {
 	if !ok || !at.Group.Scheme.Copies() || now.CopiesNeeded(at.Group.ID) < 2 || before.CopiesNeeded(at.Group.ID) < 2 {
 		return
 	}
-	for _, slot := range at.Group.Slots {
+	have := 0
+	for i, slot := range at.Group.Slots {
 		old, _ := before.Disk(slot.Disk)
-		if d, ok := now.Disk(slot.Disk); !ok || d.State == catalog.DiskLost || old == nil || old.State == catalog.DiskLost {
-			return // what was on it is not counted any more
+		d, ok := now.Disk(slot.Disk)
+		if !ok || old == nil || (d.State == catalog.DiskLost) != (old.State == catalog.DiskLost) {
+			return // it was lost meanwhile
+		}
+		if d.State != catalog.DiskLost && !at.Lost().Has(i) {
+			have++
 		}
 	}
-	if have := len(at.Group.Slots) - at.Lost().Len(); have < 2 {
+	if have < 2 {
 		k.failLocked("I7", "segment %s was committed with %d copies between states %d and %d: on %v, missing %b, gone %b",
 			s.ID, have, before.Index(), now.Index(), at.Group.Slots, at.Missing, at.Gone)
 	}
@@ -483,12 +589,30 @@ func (k *checker) unsettled() {
 	for _, d := range view.Disks() {
 		text += fmt.Sprintf("; disk %s is %s", d.ID, d.State)
 	}
+	plan, err := repair.Placement(view, 3)
+	for _, cmd := range plan {
+		b, _ := json.Marshal(cmd)
+		text += "; planned: " + string(b)
+	}
+	if err != nil {
+		text += "; placement: " + err.Error()
+	}
 	k.fail("I10", "not repaired: %s", text)
+}
+
+// nowhere wants every disk that the catalog counts on to be in some node (I7).
+func (k *checker) nowhere() {
+	eachMember(k.c.newestView(), func(at catalog.Location, slot int, disk string) {
+		if k.c.drive(disk) == nil {
+			k.fail("I7", "the catalog counts on member %d of stripe %s on disk %s, which no node has", slot, at.ID, disk)
+		}
+	})
 }
 
 // everything checks the cluster at rest.
 func (k *checker) everything() {
 	k.observe()
+	k.nowhere()
 	for _, l := range k.c.serving() {
 		for _, table := range tables {
 			k.readOn(k.c.ctx, l, table, true)

@@ -224,7 +224,7 @@ func (c *cluster) supervise(ctx context.Context) {
 				n.crash()
 				time.Sleep(time.Duration(c.dice.below(8000)) * time.Millisecond)
 				n.start()
-			case l.serves() && over(l.catalog().View(), l.ownEpoch()):
+			case l.serves() && over(l.catalog().View(), l.ownEpoch()) && c.dice.oneIn(4): // it takes a while to notice
 				c.check.note("restarts of nodes given up")
 				n.stop()
 				n.start()

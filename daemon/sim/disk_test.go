@@ -1,8 +1,12 @@
 package sim
 
 import (
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -12,13 +16,15 @@ import (
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/plant"
 	"github.com/tarnlake/tarn/tiering"
+	"github.com/zeebo/xxh3"
 )
 
 // drive is a disk, which outlives its node.
 type drive struct {
-	id   string
-	node *node
-	fs   atomic.Pointer[tiering.CrashFS] // another one after each crash
+	id     string // changed under the mutex of the node
+	node   *node
+	fs     atomic.Pointer[tiering.CrashFS] // another one after each crash
+	medium atomic.Pointer[tiering.Medium]  // of the life that there is, or was
 
 	broken atomic.Bool // every read fails
 	sick   atomic.Bool // every fsync fails
@@ -160,17 +166,43 @@ func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 	return h.Handle.ReadAt(p, off)
 }
 
-// path returns where a file lies on a drive.
+// path returns where a file lies on a drive, once that has been mounted.
 func (d *drive) path(f catalog.MemberFile) (string, bool) {
-	l := d.node.running()
-	if l == nil {
-		return "", false
-	}
-	m, ok := l.members.Medium(d.id)
-	if !ok {
+	m := d.medium.Load()
+	if m == nil {
 		return "", false
 	}
 	return m.Path(f.String()), true
+}
+
+// drive returns a disk by its id; nil: it was replaced.
+func (c *cluster) drive(id string) *drive {
+	for _, n := range c.nodes {
+		n.mu.Lock()
+		i := slices.IndexFunc(n.drives, func(d *drive) bool { return d.id == id })
+		n.mu.Unlock()
+		if i >= 0 {
+			return n.drives[i]
+		}
+	}
+	return nil
+}
+
+// holds reports whether the disk has a member, whole, whatever happens to the
+// power.
+func (d *drive) holds(file catalog.MemberFile, want catalog.Member) error {
+	path, ok := d.path(file)
+	if !ok {
+		return errors.New("the disk was never mounted")
+	}
+	b, ok := d.fs.Load().Durable(path)
+	if !ok {
+		return errors.New("its name is not durable")
+	}
+	if sum := xxh3.Hash128(b).Bytes(); int64(len(b)) != want.Bytes || hex.EncodeToString(sum[:]) != want.Hash {
+		return fmt.Errorf("durable are %d bytes of hash %x; the catalog says %d of hash %s", len(b), sum, want.Bytes, want.Hash)
+	}
+	return nil
 }
 
 func newDrive(n *node, number int) *drive {
@@ -182,6 +214,7 @@ func newDrive(n *node, number int) *drive {
 // format makes the drive an empty one.
 func (d *drive) format() {
 	d.fs.Store(tiering.NewCrashFS())
+	d.medium.Store(nil)
 	if err := tiering.Format(d.fs.Load(), mountAt, d.node.c.id, d.id); err != nil {
 		panic(err)
 	}

@@ -241,7 +241,9 @@ func (c *cluster) replace(d *drive) {
 	c.check.lost(d.id)
 	n.exclusively(func() {
 		n.crashNow()
+		n.mu.Lock()
 		d.id += "+"
+		n.mu.Unlock()
 		d.format()
 		n.startNow()
 	})

@@ -83,6 +83,9 @@ func (n *network) back(from, to *life) error {
 	return err
 }
 
+// forgets reports whether the answer to a client gets lost.
+func (n *network) forgets() bool { return n.isRough() && n.dice.oneIn(8) }
+
 // delay is how long a message is under way.
 func (n *network) delay() {
 	most := 1500 * time.Microsecond
@@ -167,12 +170,10 @@ func (p peers) call(node string, do func(*life) (uint64, error)) (index uint64, 
 		if there.catalog() == nil {
 			return errCut
 		}
-		var twice sync.WaitGroup
 		if n.isRough() && n.dice.oneIn(5) {
-			twice.Go(func() { _, _ = do(there) }) // nobody waits for this answer
+			go n.again(there, do)
 		}
 		index, refusal = do(there)
-		twice.Wait()
 		return nil
 	})
 	if err != nil {
@@ -180,6 +181,20 @@ func (p peers) call(node string, do func(*life) (uint64, error)) (index uint64, 
 	}
 	return index, refusal
 }
+
+// again brings a call a second time, at once or much later. Nobody waits for
+// its answer.
+func (n *network) again(there *life, do func(*life) (uint64, error)) {
+	if n.dice.oneIn(2) {
+		time.Sleep(time.Duration(n.dice.below(int(maxLate/time.Millisecond))) * time.Millisecond)
+	}
+	if there.power.on() {
+		_, _ = do(there)
+	}
+}
+
+// maxLate is how late a message is at most that comes a second time.
+const maxLate = 15 * time.Second
 
 // remote is a disk as the nodes see it that do not have it. It answers as
 // package peer does.

@@ -34,6 +34,8 @@ type node struct {
 	mu       sync.Mutex
 	life     *life                        // nil: it is off
 	scrubbed map[string]repair.ScrubState // by disk
+
+	unanswered atomic.Int32 // tries to begin an epoch whose outcome nobody knows
 }
 
 // running returns the life that there is now, or nil.
@@ -145,6 +147,9 @@ func (n *node) reboot() {
 	}
 }
 
+// mostEnd is how long the end of a node may take.
+const mostEnd = 10 * time.Minute
+
 // there returns the life that there is, with or without power.
 func (n *node) there() *life {
 	n.mu.Lock()
@@ -158,7 +163,11 @@ func (n *node) set(l *life) {
 	n.life = l
 }
 
+// end waits until all that the life has begun is over, which must not take
+// for ever, whatever the others do.
 func (l *life) end() {
+	hangs := time.AfterFunc(mostEnd, func() { panic(fmt.Sprintf("seed %d: node %s does not end", l.c.seed, l.node.id)) })
+	defer hangs.Stop()
 	l.cancel()
 	l.close()
 	l.wg.Wait()
@@ -188,6 +197,7 @@ func (l *life) open(join bool) error {
 		if err != nil {
 			return err
 		}
+		d.medium.Store(m)
 		media = append(media, m)
 	}
 	l.members = members.NewStore(media...)
@@ -251,12 +261,7 @@ func (l *life) begin() error {
 	if err := l.retry(func() error { return l.must(l.ctx, catalog.Command{RegisterNode: reg}) }); err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
-	err := l.retry(func() error {
-		r, err := l.propose(l.ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: l.node.id}})
-		l.epoch.Store(uint32(r.Epoch))
-		return err
-	})
-	if err != nil {
+	if err := l.retry(l.openEpoch); err != nil {
 		return fmt.Errorf("epoch: %w", err)
 	}
 	_, _ = l.sweeper.Reconcile(l.ctx, l.members.Media()...)
@@ -265,6 +270,18 @@ func (l *life) begin() error {
 	l.merger = l.newMerger(g)
 	l.ing.Store(g)
 	return nil
+}
+
+// openEpoch begins an epoch. A proposal without an answer may begin one at any
+// time after.
+func (l *life) openEpoch() error {
+	l.node.unanswered.Add(1)
+	r, err := l.propose(l.ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: l.node.id}})
+	if err == nil {
+		l.node.unanswered.Add(-1)
+	}
+	l.epoch.Store(uint32(r.Epoch))
+	return err
 }
 
 // retry is the supervisor of a process that ends with UNAVAILABLE.
@@ -299,6 +316,7 @@ func (l *life) run() {
 		l.wg.Go(func() { s.Run(l.ctx) })
 	}
 	l.wg.Go(l.lead)
+	l.wg.Go(l.glance)
 	l.merger.Start()
 }
 
@@ -334,6 +352,19 @@ func (l *life) maintain() {
 	l.sweeper.Sweep(l.ctx, l.catalog().View())
 	if l.c.cfg.reconcile {
 		_, _ = l.sweeper.Reconcile(l.ctx, l.members.Media()...)
+	}
+}
+
+// glance reads the catalog whenever somebody else leads, and now and then.
+func (l *life) glance() {
+	for l.ctx.Err() == nil {
+		changed := l.catalog().LeaderChanged()
+		l.c.check.glance(l)
+		select {
+		case <-changed:
+		case <-time.After(time.Second):
+		case <-l.ctx.Done():
+		}
 	}
 }
 

@@ -3,43 +3,127 @@
 package sim
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tarnlake/tarn/daemon/plant"
 )
 
-var plants = map[plant.Fault]string{
-	plant.SkipDirSync: "skip the fsync of directories", plant.SkipFileSync: "skip the fsync of files", plant.SkipLogSync: "lose the newest append to Raft's log",
-	plant.RetrySync: "try a failed fsync again and believe it", plant.AckOneCopy: "commit with one durable copy", plant.AckEarly: "acknowledge before the commit",
-	plant.CommitAnyEpoch: "commit in a closed epoch", plant.DiscardUnknown: "trash files of a commit of unknown outcome",
-	plant.ForgetBatches: "forget which batches were committed", plant.ForgetKeys: "forget which loads were committed",
-	plant.ApplyTwice: "apply an entry twice", plant.CleanUnknown: "trash files that are not committed yet", plant.StaleReconcile: "compare disks with an old state",
-	plant.CountLostDisk: "count a copy on a lost disk", plant.KeepLostDisk: "do not miss what a lost disk held", plant.IgnoreLate: "do not miss a late copy",
-	plant.PlaceUnwritten: "place a member before it is written", plant.BlindRebuild: "rebuild without any checksum", plant.TrustReceipt: "do not compare a copy's receipt",
-	plant.ReadUnverified: "lead without asking", plant.ReadReplica: "read from the own replica",
+// planted is how a fault is caught: by a seed of the simulation, or, where
+// what it takes is too rare there, by a test of a package.
+type planted struct {
+	what string
+	by   string // the invariant
+	seed uint64 // that has caught it; the interleaving is another each time, so it may take others
+	fit  func(config) bool
+
+	pkg, test string
 }
 
-// TestPlants wants every planted fault to be caught by some seed. TARN_PLANT=n
-// tries one of them.
+func whichever(config) bool { return true }
+func several(c config) bool { return c.nodes >= 3 }
+func with(some ...kind) func(config) bool {
+	return func(c config) bool {
+		return !slices.ContainsFunc(some, func(k kind) bool { return !slices.Contains(c.kinds, k) })
+	}
+}
+
+var plants = map[plant.Fault]planted{
+	plant.SkipDirSync:    {what: "skip the fsync of directories", by: "I7", fit: whichever},
+	plant.SkipFileSync:   {what: "skip the fsync of files", by: "I7", fit: whichever},
+	plant.SkipLogSync:    {what: "lose the newest append to Raft's log", by: "I1", fit: with(crashAll)},
+	plant.RetrySync:      {what: "try a failed fsync again and believe it", by: "I7", fit: with(sickDisk)},
+	plant.AckOneCopy:     {what: "commit with one durable copy", by: "I7", fit: several},
+	plant.AckEarly:       {what: "acknowledge before the commit", by: "I1", fit: whichever},
+	plant.CommitAnyEpoch: {what: "commit in a closed epoch", by: "I9", fit: several},
+	plant.DiscardUnknown: {what: "trash files of a commit of unknown outcome", by: "I8", fit: several},
+	plant.ForgetBatches:  {what: "forget which batches were committed", by: "I2", fit: with(rough)},
+	plant.ForgetKeys:     {what: "forget which loads were committed", by: "I2", fit: with(rough)},
+	plant.ApplyTwice:     {what: "apply an entry twice", by: "I9", fit: with(rough, crashNode)},
+	plant.CleanUnknown:   {what: "trash files that are not committed yet", by: "I8", fit: whichever},
+	plant.StaleReconcile: {what: "compare disks with an old state", by: "I8", fit: with(drain)},
+	plant.CountLostDisk:  {what: "count a copy on a lost disk", by: "I7", fit: with(permanent)},
+	plant.KeepLostDisk:   {what: "do not miss what a lost disk held", by: "I7", fit: with(permanent)},
+	plant.IgnoreLate:     {what: "do not miss a late copy", by: "I7", fit: several},
+	plant.PlaceUnwritten: {what: "drop the source before the copy is written and read back", by: "I7", fit: with(drain)},
+	plant.BlindRebuild:   {what: "rebuild from what is read, without checksums", by: "I7", fit: with(permanent)},
+	plant.TrustReceipt:   {what: "do not compare a copy's receipt", by: "I7", fit: with(rough)},
+	plant.ReadUnverified: {what: "lead without asking", by: "I6", fit: several},
+	plant.ReadReplica:    {what: "read from the own replica", by: "I6", fit: several},
+	plant.SealBlind:      {what: "drop small segments before their stripe is read back", pkg: "members", test: "TestStripeIsReadBack"},
+	plant.MergeAgain:     {what: "merge what was merged already", by: "I2", fit: several},
+	plant.ScrubDataOnly:  {what: "scrub without parity and second copies", by: "I14", fit: with(permanent)},
+}
+
+// TestPlants wants every planted fault to be caught. TARN_PLANT=n tries one of
+// them, TARN_SIM_SEEDS=n so many seeds that fit it.
 func TestPlants(t *testing.T) {
-	defer plant.Set(plant.None)
 	only := plant.Fault(number("TARN_PLANT", 0))
+	defer plant.Set(plant.None)
 	for f := plant.None + 1; f < plant.Last; f++ {
 		if only != plant.None && f != only {
 			continue
 		}
-		plant.Set(f)
-		caught(t, f, number("TARN_SIM_SEEDS", 60))
+		p, ok := plants[f]
+		switch {
+		case !ok:
+			t.Errorf("fault %d is not in the table", f)
+		case p.test != "":
+			caughtByTest(t, f, p)
+		default:
+			plant.Set(f)
+			caught(t, f, p, number("TARN_SIM_SEEDS", 40))
+			plant.Set(plant.None)
+		}
 	}
 }
 
-func caught(t *testing.T, f plant.Fault, seeds int) {
-	for seed := range uint64(seeds) {
-		if out := simulate(t, seed+1, nil); len(out.violations) > 0 {
-			t.Logf("%d, %s: caught by seed %d: %s", f, plants[f], seed+1, strings.Join(out.violations[:1], "; "))
+// caught runs the seed that has caught it, and then others that fit.
+func caught(t *testing.T, f plant.Fault, p planted, seeds int) {
+	for seed := range tries(p, seeds) {
+		if out := simulate(t, seed, nil); len(out.violations) > 0 {
+			t.Logf("%d, %s: caught by seed %d: %s", f, p.what, seed, out.violations[0])
+			if !strings.HasPrefix(out.violations[0], p.by+":") {
+				t.Logf("%d: it was expected to be caught as %s", f, p.by)
+			}
 			return
 		}
 	}
-	t.Errorf("%d, %s: not caught by %d seeds", f, plants[f], seeds)
+	t.Errorf("%d, %s: not caught by %d seeds", f, p.what, seeds)
+}
+
+// tries yields seeds for a planted fault.
+func tries(p planted, most int) func(yield func(uint64) bool) {
+	return func(yield func(uint64) bool) {
+		for n := 0; p.seed > 0 && n < 3 && most > 0; n++ {
+			if most--; !yield(p.seed) {
+				return
+			}
+		}
+		for seed := uint64(1); most > 0; seed++ {
+			if !p.fit(newConfig(rand.New(rand.NewPCG(seed, 0)))) {
+				continue
+			}
+			if most--; !yield(seed) {
+				return
+			}
+		}
+	}
+}
+
+// caughtByTest runs a test with the fault planted, which must fail.
+func caughtByTest(t *testing.T, f plant.Fault, p planted) {
+	cmd := exec.Command("go", "test", "-tags", "plant", "-count=1", "-run", "^"+p.test+"$", "../"+p.pkg)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("TARN_PLANT=%d", f))
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "--- FAIL: "+p.test) {
+		t.Errorf("%d, %s: not caught by %s of daemon/%s: %v\n%s", f, p.what, p.test, p.pkg, err, out)
+		return
+	}
+	t.Logf("%d, %s: caught by %s of daemon/%s", f, p.what, p.test, p.pkg)
 }

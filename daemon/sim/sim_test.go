@@ -1,11 +1,14 @@
 package sim
 
 import (
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"runtime/debug"
 	"strconv"
 	"testing"
+	"time"
 )
 
 func TestMain(m *testing.M) {
@@ -16,21 +19,46 @@ func TestMain(m *testing.M) {
 // TestSeeds runs many seeds, or the one of TARN_SIM_SEED:
 //
 //	TARN_SIM_SEED=n    that seed alone, with what the nodes log
-//	TARN_SIM_SEEDS=n   so many seeds; default 40, or 8 with -short
+//	TARN_SIM_SEEDS=n   so many seeds; default 40, or 8 with -short, or as many as begin within a minute
 //	TARN_SIM_FROM=n    the first of them; default 1
 func TestSeeds(t *testing.T) {
 	if seed := number("TARN_SIM_SEED", 0); seed > 0 {
 		report(t, uint64(seed), simulate(t, uint64(seed), slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo})))
 		return
 	}
-	n := 40
-	if testing.Short() {
-		n = 8
+	first, most, end := number("TARN_SIM_FROM", 1), number("TARN_SIM_SEEDS", 0), time.Time{}
+	if most == 0 {
+		most, end = 40, time.Now().Add(time.Minute)
 	}
-	first := number("TARN_SIM_FROM", 1)
-	for i := range number("TARN_SIM_SEEDS", n) {
+	if testing.Short() {
+		most = min(most, 8)
+	}
+	for i := range most {
+		if !end.IsZero() && time.Now().After(end) {
+			t.Logf("%d seeds, for a minute", i)
+			break
+		}
 		seed := uint64(first + i)
 		report(t, seed, simulate(t, seed, nil))
+	}
+}
+
+// TestSeedIsTheStory: all that a seed chooses is chosen again.
+func TestSeedIsTheStory(t *testing.T) {
+	story := func(seed uint64) string {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		cfg := newConfig(rng)
+		return fmt.Sprint(cfg, newPlan(rng, cfg))
+	}
+	seen := map[string]uint64{}
+	for seed := range uint64(200) {
+		if story(seed) != story(seed) {
+			t.Errorf("seed %d: two stories", seed)
+		}
+		if other, ok := seen[story(seed)]; ok {
+			t.Errorf("seeds %d and %d have one story", other, seed)
+		}
+		seen[story(seed)] = seed
 	}
 }
 

@@ -127,14 +127,16 @@ func (w *work) produce(name string, rng *rand.Rand) {
 	for seq := int64(1); ; seq++ {
 		ended := w.ended()
 		b := batchID{tables[rng.IntN(len(tables))], name, seq}
+		version := int64(0)
 		w.c.check.sent(b)
 		if !w.until(rng, func(ctx context.Context, l *life) error {
-			_, err := l.ing.Load().Append(ctx, b.table, b.record(), wire.BatchID{Producer: b.producer, Seq: b.seq})
+			r, err := l.ing.Load().Append(ctx, b.table, b.record(), wire.BatchID{Producer: b.producer, Seq: b.seq})
+			version = r.Version
 			return err
 		}) {
 			return
 		}
-		w.c.check.acked(b)
+		w.c.check.acked(b, version)
 		if ended {
 			return
 		}
@@ -151,7 +153,7 @@ func (w *work) load(rng *rand.Rand) {
 		if !w.until(rng, func(ctx context.Context, l *life) error { return loadOnce(ctx, l, b) }) {
 			return
 		}
-		w.c.check.acked(b)
+		w.c.check.acked(b, 0)
 		if ended {
 			return
 		}
@@ -219,7 +221,7 @@ func (w *work) until(rng *rand.Rand, do func(context.Context, *life) error) bool
 			ctx, cancel := context.WithTimeout(w.c.ctx, time.Duration(500+rng.IntN(20000))*time.Millisecond)
 			err := do(ctx, l)
 			cancel()
-			if err == nil && l.power.on() {
+			if err == nil && l.power.on() && !w.c.net.forgets() {
 				return true
 			}
 			w.c.check.note("tries that failed")
