@@ -50,6 +50,7 @@ type Config struct {
 	CheckpointEvery time.Duration      // how often the catalog is kept on disks of the node; default 5 minutes
 	NoMerge         bool               // segments stay as they were written: for tests and comparisons
 	MergeTarget     int64              // stored bytes of a merged segment; default merge.DefaultTarget
+	StallAfter      time.Duration      // from when on a disk is stalled that does not return from an operation; default 10 seconds
 	Watermarks      tiering.Watermarks // from how many percent on disks take less; zero: up to their reserve they take everything
 	LogReserve      int64              // bytes that the disk of the catalog must have free for a node of a cluster to take rows; 0: what the log itself needs
 	Version         string             // of this build, for status
@@ -99,6 +100,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.SendTimeout <= 0 {
 		c.SendTimeout = 5 * time.Minute
+	}
+	if c.StallAfter <= 0 {
+		c.StallAfter = 10 * time.Second
 	}
 	if c.Gossip == "" {
 		host, _, _ := net.SplitHostPort(c.Listen)

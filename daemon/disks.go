@@ -60,7 +60,7 @@ func openDisks(cfg Config, id *identity) ([]*tiering.Medium, error) {
 	}
 	media, missing := mountKnown(cfg, id)
 	for _, d := range given {
-		m, err := addDisk(cfg.Dir, id, d)
+		m, err := addDisk(cfg, id, d)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +85,7 @@ func openDisks(cfg Config, id *identity) ([]*tiering.Medium, error) {
 // mountKnown mounts the disks of node.json, and says which are not there.
 func mountKnown(cfg Config, id *identity) (media []*tiering.Medium, missing error) {
 	for _, d := range id.Disks {
-		m, err := tiering.Mount(tiering.OSFS{}, absolute(cfg.Dir, d.Path), id.Cluster)
+		m, err := tiering.Mount(tiering.NewGuard(tiering.OSFS{}, cfg.StallAfter), absolute(cfg.Dir, d.Path), id.Cluster)
 		if err == nil && m.ID() != d.ID {
 			err = wire.Errorf(wire.Conflict, "the medium in %s is %s; this node's is %s", d.Path, m.ID(), d.ID).
 				WithHint("put back the node's own disk")
@@ -100,7 +100,8 @@ func mountKnown(cfg Config, id *identity) (media []*tiering.Medium, missing erro
 }
 
 // addDisk takes a disk that the node has not had; nil if it has it already.
-func addDisk(dir string, id *identity, d DiskConfig) (*tiering.Medium, error) {
+func addDisk(cfg Config, id *identity, d DiskConfig) (*tiering.Medium, error) {
+	dir := cfg.Dir
 	at, err := filepath.Abs(d.Path)
 	if err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func addDisk(dir string, id *identity, d DiskConfig) (*tiering.Medium, error) {
 	if slices.ContainsFunc(id.Disks, func(have diskPlace) bool { return absolute(dir, have.Path) == absolute(dir, at) }) {
 		return nil, nil
 	}
-	m, err := mountOrFormat(at, id.Cluster)
+	m, err := mountOrFormat(tiering.NewGuard(tiering.OSFS{}, cfg.StallAfter), at, id.Cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -120,15 +121,15 @@ func addDisk(dir string, id *identity, d DiskConfig) (*tiering.Medium, error) {
 	return m, id.write(dir)
 }
 
-func mountOrFormat(at, cluster string) (*tiering.Medium, error) {
-	m, err := tiering.Mount(tiering.OSFS{}, at, cluster)
+func mountOrFormat(disk tiering.FS, at, cluster string) (*tiering.Medium, error) {
+	m, err := tiering.Mount(disk, at, cluster)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return m, err
 	}
 	if err := os.MkdirAll(at, 0o755); err != nil {
 		return nil, unusableDir(at, err)
 	}
-	if err := tiering.Format(tiering.OSFS{}, at, cluster, uuid.NewString()); err != nil {
+	if err := tiering.Format(disk, at, cluster, uuid.NewString()); err != nil {
 		return nil, wire.Errorf(wire.InvalidArgument, "%s cannot be a disk of the node: %w", at, err)
 	}
 	for _, d := range []string{filepath.Dir(at), filepath.Dir(filepath.Dir(at))} {
@@ -136,7 +137,7 @@ func mountOrFormat(at, cluster string) (*tiering.Medium, error) {
 			return nil, err
 		}
 	}
-	return tiering.Mount(tiering.OSFS{}, at, cluster)
+	return tiering.Mount(disk, at, cluster)
 }
 
 // relative shortens a path below the node's directory, which may be moved.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"sync"
@@ -20,7 +21,7 @@ func (n *Node) report() health.Report {
 		if space, err := m.Space(); err == nil {
 			d.Total, d.Free, d.Fill = space.Total, space.Free, m.Fill()
 		}
-		if err := m.Suspect(); err != nil {
+		if err := cmp.Or(m.Suspect(), m.Wary()); err != nil {
 			d.Doubt = err.Error()
 		}
 		if s := n.scrubs[m.ID()]; s != nil {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -85,7 +86,7 @@ func (n *Node) lookAtDisks(ctx context.Context) {
 		if _, err := m.Space(); err != nil { // which notes the level
 			n.cfg.Logger.Warn("a disk does not say how full it is", "disk", m.ID(), "error", err)
 		}
-		if err := m.Check(); err != nil && !members.NoFilesLeft(err) {
+		if err := m.Check(); err != nil && !members.NoFilesLeft(err) && !errors.Is(err, members.ErrAway) {
 			m.Doubt(err)
 		}
 		n.tellDoubt(ctx, m)
@@ -113,25 +114,46 @@ func (n *Node) fillElsewhere(disk string) tiering.Fill {
 	return tiering.FillOpen
 }
 
-// tellDoubt has the catalog know of a disk that has failed: after the first
-// fault it takes nothing new, after another one it is down and read last. An
+// tellDoubt has the catalog know of a disk that has failed or stalled: after the
+// first fault it takes nothing new, after another one it is down and read last.
+// One that was only stalled is up again once it has done well for a while. An
 // operator's word stands above that.
 func (n *Node) tellDoubt(ctx context.Context, m *tiering.Medium) {
-	why := m.Suspect()
 	d, ok := n.catalog.View().Disk(m.ID())
-	if why == nil || !ok {
+	if !ok {
 		return
 	}
-	state := catalog.DiskSuspect
-	if m.Faults() > 1 {
-		state = catalog.DiskDown
-	}
-	if d.State != catalog.DiskUp && !(d.State == catalog.DiskSuspect && state == catalog.DiskDown) {
+	state, why := doubted(m)
+	switch {
+	case d.State == state:
+		return
+	case d.State == catalog.DiskUp, d.State == catalog.DiskSuspect:
+	default:
 		return
 	}
-	n.cfg.Logger.Error("a disk of this node has failed", "disk", m.ID(), "path", m.Dir(), "state", state, "error", why)
-	cmd := catalog.Command{SetDiskState: &catalog.SetDiskState{Disk: m.ID(), State: state, Reason: why.Error()}}
+	reason := ""
+	if why != nil {
+		reason = why.Error()
+		n.cfg.Logger.Error("a disk of this node has failed", "disk", m.ID(), "path", m.Dir(), "state", state, "error", why)
+	} else {
+		n.cfg.Logger.Info("a disk of this node is well again", "disk", m.ID(), "path", m.Dir())
+	}
+	cmd := catalog.Command{SetDiskState: &catalog.SetDiskState{Disk: m.ID(), State: state, Reason: reason}}
 	if _, err := n.propose(ctx, cmd); err != nil {
-		n.cfg.Logger.Warn("telling the cluster of a failed disk", "disk", m.ID(), "error", err)
+		n.cfg.Logger.Warn("telling the cluster how a disk is", "disk", m.ID(), "error", err)
 	}
+}
+
+// doubted returns the state that a medium should have in the catalog, and why.
+func doubted(m *tiering.Medium) (catalog.DiskState, error) {
+	if why := m.Suspect(); why != nil {
+		if m.Faults() > 1 {
+			return catalog.DiskDown, why
+		}
+		return catalog.DiskSuspect, why
+	}
+	if why := m.Wary(); why != nil {
+		return catalog.DiskSuspect, why
+	}
+	return catalog.DiskUp, nil
 }

@@ -119,6 +119,10 @@ func (w *Writer) writeOut() {
 // onFile calls f with the descriptor of a file of the operating system; of
 // another it does not.
 func onFile(file any, f func(fd int)) {
+	if g, ok := file.(*guardedFile); ok {
+		_ = g.guard.simply("advise", g.path, func() error { onFile(g.file, f); return nil })
+		return
+	}
 	of, ok := file.(syscall.Conn)
 	if !ok {
 		return

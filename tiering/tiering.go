@@ -119,6 +119,9 @@ func checkName(name string) error {
 // full disk is only that; after anything else nobody knows what the disk did,
 // so the medium takes nothing new until it is mounted again.
 func (m *Medium) blame(err error) error {
+	if errors.Is(err, ErrStalled) { // which may pass
+		return fmt.Errorf("medium %s: %w", m.dir, err)
+	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return fmt.Errorf("medium %s: %w: %w", m.dir, ErrDiskFull, err)
 	}
@@ -128,6 +131,9 @@ func (m *Medium) blame(err error) error {
 // doubt makes the medium suspect because of err. A failed sync always does:
 // the kernel may have dropped the pages, whatever the errno.
 func (m *Medium) doubt(err error) error {
+	if errors.Is(err, ErrStalled) { // its Guard tells what becomes of it
+		return fmt.Errorf("medium %s: %w", m.dir, err)
+	}
 	m.faults.Add(1)
 	m.suspect.CompareAndSwap(nil, &err)
 	return fmt.Errorf("medium %s: %w: %w", m.dir, ErrSuspect, err)
@@ -138,8 +144,22 @@ func (m *Medium) Doubt(err error) { _ = m.doubt(err) }
 
 // Suspect returns why the medium takes nothing new, or nil.
 func (m *Medium) Suspect() error {
+	if g, guarded := m.fs.(*Guard); guarded && m.suspect.Load() == nil {
+		if err := g.Failed(); err != nil {
+			m.Doubt(err)
+		}
+	}
 	if p := m.suspect.Load(); p != nil {
 		return fmt.Errorf("medium %s: %w since: %w", m.dir, ErrSuspect, *p)
+	}
+	return nil
+}
+
+// Wary returns why the medium should not be chosen where there are others: it
+// is stalled, or was until a moment ago. Only one that is guarded says so.
+func (m *Medium) Wary() error {
+	if g, guarded := m.fs.(*Guard); guarded {
+		return g.Wary()
 	}
 	return nil
 }

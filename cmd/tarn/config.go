@@ -27,6 +27,7 @@ type serverFile struct {
 	Merge       string   `toml:"merge"`
 	LogLevel    string   `toml:"log_level"`
 	Watermarks  string   `toml:"watermarks"`
+	StallAfter  string   `toml:"stall_after"`
 	Gossip      string   `toml:"gossip"`
 	Advertise   string   `toml:"advertise"`
 	Zone        string   `toml:"zone"`
@@ -34,13 +35,13 @@ type serverFile struct {
 }
 
 // serverKeys are the keys of serverFile.
-var serverKeys = []string{"dir", "name", "disk", "listen", "http", "memory_limit", "trash_for", "send_timeout", "merge", "log_level", "watermarks", "gossip", "advertise", "zone", "join"}
+var serverKeys = []string{"dir", "name", "disk", "listen", "http", "memory_limit", "trash_for", "send_timeout", "merge", "log_level", "watermarks", "stall_after", "gossip", "advertise", "zone", "join"}
 
 // value returns the value of a key.
 func (f *serverFile) value(key string) string {
 	return map[string]string{
 		"dir": f.Dir, "name": f.Name, "listen": f.Listen, "http": f.HTTP,
-		"memory_limit": sizeText(f.MemoryLimit), "trash_for": f.TrashFor, "send_timeout": f.SendTimeout, "merge": f.Merge, "log_level": f.LogLevel, "watermarks": f.Watermarks,
+		"memory_limit": sizeText(f.MemoryLimit), "trash_for": f.TrashFor, "send_timeout": f.SendTimeout, "merge": f.Merge, "log_level": f.LogLevel, "watermarks": f.Watermarks, "stall_after": f.StallAfter,
 		"gossip": f.Gossip, "advertise": f.Advertise, "zone": f.Zone, "join": f.Join,
 	}[key]
 }

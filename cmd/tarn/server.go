@@ -46,6 +46,7 @@ beats the file.`,
 	flags.String("send-timeout", "5m", "`TIME` that a scan waits for its client to take rows")
 	flags.String("merge", "on", "`on|off`: whether small segments are merged to large ones in the background")
 	flags.String("watermarks", "85,90,93,95", "`PERCENT` of a disk from which it takes no new groups, no merges, no repair, nothing new; or none")
+	flags.String("stall-after", "10s", "`TIME` after which a disk is stalled that does not return: others are used instead")
 	flags.String("log-level", "info", "`LEVEL`: debug, info, warn or error")
 	flags.String("config", a.getenv("TARN_CONFIG"), "configuration `FILE`, TOML (TARN_CONFIG)")
 	_ = c.MarkFlagDirname("dir")
@@ -100,6 +101,9 @@ func (a *app) serverConfig(c *cobra.Command) (cfg daemon.Config, err error) {
 	}
 	if cfg.NoMerge, err = isOff(get("merge")); err != nil {
 		return cfg, err
+	}
+	if cfg.StallAfter, err = parseSpan(get("stall_after")); err != nil {
+		return cfg, about("stall_after", err)
 	}
 	if cfg.Watermarks, cfg.LogReserve, err = daemon.ParseWatermarks(get("watermarks")); err != nil {
 		return cfg, about("watermarks", err)

@@ -104,7 +104,7 @@ func (s *Store) groupsOf(view *catalog.State, kind tiering.Fill) []catalog.Group
 func (s *Store) prospect(view *catalog.State, g catalog.Group, kind tiering.Fill, avoid map[string]bool) (p prospect) {
 	nodes := map[string]bool{}
 	for _, slot := range g.Slots {
-		if avoid[slot.Disk] || s.troubles.has(slot.Disk) || !s.open(view, slot.Disk, kind) {
+		if avoid[slot.Disk] || s.shuns(slot.Disk) || !s.open(view, slot.Disk, kind) {
 			continue
 		}
 		d, _ := view.Disk(slot.Disk)
@@ -122,6 +122,12 @@ func (s *Store) prospect(view *catalog.State, g catalog.Group, kind tiering.Fill
 func (s *Store) open(view *catalog.State, disk string, kind tiering.Fill) bool {
 	d, ok := view.Disk(disk)
 	return ok && d.State == catalog.DiskUp && s.Fill(disk) < kind && (s.Takes(view, disk) || s.reaches(view, disk))
+}
+
+// shuns reports whether a disk should be left out as long as there are others.
+func (s *Store) shuns(disk string) bool {
+	m, here := s.Medium(disk)
+	return s.troubles.has(disk) || here && m.Wary() != nil
 }
 
 // another reports whether some group would take a fresh segment at once, as far

@@ -34,8 +34,8 @@ type Disk interface {
 }
 
 // ErrAway is in errors of disks that cannot be asked now: their node is down,
-// too slow, or does not let us.
-var ErrAway = errors.New("out of reach")
+// too slow, or does not let us, or they are stalled.
+var ErrAway = tiering.ErrAway
 
 // unavailable gives an error its code if it is one of nodes that are away.
 func unavailable(err error) error {

@@ -54,7 +54,7 @@ func (s *Store) openGroups(view *catalog.State, scheme tiering.Scheme) []catalog
 			return true
 		}
 		return slices.ContainsFunc(g.Slots, func(slot catalog.Slot) bool {
-			return s.troubles.has(slot.Disk) || !s.open(view, slot.Disk, merged)
+			return s.shuns(slot.Disk) || !s.open(view, slot.Disk, merged)
 		})
 	})
 }

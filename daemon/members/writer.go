@@ -100,7 +100,7 @@ func (s *Store) createIn(view *catalog.State, g catalog.Group, id catalog.Segmen
 	w := &Writer{store: s, id: id, group: g, kind: kind, need: quorumOf(view, g), view: view, copies: make([]*newCopy, len(g.Slots))}
 	var avoided []int
 	for slot := range g.Slots {
-		if s.troubles.has(g.Slots[slot].Disk) {
+		if s.shuns(g.Slots[slot].Disk) {
 			avoided = append(avoided, slot)
 		} else {
 			w.tryBegin(slot)
@@ -325,7 +325,7 @@ func (w *Writer) settle(slot int) {
 		w.drop(slot, c.lane.err)
 		return
 	}
-	if got := c.lane.receipt; (got.Size != w.size || got.Hash != hashText(w.hash)) && !plant.On(plant.TrustReceipt) {
+	if got := c.lane.receipt; c.to == nil && (got.Size != w.size || got.Hash != hashText(w.hash)) && !plant.On(plant.TrustReceipt) {
 		w.drop(slot, fmt.Errorf("%w: it says to have received %d bytes of hash %s; %d of hash %s were sent",
 			tiering.ErrCorrupt, got.Size, got.Hash, w.size, hashText(w.hash)))
 		return
@@ -362,33 +362,41 @@ func (w *Writer) Commit() (catalog.NewStripe, error) {
 	return st, nil
 }
 
-// commitHere commits the copies on disks of this node.
+// commitHere commits the copies on disks of this node: each in a goroutine of
+// its own, as a lane that ends, unless it is the only copy.
 func (w *Writer) commitHere() {
-	var here []int
+	alone := w.count(begun).copies == 1
 	for slot, c := range w.copies {
-		if c != nil && c.to != nil {
-			here = append(here, slot)
+		switch {
+		case c == nil || c.to == nil:
+		case alone:
+			w.commitAlone(slot)
+		default:
+			w.commitInLane(slot)
 		}
 	}
-	errs := make([]error, len(here))
-	commit := func(i int) {
-		c := w.copies[here[i]]
-		c.receipt, errs[i] = c.to.Commit()
-		c.durable = errs[i] == nil
+}
+
+func (w *Writer) commitAlone(slot int) {
+	c := w.copies[slot]
+	receipt, err := c.to.Commit()
+	if err != nil {
+		w.drop(slot, err)
+		return
 	}
-	var syncs sync.WaitGroup
-	for i := range here[min(1, len(here)):] {
-		syncs.Go(func() { commit(i + 1) })
+	c.durable, c.receipt = true, receipt
+}
+
+func (w *Writer) commitInLane(slot int) {
+	if w.ended == nil {
+		w.ended = make(chan int, len(w.copies))
 	}
-	if len(here) > 0 {
-		commit(0) // one alone needs no goroutine
-	}
-	syncs.Wait()
-	for i, slot := range here {
-		if errs[i] != nil {
-			w.drop(slot, errs[i])
-		}
-	}
+	c, ended := w.copies[slot], w.ended
+	c.lane = &lane{cancel: func(error) {}} // a commit that is late is left behind
+	go func() {
+		c.lane.receipt, c.lane.err = c.to.Commit()
+		ended <- slot
+	}()
 }
 
 // awaitLanes waits until every lane has ended or is given up.

@@ -534,3 +534,49 @@ func TestFullDisks(t *testing.T) {
 		t.Errorf("with one disk left: %v; want that the others are full", err)
 	}
 }
+
+// TestStalledDiskOfThisNode: a disk of the writer's own node that does not return
+// from an fsync holds the first segment up for a moment, and later ones not at
+// all; what is on it is read elsewhere. When it is back and has done well for a
+// while it is written again.
+func TestStalledDiskOfThisNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := memberstest.New(t, 3, 1)
+		r.Group(copies(3), three...)
+		r.Guard(10 * time.Second)
+		b := content(1, 1000)
+		old := r.NewID("n1")
+		st, err := write(r, "n1", old, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Apply(r.CommitOf(st))
+		let := make(chan struct{})
+		r.FS("n1d1").Before(func(tiering.Op, string) error {
+			<-let
+			return nil
+		})
+		for i := range 10 {
+			began := time.Now()
+			if st, err := write(r, "n1", r.NewID("n1"), b); err != nil || strings.Join(st.Placed, " ") != " n2d1 n3d1" {
+				t.Fatalf("placed on %v, %v; want the two others", st.Placed, err)
+			}
+			if took := time.Since(began); i > 0 && took > 0 {
+				t.Errorf("segment %d was held up for %v", i, took)
+			}
+		}
+		seg, err := r.Store("n1").Open(r.State(), old, func(at catalog.MemberAt, err error) { t.Errorf("%v is said to be damaged: %v", at, err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(b))
+		if _, err := seg.ReadAt(got, 0); err != nil || !bytes.Equal(got, b) {
+			t.Errorf("reading what is on the stalled disk, too: %v", err)
+		}
+		close(let)
+		time.Sleep(5 * time.Minute)
+		if st, err := write(r, "n1", r.NewID("n1"), b); err != nil || !slices.Equal(st.Placed, three) {
+			t.Errorf("after a while placed on %v, %v; want all", st.Placed, err)
+		}
+	})
+}

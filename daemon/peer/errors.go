@@ -28,7 +28,7 @@ func answer(err error) error {
 		code = wire.Conflict
 	case errors.Is(err, tiering.ErrDiskFull):
 		code = wire.DiskFull
-	case errors.Is(err, tiering.ErrSuspect), members.NoFilesLeft(err):
+	case errors.Is(err, tiering.ErrSuspect), errors.Is(err, members.ErrAway), members.NoFilesLeft(err):
 		code = wire.Unavailable
 	case errors.Is(err, context.DeadlineExceeded):
 		code = wire.DeadlineExceeded

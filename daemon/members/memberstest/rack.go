@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/client/wire"
@@ -35,6 +36,7 @@ type Rack struct {
 	disks  map[string]*tiering.CrashFS
 	lastID uint32
 	net    network
+	bound  time.Duration // of the disks' guards; 0: they have none
 
 	mu     sync.Mutex
 	view   *catalog.State
@@ -77,7 +79,11 @@ func (r *Rack) mount(node string) {
 		if d.Node != node {
 			continue
 		}
-		m, err := tiering.Mount(r.disks[d.ID], Dir, Cluster)
+		var disk tiering.FS = r.disks[d.ID]
+		if r.bound > 0 {
+			disk = tiering.NewGuard(disk, r.bound)
+		}
+		m, err := tiering.Mount(disk, Dir, Cluster)
 		if err == nil {
 			err = m.RemoveLeftovers()
 		}
@@ -91,6 +97,14 @@ func (r *Rack) mount(node string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stores[node] = s
+}
+
+// Guard mounts all disks again, guarded: operations end after bound.
+func (r *Rack) Guard(bound time.Duration) {
+	r.bound = bound
+	for _, node := range r.nodes {
+		r.mount(node)
+	}
 }
 
 // State returns the state of the catalog.
