@@ -96,16 +96,36 @@ func ExportCheckpoint(dir, file string) (index uint64, err error) {
 
 // newestCheckpoint reads the newest checkpoint of a node's disks that is whole.
 func newestCheckpoint(dir string, id identity) (*catalog.State, error) {
-	var paths []string
-	errs := []error{errors.New("its disks have none")}
+	var media []*tiering.Medium
+	var errs []error
 	for _, d := range id.Disks {
 		m, err := tiering.Mount(tiering.OSFS{}, absolute(dir, d.Path), id.Cluster)
-		if err == nil {
-			var some []string
-			some, err = m.Checkpoints()
-			paths = append(paths, some...)
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		errs = append(errs, err)
+		media = append(media, m)
+	}
+	s, err := newestOf(media)
+	if err != nil {
+		return nil, wire.Errorf(wire.Corrupt, "there is no whole checkpoint of the catalog in %s: %w", dir, errors.Join(append(errs, err)...))
+	}
+	return s, nil
+}
+
+var errNoCheckpoint = errors.New("no disk has one")
+
+// newestOf reads the newest checkpoint of disks that is whole. If there is none
+// at all the error wraps errNoCheckpoint.
+func newestOf(media []*tiering.Medium) (*catalog.State, error) {
+	var paths []string
+	var errs []error
+	for _, m := range media {
+		some, err := m.Checkpoints()
+		if err != nil {
+			errs = append(errs, err)
+		}
+		paths = append(paths, some...)
 	}
 	slices.SortFunc(paths, func(a, b string) int { return cmp.Compare(filepath.Base(b), filepath.Base(a)) })
 	for _, path := range paths {
@@ -115,7 +135,10 @@ func newestCheckpoint(dir string, id identity) (*catalog.State, error) {
 		}
 		errs = append(errs, err)
 	}
-	return nil, wire.Errorf(wire.Corrupt, "there is no whole checkpoint of the catalog in %s: %w", dir, errors.Join(errs...))
+	if len(errs) == 0 {
+		errs = append(errs, errNoCheckpoint)
+	}
+	return nil, errors.Join(errs...)
 }
 
 func readCheckpoint(path string) (*catalog.State, error) {

@@ -106,7 +106,7 @@ func TestCheckpointsAreOnSeveralDisks(t *testing.T) {
 	if err := n.checkpoint(view); err != nil {
 		t.Fatal(err)
 	}
-	recovered := catalog.NewState().Recovered(n.id.Node, "x", view.Time())
+	recovered := catalog.NewState().Recovered(n.id.Node, "x", view.Time(), 0)
 	if recovered.Index() >= view.Index() {
 		t.Fatalf("index %d; want one below %d", recovered.Index(), view.Index())
 	}

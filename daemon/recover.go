@@ -16,14 +16,17 @@ type Survivor struct {
 	Node    string        `json:"node"`
 	Cluster string        `json:"cluster"`
 	Catalog CatalogReport `json:"catalog"`
-	Others  []string      `json:"others"` // names of nodes that would be down
-	Sole    bool          `json:"sole"`   // the node is the only voter already: nothing needs recovery
+	Others  []string      `json:"others"`            // names of nodes that would be down
+	Sole    bool          `json:"sole"`              // the node is the only voter already: nothing needs recovery
+	Rebuilt *Rebuilt      `json:"rebuilt,omitempty"` // of RecoverFromDisks
 }
 
 // Recovered is what a recovery has made.
 type Recovered struct {
 	Number uint64 // of the recovery
 	Before string // where the catalog from before is kept; "" if there was none
+
+	NoTrust bool // the authority is lost: the node is alone until InitCluster
 }
 
 // Recover makes the stopped node of dir the only voter of its cluster, with all
@@ -90,9 +93,9 @@ func confirmed(confirm func(Survivor) (string, error), s Survivor) error {
 
 // remake makes the node's catalog anew from a state.
 func remake(dir string, id identity, s *catalog.State, term uint64) (Recovered, error) {
-	next := s.Recovered(id.Node, uuid.NewString(), time.Now())
+	next := s.Recovered(id.Node, uuid.NewString(), time.Now(), 0)
 	before, err := catalog.Remake(catalog.Config{Dir: raftDir(dir), Node: id.Node, Cluster: id.Cluster}, next, term)
-	return Recovered{next.Recovery().Number, before}, err
+	return Recovered{Number: next.Recovery().Number, Before: before}, err
 }
 
 func namesBut(s *catalog.State, node string) (names []string) {

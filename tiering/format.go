@@ -169,6 +169,12 @@ func Mount(fsys FS, dir, cluster string) (*Medium, error) {
 	return m, nil
 }
 
+// ClusterOf returns the cluster that the medium in dir was formatted for.
+func ClusterOf(fsys FS, dir string) (string, error) {
+	h, err := readHeader(fsys, dir)
+	return h.Cluster, err
+}
+
 func readHeader(fsys FS, dir string) (header, error) {
 	at := filepath.Join(dir, headerName)
 	f, err := fsys.Open(at)

@@ -148,8 +148,8 @@ func (g *Guard) fail(err error) {
 }
 
 // Create makes a file. One that is there too late is closed, and stays as a leftover.
-func (g *Guard) Create(path string) (Handle, error) {
-	return g.handle("create", path, g.fs.Create)
+func (g *Guard) Create(path string, mode fs.FileMode) (Handle, error) {
+	return g.handle("create", path, func(path string) (Handle, error) { return g.fs.Create(path, mode) })
 }
 
 // Open opens a file for reading.
@@ -178,8 +178,8 @@ func (g *Guard) Remove(path string) error {
 }
 
 // Mkdir makes a directory.
-func (g *Guard) Mkdir(path string) error {
-	return g.simply("mkdir", path, func() error { return g.fs.Mkdir(path) })
+func (g *Guard) Mkdir(path string, mode fs.FileMode) error {
+	return g.simply("mkdir", path, func() error { return g.fs.Mkdir(path, mode) })
 }
 
 // ReadDir lists a directory.

@@ -157,7 +157,7 @@ func TestLateSyncFails(t *testing.T) {
 func TestGuardOnRealFiles(t *testing.T) {
 	g := NewGuard(OSFS{}, time.Minute)
 	path := filepath.Join(t.TempDir(), "file")
-	w, err := g.Create(path)
+	w, err := g.Create(path, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,11 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
+	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/tarnlake/tarn/client/wire"
@@ -12,7 +15,8 @@ import (
 
 func (a *app) recoverCommand() *cobra.Command {
 	var dir, checkpoint string
-	var rejoin, sure bool
+	var disks []string
+	var rejoin, fromDisks, sure bool
 	c := &cobra.Command{
 		Use:   "recover --dir DIR",
 		Short: "Make a cluster go on that has lost the majority of its voters, from one that is left",
@@ -27,17 +31,23 @@ nodes had acknowledged is lost; entries that no majority had become part of it.
 Nodes that come back later have a catalog that went another way. They are refused
 and say so; with --rejoin they give it up and follow, with all that their disks hold.
 
-With --from-checkpoint the catalog is made of a checkpoint instead of what the
-node has: see "tarn checkpoint export".`,
-		Example: "  tarn recover --dir ./lake\n  tarn recover --rejoin --dir ./lake\n  tarn recover --from-checkpoint lake.checkpoint --dir ./lake",
+With --from-disks, when no node has a whole catalog any more, it is made of what
+is on disks: of the newest checkpoint on them, and of the segments that it does
+not know; without a checkpoint, of segments alone. The disks of this node are
+looked at, and those given with --disk, which become its own. Rows that were never
+acknowledged, or were dropped since, may come back: what will be is shown before
+you confirm. With --from-checkpoint it is made of that checkpoint alone.`,
+		Example: "  tarn recover --dir ./lake\n  tarn recover --rejoin --dir ./lake\n  tarn recover --from-disks --dir ./lake --disk /mnt/a --disk /mnt/b\n  tarn recover --from-checkpoint lake.checkpoint --dir ./lake",
 		Args:    args(cobra.NoArgs),
 	}
 	c.Flags().StringVar(&dir, "dir", "", "`DIR` of the node")
 	c.Flags().BoolVar(&rejoin, "rejoin", false, "give this node's catalog up, to follow a cluster that was recovered without it")
 	c.Flags().StringVar(&checkpoint, "from-checkpoint", "", "`FILE` to make the catalog of")
+	c.Flags().BoolVar(&fromDisks, "from-disks", false, "make the catalog of what is on disks")
+	c.Flags().StringArrayVar(&disks, "disk", nil, "`PATH[,tier=TIER]` of a disk for --from-disks; may be repeated")
 	c.Flags().BoolVar(&sure, "yes", false, "do it without asking")
 	_ = c.MarkFlagDirname("dir")
-	c.MarkFlagsMutuallyExclusive("rejoin", "from-checkpoint")
+	c.MarkFlagsMutuallyExclusive("rejoin", "from-checkpoint", "from-disks")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		confirm := a.confirmCluster(sure)
 		if rejoin {
@@ -47,20 +57,69 @@ node has: see "tarn checkpoint export".`,
 			}
 			return a.say("this node follows at its next start; its old catalog is in %s\nnext: tarn server --dir %s", before, dir)
 		}
-		var done daemon.Recovered
-		var err error
-		if checkpoint != "" {
-			done, err = daemon.RecoverFromCheckpoint(dir, checkpoint, confirm)
-		} else {
-			done, err = daemon.Recover(dir, confirm)
-		}
+		done, err := recovered(c.Context(), dir, checkpoint, fromDisks, disks, confirm)
 		if err != nil {
 			return err
 		}
-		return a.say("recovery %d is made; the catalog from before is in %s\nnext: tarn server --dir %s, then on each node that comes back: tarn recover --rejoin --dir DIR",
-			done.Number, done.Before, dir)
+		if err := a.say("recovery %d is made", done.Number); err != nil {
+			return err
+		}
+		if done.Before != "" {
+			if err := a.say("the catalog from before is in %s", done.Before); err != nil {
+				return err
+			}
+		}
+		if done.NoTrust {
+			return a.say("next: tarn cluster init --dir %s, for the authority of the cluster is lost; other nodes join anew, with empty directories", dir)
+		}
+		return a.say("next: tarn server --dir %s, then on each node that comes back: tarn recover --rejoin --dir DIR", dir)
 	}
 	return c
+}
+
+// recovered makes the catalog of what the flags say.
+func recovered(ctx context.Context, dir, checkpoint string, fromDisks bool, disks []string, confirm func(daemon.Survivor) (string, error)) (daemon.Recovered, error) {
+	switch {
+	case fromDisks:
+		more, err := parseDisks(disks)
+		if err != nil {
+			return daemon.Recovered{}, err
+		}
+		return daemon.RecoverFromDisks(ctx, dir, more, confirm)
+	case len(disks) > 0:
+		return daemon.Recovered{}, wire.Errorf(wire.InvalidArgument, "--disk is for --from-disks")
+	case checkpoint != "":
+		return daemon.RecoverFromCheckpoint(dir, checkpoint, confirm)
+	}
+	return daemon.Recover(dir, confirm)
+}
+
+// printRebuilt says what a catalog that is made of disks will have, and what not.
+func printRebuilt(w io.Writer, r *daemon.Rebuilt) {
+	if r.Checkpoint > 0 {
+		fmt.Fprintf(w, "  of a checkpoint of entry %d, of %s, and segments on %s\n", r.Checkpoint, r.Kept.Format(time.RFC3339), countText(r.Disks, "disk"))
+	} else {
+		fmt.Fprintf(w, "  of segments on %s alone: no checkpoint was found; table options, versions and what clients had sent before are as far as segments tell\n", countText(r.Disks, "disk"))
+	}
+	for _, t := range r.Tables {
+		known := "that the checkpoint does not have"
+		if t.New {
+			known = "which is new"
+		}
+		fmt.Fprintf(w, "  table %s: %s with %d rows, %s\n", t.Name, countText(t.Segments, "segment"), t.Rows, known)
+	}
+	if r.Superseded > 0 {
+		fmt.Fprintf(w, "  left out, for their rows are in others: %s\n", countText(r.Superseded, "segment"))
+	}
+	if r.Deleted > 0 {
+		fmt.Fprintf(w, "  left out, for they were deleted: %s\n", countText(r.Deleted, "segment"))
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintf(w, "  %s: %s: %s\n", p.Kind, p.Where, p.What)
+	}
+	if r.NoTrust {
+		fmt.Fprintln(w, "  the authority of the cluster is lost with its catalog: all nodes and clients get new certificates")
+	}
 }
 
 // confirmCluster shows what there is and has the operator type the cluster's id.
@@ -68,6 +127,9 @@ func (a *app) confirmCluster(sure bool) func(daemon.Survivor) (string, error) {
 	return func(s daemon.Survivor) (string, error) {
 		fmt.Fprintf(a.out, "node %s of cluster %s\n", s.Node, s.Cluster)
 		printCatalog(a.out, s.Catalog)
+		if s.Rebuilt != nil {
+			printRebuilt(a.out, s.Rebuilt)
+		}
 		if s.Sole {
 			fmt.Fprintln(a.out, "  this node is the only voter: it needs no recovery to start")
 		}

@@ -143,8 +143,11 @@ func (a *app) diskSettings(c *cobra.Command, file *serverFile) ([]daemon.DiskCon
 	if len(given) == 0 {
 		given = file.Disk
 	}
-	var disks []daemon.DiskConfig
-	for _, text := range given {
+	return parseDisks(given)
+}
+
+func parseDisks(texts []string) (disks []daemon.DiskConfig, err error) {
+	for _, text := range texts {
 		d, err := daemon.ParseDisk(text)
 		if err != nil {
 			return nil, err

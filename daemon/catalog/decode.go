@@ -248,7 +248,7 @@ func (d *decoder) finishTable() error {
 	}
 	t.commits, t.all, t.live = list[Commit]{items: d.commits}, list[*Segment]{items: d.all}, list[*Segment]{items: live}
 	t.publish()
-	if err := checkFields(t); err != nil {
+	if err := t.checkFieldsOf(t.newest.Schema); err != nil {
 		return err
 	}
 	d.s.tables.Set(t.id, t)
@@ -256,7 +256,8 @@ func (d *decoder) finishTable() error {
 	return nil
 }
 
-func checkFields(t *table) error {
+// checkFieldsOf asks a schema for the fields that the table needs.
+func (t *table) checkFieldsOf(s *schema.Schema) error {
 	var ids []int32
 	for _, p := range t.partition {
 		ids = append(ids, p.FieldID)
@@ -265,7 +266,7 @@ func checkFields(t *table) error {
 		ids = append(ids, k.FieldID)
 	}
 	for _, id := range ids {
-		if t.newest.Schema.ByID(id) < 0 {
+		if s.ByID(id) < 0 {
 			return fmt.Errorf("table %q: field %d of its partition expressions or sort key is not there", t.name, id)
 		}
 	}

@@ -39,9 +39,10 @@ const (
 
 // Recovered returns the state that a catalog begins with that is made anew of
 // this one, with the node as the only one that is not down. All epochs are
-// closed, and their files that no version refers to are kept: see Verdict. It is
-// not a command: it does not go through a log, and so no log has it twice.
-func (s *State) Recovered(node, id string, at time.Time) *State {
+// closed, and their files that no version refers to are kept: see Verdict. seen
+// is the last epoch that files are known of, or 0. It is not a command: it does
+// not go through a log, and so no log has it twice.
+func (s *State) Recovered(node, id string, at time.Time, seen Epoch) *State {
 	next := *s
 	next.index++
 	if at = at.UTC().Round(0); at.After(s.time) {
@@ -52,7 +53,8 @@ func (s *State) Recovered(node, id string, at time.Time) *State {
 		first = min(first, e)
 		return true
 	})
-	next.lastEpoch = s.lastEpoch + min(doubtEpochs, math.MaxUint32-s.lastEpoch)
+	last := max(s.lastEpoch, seen)
+	next.lastEpoch = last + min(doubtEpochs, math.MaxUint32-last)
 	next.lastTable += doubtTables
 	next.open = new(btree.Map[Epoch, *epoch])
 	next.recovery = Recovery{
@@ -77,6 +79,13 @@ func (s *State) Recovery() Recovery { return s.recovery }
 // recovery does not know.
 func (s *State) inDoubt(e Epoch) bool {
 	return slices.ContainsFunc(s.recovery.Doubt, func(r EpochRange) bool { return r.First <= e && e <= r.Last })
+}
+
+// InDoubt reports whether a file that the state does not know may be of a
+// commit that was lost in a recovery.
+func (s *State) InDoubt(f MemberFile) bool {
+	_, known := s.members.Get(f.ID)
+	return !known && s.inDoubt(f.ID.Epoch())
 }
 
 func (d *decoder) takeRecovery(r *Recovery) error {

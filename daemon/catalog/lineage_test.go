@@ -17,7 +17,7 @@ func TestRecoveredState(t *testing.T) {
 	s, _ = s.Apply(Command{RegisterNode: &RegisterNode{Node: "b", Name: "b"}}, 2)
 	s, _ = s.Apply(Command{OpenEpoch: &OpenEpoch{Node: "a"}}, 3)
 	s, _ = s.Apply(Command{OpenEpoch: &OpenEpoch{Node: "a"}}, 4) // closes epoch 1
-	next := s.Recovered("a", "x", time.Unix(100, 0))
+	next := s.Recovered("a", "x", time.Unix(100, 0), 0)
 	var b bytes.Buffer
 	if err := next.Encode(&b); err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestRecoveredState(t *testing.T) {
 	if r.Epoch <= 2+doubtEpochs {
 		t.Errorf("the next epoch is %d; want one that the lost branch cannot have given out", r.Epoch)
 	}
-	again := next.Recovered("a", "y", time.Unix(200, 0))
+	again := next.Recovered("a", "y", time.Unix(200, 0), 0)
 	if again.Recovery().Number != 2 || !NewerLineage(again.Lineage(), next.Lineage()) || SameLineage(again.Lineage(), next.Lineage()) {
 		t.Errorf("a second recovery has lineage %s after %s", again.Lineage(), next.Lineage())
 	}
@@ -70,7 +70,7 @@ func TestNothingGoesFromTheWrongPlaceAfterARecovery(t *testing.T) {
 	if got := s.Verdict("d3", SegmentFile(id)); got != Trash {
 		t.Errorf("without a recovery: %v; want %v", got, Trash)
 	}
-	s = s.Recovered("a", "x", time.Unix(1, 0))
+	s = s.Recovered("a", "x", time.Unix(1, 0), 0)
 	apply(Command{MissMembers: &MissMembers{[]MemberAt{{id, 0, "d1"}}}})
 	if got := s.Verdict("d3", SegmentFile(id)); got != Wait {
 		t.Errorf("while a member is missing: %v; want %v", got, Wait)

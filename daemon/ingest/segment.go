@@ -76,7 +76,7 @@ func (g *Ingester) openSegment(t *catalog.Snapshot, values []schema.PartitionVal
 		return nil, storeError(err)
 	}
 	s := &openSegment{g: g, table: t, values: values, id: id, file: file}
-	s.rows, err = NewSegmentWriter(file, t, values, id, runtime.GOMAXPROCS(0))
+	s.rows, err = NewSegmentWriter(file, t, t.Origin(values, nil), id, runtime.GOMAXPROCS(0))
 	if err != nil {
 		s.abort()
 		return nil, storeError(err)
@@ -109,16 +109,16 @@ func (g *Ingester) create(id catalog.SegmentID) (*members.Writer, error) {
 // placeWait is how long a segment waits for its place.
 const placeWait = 10 * time.Second
 
-// NewSegmentWriter begins a segment of a partition of t, encoded and indexed
-// as the table's options say, by so many goroutines.
-func NewSegmentWriter(to io.Writer, t *catalog.Snapshot, values []schema.PartitionValue, id catalog.SegmentID, goroutines int) (*format.Writer, error) {
+// NewSegmentWriter begins a segment of t, encoded and indexed as the table's
+// options say, by so many goroutines.
+func NewSegmentWriter(to io.Writer, t *catalog.Snapshot, from catalog.Origin, id catalog.SegmentID, goroutines int) (*format.Writer, error) {
 	profile, ok := codec.ParseProfile(t.Options.Profile)
 	if !ok {
 		panic(fmt.Sprintf("BUG: ingest: the catalog let profile %q pass", t.Options.Profile))
 	}
 	info := format.Info{
 		Segment: id.String(), Table: strconv.FormatInt(int64(t.ID), 10),
-		Properties: segmentProperties(t, values),
+		Properties: segmentProperties(t, from),
 	}
 	return format.NewWriter(to, t.Schema, info, format.Options{
 		Lookup: fieldIDs(t.Schema, t.Options.Lookup), Text: fieldIDs(t.Schema, t.Options.Text),
@@ -195,10 +195,11 @@ func fieldIDs(s *schema.Schema, names []string) []int32 {
 	return ids
 }
 
-// segmentProperties is what a lost catalog could be rebuilt from.
-func segmentProperties(t *catalog.Snapshot, values []schema.PartitionValue) map[string]string {
-	p := map[string]string{"table_name": t.Name, "schema_id": strconv.Itoa(t.Schema.ID)}
-	for i, v := range values {
+// segmentProperties is what a catalog can be made of when it is lost, and the
+// same for people.
+func segmentProperties(t *catalog.Snapshot, from catalog.Origin) map[string]string {
+	p := map[string]string{"table_name": t.Name, catalog.OriginProperty: from.String()}
+	for i, v := range from.Partition {
 		text := "=" + v.Text
 		if v.Null {
 			text = "" // null, apart from the empty text

@@ -27,9 +27,10 @@ type output struct {
 	held   int64          // bytes that a segment in the making may hold
 
 	part    Part
-	rows    int64 // of the part, that are still to be written
-	perFile int64 // rows of a segment of the part
-	later   int64 // segments that the parts after this one will become
+	merged  *catalog.Merged // what the segments of the part say of it; nil before the first
+	rows    int64           // of the part, that are still to be written
+	perFile int64           // rows of a segment of the part
+	later   int64           // segments that the parts after this one will become
 
 	file   *outFile         // in the making; nil: none
 	stripe *members.Sealing // in the making; nil: none
@@ -62,7 +63,7 @@ func ceil(a, b int64) int64 { return (a + b - 1) / b }
 
 // begin begins the next part.
 func (o *output) begin(p Part, target int64) {
-	o.part, o.rows = p, p.rows()
+	o.part, o.rows, o.merged = p, p.rows(), nil
 	perFile, files := split(p, target)
 	o.perFile, o.later = perFile, o.later-files
 }
@@ -102,7 +103,10 @@ func (o *output) open() error {
 		return err
 	}
 	o.file = f
-	f.rows, err = ingest.NewSegmentWriter(to, o.table, o.part.Values, id, 1)
+	if o.merged == nil {
+		o.merged = o.part.merged(id)
+	}
+	f.rows, err = ingest.NewSegmentWriter(to, o.table, o.table.Origin(o.part.Values, o.merged), id, 1)
 	return err
 }
 
