@@ -55,6 +55,7 @@ type Work struct {
 const (
 	WorkRebuild   = "rebuild"   // members that were lost are made anew
 	WorkDrain     = "drain"     // members leave disks that are to be empty
+	WorkReplace   = "replace"   // members go to a disk that is in the place of theirs
 	WorkRebalance = "rebalance" // members leave disks that are fuller than others
 	WorkScrub     = "scrub"     // disks are read back
 	WorkMerge     = "merge"     // fresh segments wait to be merged

@@ -111,7 +111,7 @@ func workText(w wire.Work) string {
 }
 
 var workUnits = map[string]string{
-	wire.WorkRebuild: "member", wire.WorkDrain: "member", wire.WorkRebalance: "member", wire.WorkScrub: "disk", wire.WorkMerge: "fresh segment",
+	wire.WorkRebuild: "member", wire.WorkReplace: "member", wire.WorkDrain: "member", wire.WorkRebalance: "member", wire.WorkScrub: "disk", wire.WorkMerge: "fresh segment",
 }
 
 // counted is a number of things: 1 row, 2 rows.

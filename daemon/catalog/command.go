@@ -42,6 +42,7 @@ type Command struct {
 	RemoveNode    *RemoveNode    `json:"remove_node,omitempty"`
 	SetDiskState  *SetDiskState  `json:"set_disk_state,omitempty"`
 	RemoveDisk    *RemoveDisk    `json:"remove_disk,omitempty"`
+	ReplaceDisk   *ReplaceDisk   `json:"replace_disk,omitempty"`
 	SetGroup      *SetGroup      `json:"set_group,omitempty"`
 	RemoveGroup   *RemoveGroup   `json:"remove_group,omitempty"`
 	PlaceMembers  *PlaceMembers  `json:"place_members,omitempty"`
@@ -171,6 +172,15 @@ type SetDiskState struct {
 // RemoveDisk forgets a disk that is in no group.
 type RemoveDisk struct {
 	Disk string `json:"disk"`
+}
+
+// ReplaceDisk gives the places of a disk to another one, directly. The disk
+// may be there, away or lost. The other is up; with Node it comes with this
+// command, as a disk of that node.
+type ReplaceDisk struct {
+	Disk string    `json:"disk"`
+	By   DiskFacts `json:"by"`
+	Node string    `json:"node,omitempty"`
 }
 
 // SetGroup makes a placement group (IfIndex 0) or gives the one that was last

@@ -72,6 +72,9 @@ func (s *State) plugIn(node string, facts DiskFacts) {
 	if d.State == DiskDown || d.State == DiskSuspect || d.LostWithNode {
 		next.State, next.Reason, next.Since, next.LostWithNode = DiskUp, "", s.time, false
 	}
+	if next.State == DiskUp && next.ReplacedBy != "" {
+		next.State, next.Reason = DiskDraining, "it is replaced"
+	}
 	edit(&s.disks).Set(next.ID, &next)
 	for _, g := range s.groupsOn(next.ID) { // what could not be rebuilt may be there now
 		s.unpark(g)
@@ -140,6 +143,9 @@ func (s *State) setDiskState(c SetDiskState) (Result, error) {
 	}
 	next := *d
 	next.LostWithNode = false
+	if c.State == DiskUp {
+		next.ReplacedBy = ""
+	}
 	s.setDisk(&next, c.State, c.Reason)
 	if c.State == DiskLost && d.State != DiskLost {
 		s.missDisk(d.ID)

@@ -52,6 +52,10 @@ type Disk struct {
 	// LostWithNode is set on a lost disk whose node was lost: it is taken
 	// back when the node returns.
 	LostWithNode bool `json:"lost_with_node,omitempty"`
+
+	// ReplacedBy is the disk that gets the slots of this one, which takes
+	// nothing any more; empty: none.
+	ReplacedBy string `json:"replaced_by,omitempty"`
 }
 
 // DiskState is what the cluster thinks of a disk.

@@ -250,3 +250,23 @@ func TestCodes(t *testing.T) {
 		t.Errorf("got problems %v; the list of codes has %v", seen, Codes)
 	}
 }
+
+// TestStillHolds: who wants to take something out hears what is left, and how
+// long it takes.
+func TestStillHolds(t *testing.T) {
+	for _, c := range []struct {
+		held   repair.Held
+		leaves bool
+		rate   int64
+		want   string
+	}{
+		{repair.Held{Slots: 3, Bytes: 3 << 30}, false, 0, "disk D1 still has places in 3 placement groups, with 3.0 GiB that are not on their way elsewhere"},
+		{repair.Held{Slots: 1, Bytes: 3 << 30}, true, 100 << 20, "disk D1 still has places in 1 placement group, with 3.0 GiB left to move: about 31s at 100.0 MiB/s"},
+		{repair.Held{Slots: 1, Bytes: 5}, true, 0, "disk D1 still has places in 1 placement group, with 5 B left to move: nothing has moved for a minute"},
+		{repair.Held{Slots: 1}, true, 0, "disk D1 still has places in 1 placement group, with 0 B left to move: the last of it is under way"},
+	} {
+		if got := StillHolds("disk D1", c.held, c.leaves, c.rate); got != c.want {
+			t.Errorf("got %q; want %q", got, c.want)
+		}
+	}
+}

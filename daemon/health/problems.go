@@ -163,6 +163,8 @@ func (f Facts) report(d *catalog.Disk) (DiskReport, bool) {
 // stateOf says what is wrong with a disk as such.
 func (f Facts) stateOf(d *catalog.Disk, report DiskReport) wire.Problem {
 	switch {
+	case (d.State == catalog.DiskDraining || d.ReplacedBy != "") && f.Members.Held[d.ID].Slots == 0:
+		return wire.Problem{Code: DiskDrained, Since: d.Since, Text: "is drained: nothing belongs on it any more", Next: "tarn disk remove " + d.ID}
 	case d.State == catalog.DiskSuspect, d.State == catalog.DiskUp && report.Doubt != "":
 		return wire.Problem{Code: DiskSuspect, Since: d.Since,
 			Text: "failed or stalled" + because(cmp.Or(report.Doubt, d.Reason)) + ": it is read, and takes nothing new",
@@ -170,8 +172,6 @@ func (f Facts) stateOf(d *catalog.Disk, report DiskReport) wire.Problem {
 	case d.State == catalog.DiskDown:
 		return wire.Problem{Code: DiskDown, Since: d.Since, Text: "is not there" + because(d.Reason),
 			Next: "mount it and restart its node; if it will not come back: tarn disk replace " + d.ID + " PATH"}
-	case d.State == catalog.DiskDraining && f.Members.Held[d.ID].Slots == 0:
-		return wire.Problem{Code: DiskDrained, Since: d.Since, Text: "is drained: nothing belongs on it any more", Next: "tarn disk remove " + d.ID}
 	case d.State == catalog.DiskLost && !d.LostWithNode:
 		return wire.Problem{Code: DiskLost, Since: d.Since, Text: "was given up" + because(d.Reason) + ": what it held is rebuilt elsewhere",
 			Next: "once nothing belongs on it: tarn disk remove " + d.ID}

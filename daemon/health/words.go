@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/tarnlake/tarn/daemon/repair"
 )
@@ -17,6 +18,21 @@ func nextLoss(h repair.Health) string {
 		}
 	}
 	return "if one more disk fails, more rows may be lost"
+}
+
+// StillHolds says in words what keeps a disk or a node from being taken out.
+// leaves: it is on its way to others, at a rate in bytes a second.
+func StillHolds(what string, held repair.Held, leaves bool, rate int64) string {
+	text := fmt.Sprintf("%s still has places in %s, with %s", what, count(int64(held.Slots), "placement group", "placement groups"), Bytes(held.Bytes))
+	switch {
+	case !leaves:
+		return text + " that are not on their way elsewhere"
+	case held.Bytes == 0:
+		return text + " left to move: the last of it is under way"
+	case rate <= 0:
+		return text + " left to move: nothing has moved for a minute"
+	}
+	return fmt.Sprintf("%s left to move: about %v at %s/s", text, time.Duration(seconds(held.Bytes, rate))*time.Second, Bytes(rate))
 }
 
 func count(n int64, one, many string) string {

@@ -10,7 +10,7 @@ import (
 
 // work lists what is being done.
 func (f Facts) work() (all []wire.Work) {
-	for _, kind := range []repair.Kind{repair.Rebuild, repair.Drain, repair.Rebalance} {
+	for _, kind := range []repair.Kind{repair.Rebuild, repair.Replace, repair.Drain, repair.Rebalance} {
 		if w := f.way(kind); w.Count > 0 {
 			all = append(all, w)
 		}

@@ -37,6 +37,13 @@ func NewStore(media ...*tiering.Medium) *Store {
 	return s
 }
 
+// Add gives the store another medium of this node.
+func (s *Store) Add(m *tiering.Medium) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.media[m.ID()] = m
+}
+
 // Reach gives the store the disks of other nodes. remote returns the disk of
 // an id, whether it is there or not; it must not wait.
 func (s *Store) Reach(remote func(disk string) Disk) {

@@ -48,6 +48,7 @@ type Kind string
 const (
 	Rebuild   Kind = "rebuild"   // it is made anew: no disk that is there has it
 	Drain     Kind = "drain"     // it leaves a disk that is to be empty
+	Replace   Kind = "replace"   // it goes to the disk that is to be in the place of its own
 	Rebalance Kind = "rebalance" // it leaves a disk that is fuller than others
 )
 

@@ -39,7 +39,7 @@ func Placement(view *catalog.State, most int, fill func(disk string) tiering.Fil
 		}
 		p.drop()
 		p.widen()
-		left := most - p.moving()
+		left := p.replace(most - p.moving())
 		left -= p.move(p.disks, left, func(tiering.Move) bool { return true })
 		p.rehouse(left)
 		all, last = append(all, p.commands()...), p.last
@@ -119,7 +119,7 @@ func disksOf(view *catalog.State, tier string) []tiering.Disk {
 		n, _ := view.Node(d.Node)
 		state := tiering.DiskFull
 		switch {
-		case d.State == catalog.DiskDraining:
+		case d.State == catalog.DiskDraining, d.ReplacedBy != "":
 			state = tiering.DiskLeaving
 		case d.State == catalog.DiskUp && n.State == catalog.NodeUp:
 			state = tiering.DiskOpen

@@ -30,20 +30,23 @@ type Rebuilder struct {
 
 	// Pace, if not nil, is called before bytes of a member are written, or read
 	// back from its disk, and returns when there is time for them. An error ends
-	// the member. It may be called from several goroutines.
-	Pace func(ctx context.Context, bytes int64) error
+	// the member. It may be called from several goroutines. lost: no disk has the
+	// member. Members of stripes that can lose nothing more do not wait for it.
+	Pace func(ctx context.Context, lost bool, bytes int64) error
 
-	said map[catalog.MemberAt]bool // see sayOnce
+	waits []waiting // of the pass under way
+	told  int       // see tell
 
 	// Meter, if not nil, counts the bytes of members that were written.
 	Meter *Meter
 }
 
-func (r *Rebuilder) pace(ctx context.Context, bytes int64) error {
-	if r.Pace == nil {
+func (r *Rebuilder) pace(ctx context.Context, i item, bytes int64) error {
+	if r.Pace == nil || i.at.Spare() < 1 {
 		return nil
 	}
-	return r.Pace(ctx, bytes)
+	lost := i.at.Lost()
+	return r.Pace(ctx, lost.Has(i.slot), bytes)
 }
 
 // Pass rebuilds what the view misses on the disks of this node, what can lose
@@ -53,6 +56,7 @@ func (r *Rebuilder) Pass(ctx context.Context, view *catalog.State) (placed int, 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var done []catalog.MemberAt
+	r.waits = nil
 	for o := range r.rebuildAll(ctx, view, r.queue(view)) {
 		switch {
 		case err != nil: // the catalog takes nothing now: what is under way is found done later
@@ -67,6 +71,9 @@ func (r *Rebuilder) Pass(ctx context.Context, view *catalog.State) (placed int, 
 			}
 			placed, done = placed+len(done), nil
 		}
+	}
+	if ctx.Err() == nil {
+		r.tell()
 	}
 	return placed + len(done), cmp.Or(err, errors.Join(r.place(ctx, done), ctx.Err()))
 }
@@ -228,7 +235,7 @@ func (r *Rebuilder) by(ctx context.Context, way way, i item, damaged bool, index
 	if err != nil {
 		return err
 	}
-	if err := way(ctx, i, paced{ctx, r, w}); err != nil {
+	if err := way(ctx, i, paced{ctx, r, i, w}); err != nil {
 		return errors.Join(err, w.Abort())
 	}
 	_, err = w.Commit()
@@ -238,14 +245,14 @@ func (r *Rebuilder) by(ctx context.Context, way way, i item, damaged bool, index
 // readBack reads a member from its disk, all of it and past caches, and
 // compares it with what the catalog says.
 func (r *Rebuilder) readBack(ctx context.Context, i item) error {
-	if err := r.pace(ctx, i.want().Bytes); err != nil {
-		return err
-	}
-	disk, err := r.Members.Disk(i.disk())
+	got, err := r.Members.HashHere(ctx, i.disk(), i.file(), func(ctx context.Context, bytes int64) error { return r.pace(ctx, i, bytes) })
 	if err != nil {
 		return err
 	}
-	return compare(ctx, disk, i)
+	if plant.On(plant.BlindRebuild) {
+		return nil
+	}
+	return i.judge(got)
 }
 
 func compare(ctx context.Context, disk members.Disk, i item) error {
@@ -303,11 +310,12 @@ func (r *Rebuilder) Miss(ctx context.Context, view *catalog.State, m catalog.Mem
 type paced struct {
 	ctx context.Context
 	r   *Rebuilder
+	i   item
 	to  io.Writer
 }
 
 func (p paced) Write(b []byte) (int, error) {
-	if err := p.r.pace(p.ctx, int64(len(b))); err != nil {
+	if err := p.r.pace(p.ctx, p.i, int64(len(b))); err != nil {
 		return 0, err
 	}
 	n, err := p.to.Write(b)
@@ -328,7 +336,7 @@ func (r *Rebuilder) place(ctx context.Context, done []catalog.MemberAt) error {
 // sources may come back, or somebody writes it right now.
 func (r *Rebuilder) park(ctx context.Context, i item, why error) {
 	if ctx.Err() != nil || passing(why) {
-		r.sayOnce(i, why)
+		r.waits = append(r.waits, waiting{i, why})
 		return
 	}
 	r.Logger.Error("a member cannot be rebuilt and is set aside", "stripe", i.at.ID, "slot", i.slot, "disk", i.disk(), "error", why)
@@ -338,21 +346,28 @@ func (r *Rebuilder) park(ctx context.Context, i item, why error) {
 	}
 }
 
-// maxSaid bounds what sayOnce remembers.
-const maxSaid = 10_000
+// waiting is a member that cannot be rebuilt yet.
+type waiting struct {
+	item
+	why error
+}
 
-// sayOnce tells of a member that has to wait, once: it is tried again all the
-// time, and a long outage is one thing to know.
-func (r *Rebuilder) sayOnce(i item, why error) {
-	level := slog.LevelWarn
-	if r.said[i.member()] {
-		level = slog.LevelDebug
+// tell logs that members have to wait, once for an outage and again when twice
+// as many do, and when that is over: they are tried again all the time.
+func (r *Rebuilder) tell() {
+	for _, w := range r.waits {
+		r.Logger.Debug("a member waits to be rebuilt", "stripe", w.at.ID, "slot", w.slot, "disk", w.disk(), "error", w.why)
 	}
-	if len(r.said) > maxSaid || r.said == nil {
-		r.said = map[catalog.MemberAt]bool{}
+	switch n := len(r.waits); {
+	case n == 0 && r.told > 0:
+		r.Logger.Info("no member waits any more for something to rebuild it from", "members", r.told)
+		r.told = 0
+	case n > 0 && (r.told == 0 || n >= 2*r.told):
+		first := r.waits[0]
+		r.Logger.Warn("members wait to be rebuilt until what they need is back", "members", n,
+			"stripe", first.at.ID, "slot", first.slot, "disk", first.disk(), "error", first.why)
+		r.told = n
 	}
-	r.said[i.member()] = true
-	r.Logger.Log(context.Background(), level, "a member was not rebuilt", "stripe", i.at.ID, "slot", i.slot, "error", why)
 }
 
 // passing reports whether what has failed may work later by itself.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -297,18 +298,18 @@ func TestPace(t *testing.T) {
 	miss(r, at, "n1d1")
 	asked := int64(0)
 	b := bench(r, "n1")
-	b.Pace = func(_ context.Context, bytes int64) error { asked += bytes; return nil }
+	b.Pace = func(_ context.Context, _ bool, bytes int64) error { asked += bytes; return nil }
 	if placed, err := b.Pass(t.Context(), r.State()); placed != 1 || err != nil {
 		t.Fatalf("placed %d, %v; want 1", placed, err)
 	}
-	if want := int64(3 << 20); asked != want {
-		t.Errorf("%d bytes asked for; want %d: looked for, written, read back", asked, want)
+	if want := int64(2 << 20); asked != want {
+		t.Errorf("%d bytes asked for; want %d: written, read back", asked, want)
 	}
 	r.Wipe("n1d1")
 	miss(r, at, "n1d1")
 	ctx, cancel := context.WithCancel(t.Context())
 	b = bench(r, "n1")
-	b.Pace = func(context.Context, int64) error { cancel(); return ctx.Err() }
+	b.Pace = func(context.Context, bool, int64) error { cancel(); return ctx.Err() }
 	if placed, err := b.Pass(ctx, r.State()); placed != 0 || !errors.Is(err, context.Canceled) {
 		t.Errorf("placed %d, %v; want none", placed, err)
 	}
@@ -367,7 +368,7 @@ func TestRebuildsAtOnce(t *testing.T) {
 	b, begun := bench(r, "n1"), sync.WaitGroup{}
 	begun.Add(rebuildsAtOnce)
 	var first atomic.Int64
-	b.Pace = func(context.Context, int64) error {
+	b.Pace = func(context.Context, bool, int64) error {
 		if first.Add(1) <= rebuildsAtOnce {
 			begun.Done()
 			begun.Wait() // for ever, were they one after the other
@@ -448,4 +449,45 @@ func TestAllNodesRepair(t *testing.T) {
 			whole(t, r, at.ID, six[i])
 		}
 	}
+}
+
+// TestWaitingIsToldOnce: members that have to wait are one line for all passes
+// of an outage, and one when it is over.
+func TestWaitingIsToldOnce(t *testing.T) {
+	r := memberstest.New(t, 3, 1)
+	g := r.Group(copies3, three...)
+	lose := func(seed uint64) {
+		at := r.Stripe(g, content(seed, 100))
+		r.Remove("n1d1", catalog.SegmentFile(at.ID))
+		miss(r, at, "n1d1")
+	}
+	lose(1)
+	r.Down("n2d1", "n3d1")
+	var log bytes.Buffer
+	b := bench(r, "n1")
+	b.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	pass := func(want ...string) {
+		t.Helper()
+		log.Reset()
+		if _, err := b.Pass(t.Context(), r.State()); err != nil {
+			t.Fatal(err)
+		}
+		lines := slices.Collect(strings.Lines(log.String()))
+		if len(lines) != len(want) {
+			t.Fatalf("got %q; want %d lines", lines, len(want))
+		}
+		for i := range want {
+			if !strings.Contains(lines[i], want[i]) {
+				t.Errorf("got %q; want %q in it", lines[i], want[i])
+			}
+		}
+	}
+	pass("level=WARN msg=\"members wait to be rebuilt until what they need is back\" members=1")
+	pass()
+	lose(2)
+	pass("members=2")
+	pass()
+	r.Down()
+	pass("level=INFO msg=\"no member waits any more")
+	pass()
 }

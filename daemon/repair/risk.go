@@ -242,7 +242,11 @@ func (j *judging) kind(i item) Kind {
 	if !j.there(i.at, i.slot) {
 		return Rebuild
 	}
-	if from, ok := j.view.Disk(i.at.Group.Slots[i.slot].From); ok && from.State == catalog.DiskDraining {
+	from, ok := j.view.Disk(i.at.Group.Slots[i.slot].From)
+	switch {
+	case ok && from.ReplacedBy == i.disk():
+		return Replace
+	case ok && (from.State == catalog.DiskDraining || from.ReplacedBy != ""):
 		return Drain
 	}
 	return Rebalance
