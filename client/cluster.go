@@ -112,3 +112,17 @@ func (c *Client) RemoveNode(ctx context.Context, node string) error {
 	_, err := call[struct{}](ctx, c, wire.ActionRemoveNode, wire.NodeName{Node: node})
 	return err
 }
+
+// ReplaceDisk has a disk take the places of another one, which may be there,
+// away or lost. Where req.By is a path it becomes a disk first.
+func (c *Client) ReplaceDisk(ctx context.Context, req wire.ReplaceDisk) error {
+	_, err := call[struct{}](ctx, c, wire.ActionReplaceDisk, req)
+	return err
+}
+
+// ReplaceNode has the disks of a node take the places of those of another one,
+// which may be there, away or lost.
+func (c *Client) ReplaceNode(ctx context.Context, old, by string) error {
+	_, err := call[struct{}](ctx, c, wire.ActionReplaceNode, wire.ReplaceNode{Node: old, By: by})
+	return err
+}

@@ -47,6 +47,7 @@ type Config struct {
 	MemoryLimit     int64              // bytes the process should stay under; default DefaultMemoryLimit
 	TrashFor        time.Duration      // how long deleted files can be brought back; default 24 hours
 	SendTimeout     time.Duration      // how long a scan waits for its client to take rows; default 5 minutes
+	RepairRate      int64              // bytes a second that repair writes and reads back; default: moves go by RepairRates, rebuilds are not held up
 	CheckpointEvery time.Duration      // how often the catalog is kept on disks of the node; default 5 minutes
 	NoMerge         bool               // segments stay as they were written: for tests and comparisons
 	MergeTarget     int64              // stored bytes of a merged segment; default merge.DefaultTarget
@@ -145,7 +146,8 @@ type Node struct {
 	rebuilt   *repair.Meter                           // bytes of members
 	judged    judged                                  // what may be lost
 	repairing atomic.Bool                             // members are being rebuilt right now
-	scrubs    map[string]*repair.Scrub                // by disk; does not change once the node serves
+	scrubs    sync.Map                                // *repair.Scrub by disk
+	plugging  sync.Mutex                              // see plug
 
 	scanMemory *scan.Pool    // what all queries together may hold
 	parts      *format.Cache // of segments
@@ -159,6 +161,9 @@ type Node struct {
 	work sync.RWMutex // held for reading by each piece of work; see drain
 	stop context.CancelFunc
 	halt context.CancelCauseFunc // of the start: see meetForeign
+
+	background context.Context // ends with stop
+
 	wg   sync.WaitGroup
 	end  chan struct{}
 	err  error
@@ -176,7 +181,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), repairNow: make(chan struct{}, 1), damaged: make(chan catalog.MemberAt, 64), rebuilt: repair.NewMeter(time.Now), metrics: newMetrics(), puts: newPutMemory(cfg.MemoryLimit / 4)}
 	n.scanMemory, n.parts = ReadMemory(cfg.MemoryLimit, runtime.GOMAXPROCS(0))
 	background, cancel := context.WithCancel(context.Background())
-	n.stop = cancel
+	n.background, n.stop = background, cancel
 	ctx, n.halt = context.WithCancelCause(ctx)
 	defer func() {
 		if cause := context.Cause(ctx); err != nil && wire.IsCode(cause, wire.Conflict) {

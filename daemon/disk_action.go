@@ -41,7 +41,7 @@ func (s *service) disks(ctx context.Context, _ struct{}) (wire.DiskList, error) 
 
 // disk is a disk as the catalog has it, and as its node reports it.
 func disk(view *catalog.State, d *catalog.Disk, report health.Report) wire.Disk {
-	out := wire.Disk{ID: d.ID, Node: d.Node, Tier: d.Tier, State: string(d.State), Reason: d.Reason, Since: d.Since, Bytes: d.Bytes}
+	out := wire.Disk{ID: d.ID, Node: d.Node, Tier: d.Tier, State: string(d.State), Reason: d.Reason, Since: d.Since, Bytes: d.Bytes, ReplacedBy: d.ReplacedBy}
 	if n, ok := view.Node(d.Node); ok {
 		out.Node = n.Name
 	}
@@ -73,6 +73,9 @@ func (s *service) setDisk(ctx context.Context, req wire.SetDisk) (struct{}, erro
 	case wire.DiskLose:
 		set.State = catalog.DiskLost
 	case wire.DiskRemove:
+		if err := s.emptyDisk(ctx, d); err != nil {
+			return struct{}{}, err
+		}
 		cmd = catalog.Command{RemoveDisk: &catalog.RemoveDisk{Disk: d.ID}}
 	default:
 		return struct{}{}, wire.Errorf(wire.InvalidArgument, "a disk cannot be changed by %q", req.Change)

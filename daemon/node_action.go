@@ -79,6 +79,9 @@ func (s *service) drainNode(ctx context.Context, req wire.NodeName) (struct{}, e
 // removeNode forgets a node whose disks hold nothing that is counted on, and
 // its disks with it.
 func (s *service) removeNode(ctx context.Context, req wire.NodeName) (struct{}, error) {
+	if err := s.emptyNode(ctx, req); err != nil {
+		return struct{}{}, err
+	}
 	err := s.eachDisk(ctx, req, func(d *catalog.Disk) catalog.Command {
 		return catalog.Command{RemoveDisk: &catalog.RemoveDisk{Disk: d.ID}}
 	})
@@ -91,6 +94,19 @@ func (s *service) removeNode(ctx context.Context, req wire.NodeName) (struct{}, 
 	}
 	_, err = s.n.propose(ctx, catalog.Command{RemoveNode: &catalog.RemoveNode{Node: n.ID}})
 	return struct{}{}, err
+}
+
+// emptyNode refuses to forget a node that something belongs on.
+func (s *service) emptyNode(ctx context.Context, req wire.NodeName) error {
+	view, err := s.n.catalog.Read(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := findNode(view, req.Node)
+	if err != nil {
+		return err
+	}
+	return s.empty(ctx, "node "+n.Name, "tarn node drain "+n.Name+", or if it will not come back: tarn node lose "+n.Name, disksBySize(view, n.ID)...)
 }
 
 // loseNode gives a node up at once, for one that will not come back: what was

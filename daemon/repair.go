@@ -36,7 +36,7 @@ func (n *Node) place(ctx context.Context) error {
 
 // keepRepaired places and rebuilds for as long as the node runs.
 func (n *Node) keepRepaired(ctx context.Context) {
-	rebuilder := &repair.Rebuilder{Members: n.members, Logger: n.cfg.Logger, Report: n.reportDamage, Meter: n.rebuilt, Propose: n.must}
+	rebuilder := &repair.Rebuilder{Members: n.members, Logger: n.cfg.Logger, Report: n.reportDamage, Meter: n.rebuilt, Propose: n.must, Pace: n.repairPace()}
 	tick := time.NewTicker(repairEvery)
 	defer tick.Stop()
 	for {

@@ -24,7 +24,7 @@ func (n *Node) report() health.Report {
 		if err := cmp.Or(m.Suspect(), m.Wary()); err != nil {
 			d.Doubt = err.Error()
 		}
-		if s := n.scrubs[m.ID()]; s != nil {
+		if s, here := n.scrubOf(m.ID()); here {
 			d.Scrub = scrubInfo(s)
 		}
 		r.Disks = append(r.Disks, d)

@@ -17,9 +17,20 @@ import (
 
 // startScrubs begins to read back the disks of the node, each for itself.
 func (n *Node) startScrubs(ctx context.Context) {
-	for _, s := range n.scrubs {
-		n.wg.Go(func() { s.Run(ctx) })
+	for _, m := range n.members.Media() {
+		if s, here := n.scrubOf(m.ID()); here {
+			n.wg.Go(func() { s.Run(ctx) })
+		}
 	}
+}
+
+// scrubOf returns the scrub of a disk, if that is in this node.
+func (n *Node) scrubOf(disk string) (*repair.Scrub, bool) {
+	s, here := n.scrubs.Load(disk)
+	if !here {
+		return nil, false
+	}
+	return s.(*repair.Scrub), true
 }
 
 // openScrubs makes the scrubs, which go on where the last life has left them.
@@ -27,17 +38,23 @@ func (n *Node) openScrubs() error {
 	if err := os.MkdirAll(scrubDir(n.cfg.Dir), 0o755); err != nil {
 		return unusableDir(n.cfg.Dir, err)
 	}
-	n.scrubs = map[string]*repair.Scrub{}
 	for _, m := range n.members.Media() {
-		path := filepath.Join(scrubDir(n.cfg.Dir), m.ID()+".json")
-		cfg := repair.ScrubConfig{
-			Disk: m.ID(), Members: n.members, View: n.catalog.View, Logger: n.cfg.Logger,
-			Compare: n.compareDisk, Found: n.missFound, Yield: n.yieldToRepair,
-			Keep: func(st repair.ScrubState) error { return writeScrub(path, st) },
-		}
-		n.scrubs[m.ID()] = repair.NewScrub(cfg, n.readScrub(path))
+		n.openScrub(m)
 	}
 	return nil
+}
+
+// openScrub makes the scrub of a disk.
+func (n *Node) openScrub(m *tiering.Medium) *repair.Scrub {
+	path := filepath.Join(scrubDir(n.cfg.Dir), m.ID()+".json")
+	cfg := repair.ScrubConfig{
+		Disk: m.ID(), Members: n.members, View: n.catalog.View, Logger: n.cfg.Logger,
+		Compare: n.compareDisk, Found: n.missFound, Yield: n.yieldToRepair,
+		Keep: func(st repair.ScrubState) error { return writeScrub(path, st) },
+	}
+	s := repair.NewScrub(cfg, n.readScrub(path))
+	n.scrubs.Store(m.ID(), s)
+	return s
 }
 
 func scrubDir(dir string) string { return filepath.Join(dir, "scrub") }
@@ -130,7 +147,7 @@ func (s *service) scrubDisk(ctx context.Context, req wire.DiskName) (struct{}, e
 	if err != nil {
 		return struct{}{}, err
 	}
-	if scrub, here := s.n.scrubs[d.ID]; here {
+	if scrub, here := s.n.scrubOf(d.ID); here {
 		scrub.Start()
 		return struct{}{}, nil
 	}
@@ -142,7 +159,7 @@ func (s *service) scrubDisk(ctx context.Context, req wire.DiskName) (struct{}, e
 
 // scrubHere begins a pass that another node was asked for.
 func (n *Node) scrubHere(disk string) error {
-	scrub, here := n.scrubs[disk]
+	scrub, here := n.scrubOf(disk)
 	if !here {
 		return wire.Errorf(wire.Unavailable, "disk %.64q is not there", disk)
 	}

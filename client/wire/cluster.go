@@ -16,6 +16,8 @@ const (
 	ActionDrainNode   = "tarn.node.drain"         // NodeName → {}
 	ActionLoseNode    = "tarn.node.lose"          // NodeName → {}
 	ActionRemoveNode  = "tarn.node.remove"        // NodeName → {}
+	ActionReplaceNode = "tarn.node.replace"       // ReplaceNode → {}
+	ActionReplaceDisk = "tarn.disk.replace"       // ReplaceDisk → {}
 	ActionStripes     = "tarn.stripe.show"        // GetStripes → StripeList
 	ActionRetry       = "tarn.stripe.retry"       // {} → {}
 )
@@ -114,4 +116,17 @@ type Node struct {
 // NodeName names a node by its name, or its id or enough of its beginning.
 type NodeName struct {
 	Node string `json:"node"`
+}
+
+// ReplaceDisk has a disk take the places of another one.
+type ReplaceDisk struct {
+	ID   string `json:"id"`             // of the old one, or enough of its beginning
+	By   string `json:"by"`             // an absolute path that becomes a disk, or the id of one
+	Node string `json:"node,omitempty"` // that has the path; empty: that of the old disk
+}
+
+// ReplaceNode has the disks of a node take the places of those of another.
+type ReplaceNode struct {
+	Node string `json:"node"` // the old one: name or id
+	By   string `json:"by"`
 }

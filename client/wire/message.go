@@ -227,6 +227,8 @@ type Disk struct {
 	Slots   int       `json:"slots"`           // of placement groups, with those that are moving away
 	Missing int       `json:"missing"`         // members that belong there and are not there yet
 	Scrub   *Scrub    `json:"scrub,omitempty"` // nil: its node did not answer
+
+	ReplacedBy string `json:"replaced_by,omitempty"` // the disk that gets its slots
 }
 
 // Scrub is how far the reading back of a disk is.

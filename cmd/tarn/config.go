@@ -24,6 +24,7 @@ type serverFile struct {
 	MemoryLimit any      `toml:"memory_limit"` // text, or a number of bytes
 	TrashFor    string   `toml:"trash_for"`
 	SendTimeout string   `toml:"send_timeout"`
+	RepairRate  any      `toml:"repair_rate"` // text, or a number of bytes
 	Merge       string   `toml:"merge"`
 	LogLevel    string   `toml:"log_level"`
 	Watermarks  string   `toml:"watermarks"`
@@ -35,13 +36,13 @@ type serverFile struct {
 }
 
 // serverKeys are the keys of serverFile.
-var serverKeys = []string{"dir", "name", "disk", "listen", "http", "memory_limit", "trash_for", "send_timeout", "merge", "log_level", "watermarks", "stall_after", "gossip", "advertise", "zone", "join"}
+var serverKeys = []string{"dir", "name", "disk", "listen", "http", "memory_limit", "trash_for", "send_timeout", "repair_rate", "merge", "log_level", "watermarks", "stall_after", "gossip", "advertise", "zone", "join"}
 
 // value returns the value of a key.
 func (f *serverFile) value(key string) string {
 	return map[string]string{
 		"dir": f.Dir, "name": f.Name, "listen": f.Listen, "http": f.HTTP,
-		"memory_limit": sizeText(f.MemoryLimit), "trash_for": f.TrashFor, "send_timeout": f.SendTimeout, "merge": f.Merge, "log_level": f.LogLevel, "watermarks": f.Watermarks, "stall_after": f.StallAfter,
+		"memory_limit": sizeText(f.MemoryLimit), "trash_for": f.TrashFor, "send_timeout": f.SendTimeout, "repair_rate": sizeText(f.RepairRate), "merge": f.Merge, "log_level": f.LogLevel, "watermarks": f.Watermarks, "stall_after": f.StallAfter,
 		"gossip": f.Gossip, "advertise": f.Advertise, "zone": f.Zone, "join": f.Join,
 	}[key]
 }

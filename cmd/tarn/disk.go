@@ -14,12 +14,12 @@ import (
 
 func (a *app) diskCommand() *cobra.Command {
 	c := a.talks(&cobra.Command{Use: "disk", Short: "List disks, and take them out of use"})
-	c.AddCommand(a.diskList(), a.diskScrub(),
+	c.AddCommand(a.diskList(), a.diskScrub(), a.diskReplace(),
 		a.diskChange("drain", wire.DiskDrain, "Move what a disk holds to other disks",
 			"The disk takes nothing new, and is read until everything has moved.\n\"tarn disk list\" shows how far it is; then: tarn disk remove ID"),
 		a.diskChange("use", wire.DiskUse, "Let a disk take members again", "It ends a drain, and takes back a disk that was lost or suspect."),
 		a.diskChange("lose", wire.DiskLose, "Give a disk up", "What it held is rebuilt from other disks. Where there are no others that have it, it is\nout of reach until the disk is back in use."),
-		a.diskChange("remove", wire.DiskRemove, "Forget a disk that holds nothing", "A disk that was drained or given up is forgotten once nothing belongs on it any more."))
+		a.diskChange("remove", wire.DiskRemove, "Forget a disk that holds nothing", "A disk that was drained, replaced or given up is forgotten once nothing belongs on it any more. Until then\nthis says how much is left and how long it takes."))
 	return group(c)
 }
 
@@ -58,6 +58,7 @@ func (a *app) listDisks(ctx context.Context, n *client.Client) error {
 		numbers("bytes", s, func(r row) int64 { return r.Bytes }),
 		texts("scrub", s, func(r row) string { return scrubText(r.Scrub) }),
 		texts("path", s, func(r row) string { return r.Path }),
+		texts("replaced_by", s, func(r row) string { return r.ReplacedBy }),
 		texts("reason", s, func(r row) string { return r.Reason }),
 	)
 }
@@ -94,6 +95,26 @@ func (a *app) diskScrub() *cobra.Command {
 			return a.withClient(c.Context(), func(n *client.Client) error { return n.ScrubDisk(c.Context(), args[0]) })
 		},
 	}
+}
+
+func (a *app) diskReplace() *cobra.Command {
+	var node string
+	c := &cobra.Command{
+		Use:   "replace OLD NEW",
+		Short: "Give the places of a disk to a new one",
+		Long: "Give the places of a disk to a new one: what OLD holds goes straight to NEW, from OLD if it can be read,\nelse rebuilt from other disks." +
+			" NEW is the path of an empty directory on the new disk, on the node of OLD\nor on --node, which may be where OLD was mounted; or the id of a disk of \"tarn disk list\"." +
+			" The node\nneed not be restarted. \"tarn status\" shows how far it is and says when OLD can be removed.",
+		Example: "  tarn disk replace 7f3c /mnt/new\n  tarn disk replace 7f3c a04e",
+		Args:    args(cobra.ExactArgs(2)),
+	}
+	c.Flags().StringVar(&node, "node", "", "`NODE` that has the new disk, if not that of the old one")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return a.withClient(c.Context(), func(n *client.Client) error {
+			return n.ReplaceDisk(c.Context(), wire.ReplaceDisk{ID: args[0], By: args[1], Node: node})
+		})
+	}
+	return c
 }
 
 func (a *app) diskChange(name, change, short, long string) *cobra.Command {

@@ -11,7 +11,7 @@ import (
 
 func (a *app) nodeCommand() *cobra.Command {
 	c := a.talks(&cobra.Command{Use: "node", Short: "List nodes, and take them out of use"})
-	c.AddCommand(a.nodeList(),
+	c.AddCommand(a.nodeList(), a.nodeReplace(),
 		a.names("drain NODE", "Move what the disks of a node hold to other nodes", "  tarn node drain n3",
 			func(ctx context.Context, n *client.Client, node string) error { return n.DrainNode(ctx, node) }),
 		a.names("lose NODE", "Give a node up that will not come back: what it held is rebuilt elsewhere", "  tarn node lose n3",
@@ -19,6 +19,20 @@ func (a *app) nodeCommand() *cobra.Command {
 		a.names("remove NODE", "Forget a node that holds nothing", "  tarn node remove n3",
 			func(ctx context.Context, n *client.Client, node string) error { return n.RemoveNode(ctx, node) }))
 	return group(c)
+}
+
+func (a *app) nodeReplace() *cobra.Command {
+	return &cobra.Command{
+		Use:   "replace OLD NEW",
+		Short: "Give the places of a node's disks to those of another node",
+		Long: "Give the places of a node's disks to those of another node that has joined: what they hold goes straight\nthere, from OLD if it can be read, else rebuilt from other nodes." +
+			" Where both have the same name, OLD was\ngiven up first (\"tarn node lose\") and is named by its id. \"tarn status\" shows how far it is; then:\ntarn node remove OLD",
+		Example: "  tarn node replace n3 n7",
+		Args:    args(cobra.ExactArgs(2)),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withClient(c.Context(), func(n *client.Client) error { return n.ReplaceNode(c.Context(), args[0], args[1]) })
+		},
+	}
 }
 
 func (a *app) nodeList() *cobra.Command {

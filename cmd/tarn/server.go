@@ -44,6 +44,7 @@ beats the file.`,
 	flags.String("memory-limit", "512MiB", "`SIZE` of memory that the process should stay under")
 	flags.String("trash-for", "24h", "`TIME` for which deleted files can be brought back")
 	flags.String("send-timeout", "5m", "`TIME` that a scan waits for its client to take rows")
+	flags.String("repair-rate", "auto", "`SIZE` a second that repair writes and reads back at most; auto: by the tier of the disks, and as fast as can be where rows were lost")
 	flags.String("merge", "on", "`on|off`: whether small segments are merged to large ones in the background")
 	flags.String("watermarks", "85,90,93,95", "`PERCENT` of a disk from which it takes no new groups, no merges, no repair, nothing new; or none")
 	flags.String("stall-after", "10s", "`TIME` after which a disk is stalled that does not return: others are used instead")
@@ -99,6 +100,9 @@ func (a *app) serverConfig(c *cobra.Command) (cfg daemon.Config, err error) {
 	if cfg.SendTimeout, err = parseSpan(get("send_timeout")); err != nil {
 		return cfg, about("send_timeout", err)
 	}
+	if cfg.RepairRate, err = repairRate(get("repair_rate")); err != nil {
+		return cfg, about("repair_rate", err)
+	}
 	if cfg.NoMerge, err = isOff(get("merge")); err != nil {
 		return cfg, err
 	}
@@ -124,6 +128,18 @@ func (a *app) joinSettings(c *cobra.Command, address string) (daemon.Join, error
 	}
 	token, err := tokenText(given)
 	return daemon.Join{Address: address, Token: token}, err
+}
+
+// repairRate returns 0 for auto.
+func repairRate(text string) (int64, error) {
+	if text == "auto" {
+		return 0, nil
+	}
+	n, err := parseBytes(text)
+	if err == nil && n <= 0 {
+		err = wire.Errorf(wire.InvalidArgument, "%s is no rate", text).WithHint("auto, or 100MiB for as much a second")
+	}
+	return n, err
 }
 
 func isOff(text string) (bool, error) {

@@ -4,12 +4,14 @@ import (
 	"context"
 
 	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
 )
 
 // Names of the calls by which nodes ask each other for what operators want.
 const (
 	report    = "Report"
 	scrubDisk = "ScrubDisk"
+	plugDisk  = "PlugDisk"
 )
 
 // maxReport bounds what a node says of itself.
@@ -46,4 +48,23 @@ func (s *Server) scrubDisk(_ context.Context, h memberHeader, _ []byte) (empty, 
 		return empty{}, wire.Errorf(wire.Unavailable, "node %s reads no disks back", s.cfg.Node)
 	}
 	return empty{}, s.cfg.Scrub(h.Disk)
+}
+
+// Plug is a directory that is to be a disk of a node.
+type Plug struct {
+	Path    string `json:"path"`
+	Tier    string `json:"tier"`
+	Instead string `json:"instead,omitempty"` // the disk that was there, or elsewhere
+}
+
+// Plug has a node make a directory one of its disks.
+func (c *Client) Plug(ctx context.Context, node string, p Plug) (catalog.DiskFacts, error) {
+	return call[catalog.DiskFacts](ctx, c, node, plugDisk, p, nil)
+}
+
+func (s *Server) plugDisk(_ context.Context, p Plug, _ []byte) (catalog.DiskFacts, error) {
+	if s.cfg.Plug == nil {
+		return catalog.DiskFacts{}, wire.Errorf(wire.Unavailable, "node %s takes no disks", s.cfg.Node)
+	}
+	return s.cfg.Plug(p)
 }

@@ -46,6 +46,9 @@ type ServerConfig struct {
 	Report func(ctx context.Context) ([]byte, error)
 	Scrub  func(disk string) error
 
+	// Plug makes a directory a disk of the node. nil: it takes none.
+	Plug func(Plug) (catalog.DiskFacts, error)
+
 	// Idle is how long a member may be in the making without a word of its
 	// writer; default 2 minutes, which is several beats of a writer.
 	Idle time.Duration
@@ -81,6 +84,7 @@ var service = grpc.ServiceDesc{
 		unary(trashMember, 0, (*Server).trashMember),
 		unary(report, 0, (*Server).report),
 		unary(scrubDisk, 0, (*Server).scrubDisk),
+		unary(plugDisk, 0, (*Server).plugDisk),
 	},
 	Streams: []grpc.StreamDesc{
 		{StreamName: createMember, ClientStreams: true, Handler: streamed((*Server).createMember)},

@@ -36,6 +36,7 @@ var calls = map[string]Role{
 	peerService + "Scan":         Node,
 	peerService + "Report":       Node,
 	peerService + "ScrubDisk":    Node,
+	peerService + "PlugDisk":     Node,
 }
 
 // actions is the least role of each action.
@@ -53,6 +54,8 @@ var actions = map[string]Role{
 	wire.ActionDisks:       Reader,
 	wire.ActionSetDisk:     Admin,
 	wire.ActionScrubDisk:   Admin,
+	wire.ActionReplaceDisk: Admin,
+	wire.ActionReplaceNode: Admin,
 	wire.ActionStripes:     Reader,
 	wire.ActionRetry:       Admin,
 	wire.ActionNodes:       Reader,

@@ -1,0 +1,79 @@
+package daemon
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/peer"
+	"github.com/tarnlake/tarn/tiering"
+)
+
+// plug makes a directory a disk of this node while it runs, as --disk does at
+// a start. One that is a disk of it already is that disk. The catalog is not
+// told: that is for who has asked.
+func (n *Node) plug(p peer.Plug) (facts catalog.DiskFacts, err error) {
+	if !filepath.IsAbs(p.Path) {
+		return facts, wire.Errorf(wire.InvalidArgument, "the path %q of a disk is not absolute", p.Path)
+	}
+	if !slices.Contains(Tiers, p.Tier) {
+		return facts, wire.Errorf(wire.InvalidArgument, "there is no tier %q", p.Tier)
+	}
+	n.plugging.Lock()
+	defer n.plugging.Unlock()
+	if err := n.forgetInstead(p); err != nil {
+		return facts, err
+	}
+	m, err := addDisk(n.cfg, &n.id, DiskConfig{Path: p.Path, Tier: p.Tier})
+	if err != nil {
+		return facts, err
+	}
+	if m == nil {
+		return n.plugged(p.Path)
+	}
+	if err := m.RemoveLeftovers(); err != nil {
+		return facts, wire.Errorf(wire.Unavailable, "clearing unfinished writes away: %w", err)
+	}
+	m.SetWatermarks(n.cfg.Watermarks)
+	n.members.Add(m)
+	n.wg.Go(func() { n.openScrub(m).Run(n.background) })
+	n.cfg.Logger.Info("a disk was plugged in", "disk", m.ID(), "path", p.Path, "instead", p.Instead)
+	return n.factsOf(m)
+}
+
+// forgetInstead lets a directory be another disk than the one that was there:
+// it is empty, as when a new disk is mounted where the old one was.
+func (n *Node) forgetInstead(p peer.Plug) error {
+	i := slices.IndexFunc(n.id.Disks, func(d diskPlace) bool { return absolute(n.cfg.Dir, d.Path) == p.Path && d.ID == p.Instead })
+	if _, mounted := n.members.Medium(p.Instead); i < 0 || mounted {
+		return nil
+	}
+	if _, err := tiering.Mount(tiering.OSFS{}, p.Path, n.id.Cluster); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	n.id.Disks = slices.Delete(slices.Clone(n.id.Disks), i, i+1)
+	return nil // addDisk writes it down
+}
+
+// plugged finds a disk that is mounted by its path.
+func (n *Node) plugged(path string) (facts catalog.DiskFacts, err error) {
+	for _, m := range n.members.Media() {
+		if m.Dir() == path {
+			return n.factsOf(m)
+		}
+	}
+	return facts, wire.Errorf(wire.Conflict, "%s is where this node has a disk that is not there now", path).
+		WithHint("mount that disk again and restart the node, or give another directory")
+}
+
+func (n *Node) factsOf(m *tiering.Medium) (catalog.DiskFacts, error) {
+	space, err := m.Space()
+	if err != nil {
+		return catalog.DiskFacts{}, err
+	}
+	i := slices.IndexFunc(n.id.Disks, func(d diskPlace) bool { return d.ID == m.ID() })
+	return catalog.DiskFacts{ID: m.ID(), Tier: n.id.Disks[i].Tier, Bytes: space.Total}, nil
+}

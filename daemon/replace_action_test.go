@@ -1,0 +1,137 @@
+package daemon
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+)
+
+// slotsOn counts the slots of groups that are on a disk, or move off it.
+func slotsOn(view *catalog.State, disk string) (n int) {
+	for _, g := range view.Groups() {
+		for _, s := range g.Slots {
+			if s.Disk == disk || s.From == disk {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// TestDiskReplaced: a disk gives its places to an empty directory, without a
+// restart, and only to that; until it is empty it cannot be removed.
+func TestDiskReplaced(t *testing.T) {
+	r := newRackNode(t, 3)
+	makeTable(t, r.c)
+	r.append(0, 100)
+	old, others := r.disk(r.disks[1].Path), []wire.Disk{r.disk(r.disks[0].Path), r.disk(r.disks[2].Path)}
+	err := r.c.SetDisk(t.Context(), old.ID, wire.DiskRemove)
+	if !wire.IsCode(err, wire.Conflict) || !strings.Contains(err.Error(), "still has places in") {
+		t.Errorf("removing a disk in use: %v; want CONFLICT with what is left", err)
+	}
+	fresh := filepath.Join(t.TempDir(), "fresh")
+	if err := r.c.ReplaceDisk(t.Context(), wire.ReplaceDisk{ID: old.ID, By: fresh}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.c.ReplaceDisk(t.Context(), wire.ReplaceDisk{ID: old.ID, By: fresh}); err != nil { // again: no harm
+		t.Fatal(err)
+	}
+	r.append(100, 200)
+	by := r.disk(fresh)
+	r.until("nothing on the old disk", func(view *catalog.State) bool { return slotsOn(view, old.ID) == 0 && complete(view) })
+	if now := r.disk(fresh); now.Slots != old.Slots {
+		t.Errorf("the new disk has %d slots; want the %d of the old one", now.Slots, old.Slots)
+	}
+	for _, d := range others {
+		if now := r.disk(d.Path); now.Slots != d.Slots {
+			t.Errorf("disk %s has %d slots; want %d as before", d.Path, now.Slots, d.Slots)
+		}
+	}
+	r.checkRows(200)
+	if err := r.c.SetDisk(t.Context(), old.ID, wire.DiskRemove); err != nil {
+		t.Error(err)
+	}
+	r.stop()
+	r.disks = slices.Delete(r.disks, 1, 2)
+	r.start()
+	if got := r.disk(fresh); got.ID != by.ID || got.State != "up" {
+		t.Errorf("after a restart the new disk is %+v; want %s, up", got, by.ID)
+	}
+	r.checkRows(200)
+}
+
+// TestNodeReplaced: a node that is gone is replaced by one that has joined: its
+// places go there, and nobody else's move.
+func TestNodeReplaced(t *testing.T) {
+	c := newTestCluster(t, 3)
+	c.createTable(0)
+	for i := range int64(10) {
+		if err := c.append(0, 10*i, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := (c.leader() + 1) % 3
+	at := (gone + 1) % 3
+	id := c.nodes[gone].id.Node
+	c.stop(gone)
+	c.leader()
+	cl := c.dial(at)
+	if err := cl.RemoveNode(t.Context(), id); !wire.IsCode(err, wire.Conflict) || !strings.Contains(fmt.Sprint(err), "placement groups") {
+		t.Errorf("removing a node in use: %v; want CONFLICT with what is left", err)
+	}
+	c.join(3)
+	if err := cl.ReplaceNode(t.Context(), id, "node3"); err != nil {
+		t.Fatal(err)
+	}
+	c.until("nothing on the node that is gone", func() bool {
+		view := c.nodes[at].catalog.View()
+		for _, d := range disksBySize(view, id) {
+			if slotsOn(view, d.ID) > 0 {
+				return false
+			}
+		}
+		return complete(view)
+	})
+	if rows, sum := c.sums(3); rows != 100 || sum != 99*100/2 {
+		t.Errorf("%d rows of sum %d; want 100 of %d", rows, sum, 99*100/2)
+	}
+	if err := cl.RemoveNode(t.Context(), id); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPairDisks: each disk of a node gets one of its tier on the other, the
+// largest the largest; where one is lacking nothing begins.
+func TestPairDisks(t *testing.T) {
+	s, index := catalog.NewState(), uint64(0)
+	register := func(node string, disks ...catalog.DiskFacts) {
+		index++
+		next, r := s.Apply(catalog.Command{RegisterNode: &catalog.RegisterNode{Node: node, Name: node, Disks: disks}}, index)
+		if s = next; r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	register("old", catalog.DiskFacts{ID: "a", Tier: "hot", Bytes: 10}, catalog.DiskFacts{ID: "b", Tier: "hot", Bytes: 30}, catalog.DiskFacts{ID: "c", Tier: "hot", Bytes: 20})
+	register("new", catalog.DiskFacts{ID: "x", Tier: "hot", Bytes: 40}, catalog.DiskFacts{ID: "y", Tier: "hot", Bytes: 50})
+	register("cold", catalog.DiskFacts{ID: "z", Tier: "cold", Bytes: 40})
+	node := func(id string) *catalog.Node { n, _ := s.Node(id); return n }
+	pairs, err := pairDisks(s, node("old"), node("new"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, p := range pairs {
+		got += p.Disk + p.By.ID + " "
+	}
+	if want := "by cx ay "; got != want {
+		t.Errorf("got %q; want %q", got, want)
+	}
+	if _, err := pairDisks(s, node("old"), node("cold")); !wire.IsCode(err, wire.Conflict) {
+		t.Errorf("got %v for a node without hot disks; want CONFLICT", err)
+	}
+}
