@@ -199,6 +199,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err = n.identify(ctx); err != nil {
 		return nil, err
 	}
+	n.cfg.Logger = n.cfg.Logger.With("self", n.id.Node)
 	if err = n.openStorage(background); err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/pprof"
 
@@ -15,6 +14,7 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	rowsIn   prometheus.Counter
+	appends  prometheus.Counter
 	rowsOut  prometheus.Counter
 	scans    prometheus.Counter
 	errors   *prometheus.CounterVec
@@ -24,13 +24,20 @@ func newMetrics() *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		rowsIn:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tarn_rows_ingested_total", Help: "Rows committed by appends and loads."}),
+		appends:  prometheus.NewCounter(prometheus.CounterOpts{Name: "tarn_appends_total", Help: "Batches of appends, and loads, that were committed."}),
 		rowsOut:  prometheus.NewCounter(prometheus.CounterOpts{Name: "tarn_rows_returned_total", Help: "Rows sent to clients by scans."}),
 		scans:    prometheus.NewCounter(prometheus.CounterOpts{Name: "tarn_scans_total", Help: "Scans begun."}),
 		errors:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tarn_call_errors_total", Help: "Calls that failed, by error code."}, []string{"code"}),
 	}
-	m.registry.MustRegister(m.rowsIn, m.rowsOut, m.scans, m.errors, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.rowsIn, m.appends, m.rowsOut, m.scans, m.errors, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// committed counts an append or a load.
+func (m *metrics) committed(rows int64) {
+	m.appends.Inc()
+	m.rowsIn.Add(float64(rows))
 }
 
 // watch adds the gauges that are read off the node when somebody asks.
@@ -48,36 +55,15 @@ func (m *metrics) watch(n *Node) {
 	counter("tarn_cache_hits_total", "Parts of segments (pages, indexes) that were in memory.", func(s format.CacheStats) int64 { return s.Hits })
 	counter("tarn_cache_misses_total", "Parts of segments that were read from their file.", func(s format.CacheStats) int64 { return s.Misses })
 	gauge("tarn_cache_bytes", "Bytes of segments that are kept in memory.", func() float64 { return float64(cache.Stats().Bytes) })
-	for _, disk := range n.members.Media() {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "tarn_disk_free_bytes", Help: "Free bytes of a disk of this node; -1 if it does not say.",
-			ConstLabels: prometheus.Labels{"disk": disk.ID()},
-		}, func() float64 {
-			space, err := disk.Space()
-			if err != nil {
-				return -1
-			}
-			return float64(space.Free)
-		}))
-	}
+	m.registry.MustRegister(newHealthMetrics(n))
 }
 
 // httpHandler serves health, metrics and profiles. It shows no rows.
 func (n *Node) httpHandler() http.Handler {
 	n.metrics.watch(n)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if !n.serving.Load() {
-			http.Error(w, "not ready: "+errStarting.Message, http.StatusServiceUnavailable)
-			return
-		}
-		if _, err := n.catalog.Read(r.Context()); err != nil {
-			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ready")
-	})
+	mux.HandleFunc("GET /healthz", n.healthz)
+	mux.HandleFunc("GET /readyz", n.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

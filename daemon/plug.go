@@ -58,6 +58,29 @@ func (n *Node) forgetInstead(p peer.Plug) error {
 	return nil // addDisk writes it down
 }
 
+// forgetRemoved lets go of disks that were removed from the cluster: at the next
+// start they would be new ones. seen is the disks that the cluster has had.
+func (n *Node) forgetRemoved(view *catalog.State, seen map[string]bool) {
+	n.plugging.Lock()
+	defer n.plugging.Unlock()
+	stay := slices.DeleteFunc(slices.Clone(n.id.Disks), func(d diskPlace) bool {
+		_, known := view.Disk(d.ID)
+		seen[d.ID] = seen[d.ID] || known
+		return !known && seen[d.ID]
+	})
+	if len(stay) == len(n.id.Disks) || len(stay) == 0 {
+		return
+	}
+	before := n.id.Disks
+	n.id.Disks = stay
+	if err := n.id.write(n.cfg.Dir); err != nil {
+		n.id.Disks = before // again
+		n.cfg.Logger.Warn("a disk that was removed is not forgotten yet", "error", err)
+		return
+	}
+	n.cfg.Logger.Info("disks that were removed from the cluster are not this node's any more", "left", len(stay))
+}
+
 // plugged finds a disk that is mounted by its path.
 func (n *Node) plugged(path string) (facts catalog.DiskFacts, err error) {
 	for _, m := range n.members.Media() {

@@ -161,7 +161,7 @@ func (s *service) appendBatch(stream flight.FlightService_DoPutServer, table str
 	if err != nil {
 		return err
 	}
-	s.n.metrics.rowsIn.Add(float64(r.Rows))
+	s.n.metrics.committed(r.Rows)
 	return sendReceipt(stream, r)
 }
 
@@ -209,7 +209,7 @@ func (s *service) load(stream flight.FlightService_DoPutServer, rows *flight.Rea
 	if err != nil {
 		return err
 	}
-	s.n.metrics.rowsIn.Add(float64(r.Rows))
+	s.n.metrics.committed(r.Rows)
 	return sendReceipt(stream, r)
 }
 

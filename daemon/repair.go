@@ -39,10 +39,12 @@ func (n *Node) keepRepaired(ctx context.Context) {
 	rebuilder := &repair.Rebuilder{Members: n.members, Logger: n.cfg.Logger, Report: n.reportDamage, Meter: n.rebuilt, Propose: n.must, Pace: n.repairPace()}
 	tick := time.NewTicker(repairEvery)
 	defer tick.Stop()
+	seen, waits := map[string]bool{}, outage{what: "repair"}
 	for {
+		n.forgetRemoved(n.catalog.View(), seen)
 		placed, err := n.repair(ctx, rebuilder)
-		if err != nil && ctx.Err() == nil {
-			n.cfg.Logger.Warn("repair", "error", err)
+		if ctx.Err() == nil {
+			waits.note(n.cfg.Logger, time.Now(), err)
 		}
 		if placed > 0 && err == nil {
 			continue // there may be more

@@ -56,9 +56,17 @@ func TestDiskReplaced(t *testing.T) {
 	if err := r.c.SetDisk(t.Context(), old.ID, wire.DiskRemove); err != nil {
 		t.Error(err)
 	}
+	r.until("the node has let it go", func(*catalog.State) bool {
+		r.node.plugging.Lock()
+		defer r.node.plugging.Unlock()
+		return !slices.ContainsFunc(r.node.id.Disks, func(d diskPlace) bool { return d.ID == old.ID })
+	})
 	r.stop()
 	r.disks = slices.Delete(r.disks, 1, 2)
 	r.start()
+	if list, err := r.c.Disks(t.Context()); err != nil || len(list) != 3 {
+		t.Errorf("after a restart there are %d disks, %v; want 3 without the old one", len(list), err)
+	}
 	if got := r.disk(fresh); got.ID != by.ID || got.State != "up" {
 		t.Errorf("after a restart the new disk is %+v; want %s, up", got, by.ID)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tarnlake/tarn/client/wire"
@@ -70,7 +71,7 @@ func (n *Node) readScrub(path string) (st repair.ScrubState) {
 		err = json.Unmarshal(b, &st)
 	}
 	if err != nil {
-		n.cfg.Logger.Warn("how far a disk was read back is not known; it begins anew", "file", path, "error", err)
+		n.cfg.Logger.Warn("how far a disk was read back is not known; it begins anew", "disk", strings.TrimSuffix(filepath.Base(path), ".json"), "file", path, "error", err)
 		return repair.ScrubState{}
 	}
 	return st
