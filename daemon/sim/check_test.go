@@ -589,7 +589,7 @@ func (k *checker) unsettled() {
 	for _, d := range view.Disks() {
 		text += fmt.Sprintf("; disk %s is %s", d.ID, d.State)
 	}
-	plan, err := repair.Placement(view, 3)
+	plan, err := repair.Placement(view, 3, nil)
 	for _, cmd := range plan {
 		b, _ := json.Marshal(cmd)
 		text += "; planned: " + string(b)
