@@ -56,6 +56,7 @@ type Config struct {
 	LogReserve      int64              // bytes that the disk of the catalog must have free for a node of a cluster to take rows; 0: what the log itself needs
 	Version         string             // of this build, for status
 	Logger          *slog.Logger       // default: slog.Default()
+	speaks          catalog.Speaks     // tests are builds of other times; default: what this one speaks
 	Fatal           func(error)        // called when the node must not go on; default: log and exit with status 1
 }
 
@@ -98,6 +99,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.CheckpointEvery <= 0 {
 		c.CheckpointEvery = defaultCheckpointEvery
+	}
+	if c.speaks == (catalog.Speaks{}) {
+		c.speaks = catalog.BuildSpeaks()
 	}
 	if c.SendTimeout <= 0 {
 		c.SendTimeout = 5 * time.Minute
@@ -184,7 +188,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n.background, n.stop = background, cancel
 	ctx, n.halt = context.WithCancelCause(ctx)
 	defer func() {
-		if cause := context.Cause(ctx); err != nil && wire.IsCode(cause, wire.Conflict) {
+		if cause := context.Cause(ctx); err != nil && (wire.IsCode(cause, wire.Conflict) || wire.IsCode(cause, wire.Unsupported)) {
 			err = cause // says more than that the start was ended
 		}
 		n.halt(nil)
@@ -265,7 +269,7 @@ func (n *Node) openStorage(background context.Context) error {
 	}
 	cfg := catalog.Config{
 		Dir: raftDir(n.cfg.Dir), Node: n.id.Node, Cluster: n.id.Cluster,
-		Logger: n.cfg.Logger, Now: time.Now, Fatal: n.cfg.Fatal,
+		Logger: n.cfg.Logger, Now: time.Now, Fatal: n.cfg.Fatal, Speaks: n.cfg.speaks,
 	}
 	n.members.KnowFills(n.fillElsewhere)
 	if n.id.Secured {
@@ -338,6 +342,9 @@ func (n *Node) begin(ctx context.Context) error {
 		return fmt.Errorf("opening an epoch: %w", err)
 	}
 	n.epoch.Store(uint32(r.Epoch))
+	if err := n.raise(ctx); err != nil {
+		return err
+	}
 	if n.network != nil {
 		n.network.tell(r.Epoch)
 	}

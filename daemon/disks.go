@@ -163,7 +163,7 @@ func absolute(dir, path string) string {
 
 // registration is what the node says of itself when it starts.
 func (n *Node) registration() (*catalog.RegisterNode, error) {
-	reg := &catalog.RegisterNode{Node: n.id.Node, Name: n.cfg.Name, Version: n.cfg.Version, Zone: n.cfg.Zone}
+	reg := &catalog.RegisterNode{Node: n.id.Node, Name: n.cfg.Name, Version: n.cfg.Version, Zone: n.cfg.Zone, Speaks: n.cfg.speaks}
 	if w := n.network; w != nil {
 		reg.Address, reg.Gossip = w.address, w.gossip.Addr()
 	}

@@ -58,7 +58,7 @@ func (n *Node) newGRPC() *grpc.Server {
 		peer.Register(s, peer.ServerConfig{
 			Cluster: n.id.Cluster, Node: n.id.Node, Version: n.cfg.Version, Epoch: n.ownEpoch, Members: n.members, Catalog: n.catalog,
 			Scan: n.scanShare, Report: n.encodeReport, Scrub: n.scrubHere, Plug: n.plug,
-			Lineage: n.catalog.Lineage, Foreign: n.meetForeign,
+			Hello: n.catalog.Hello, Foreign: n.meetForeign,
 		})
 	}
 	return s

@@ -51,6 +51,6 @@ func (s *service) status(ctx context.Context, _ struct{}) (wire.Status, error) {
 	return wire.Status{
 		Version: s.n.cfg.Version, Node: s.n.id.Node, Cluster: s.n.id.Cluster,
 		Started: s.n.started, Ready: s.n.serving.Load() && h.Votes.Leader != "", Tables: len(s.n.catalog.View().Tables()),
-		Redundancy: h.Summary, Health: h,
+		Redundancy: h.Summary, Health: h, Protocol: int(s.n.catalog.View().Protocol()),
 	}, nil
 }

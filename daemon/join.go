@@ -50,7 +50,7 @@ func (n *Node) join(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	facts := trust.NodeFacts{Node: n.id.Node, Name: n.cfg.Name, Addr: address, Zone: n.cfg.Zone, Version: n.cfg.Version}
+	facts := trust.NodeFacts{Node: n.id.Node, Name: n.cfg.Name, Addr: address, Zone: n.cfg.Zone, Version: n.cfg.Version, Speaks: n.cfg.speaks.String()}
 	joiner, err := trust.NewJoiner(time.Now(), n.cfg.Join.Token, facts, key)
 	if err != nil {
 		return err
@@ -129,12 +129,17 @@ func (n *Node) admit(ctx context.Context, r trust.JoinRequest) (trust.JoinAnswer
 	if err != nil {
 		return trust.JoinAnswer{}, err
 	}
+	speaks, err := catalog.ParseSpeaks(r.Facts.Speaks)
+	if err != nil {
+		return trust.JoinAnswer{}, wire.Errorf(wire.InvalidArgument, "%w", err)
+	}
 	a, err := view.Trust().Admit(time.Now(), r)
 	if err != nil {
 		return trust.JoinAnswer{}, err
 	}
 	if _, err := n.propose(ctx, catalog.Command{AdmitNode: &catalog.AdmitNode{Join: a.Join, Use: a.Use, Node: catalog.RegisterNode{
 		Node: a.Facts.Node, Name: a.Facts.Name, Address: a.Facts.Addr, Gossip: a.Facts.Gossip, Zone: a.Facts.Zone, Version: a.Facts.Version,
+		Speaks: speaks,
 	}}}); err != nil {
 		return trust.JoinAnswer{}, err
 	}

@@ -78,6 +78,9 @@ func (l *leading) round(ctx context.Context) {
 	defer cancel()
 	view := l.n.catalog.View()
 	l.judgeNodes(ctx, view, l.ping(ctx, view))
+	if err := l.n.raise(ctx); err != nil {
+		l.n.cfg.Logger.Warn("raising the protocol of the cluster", "error", err)
+	}
 	l.arrange(ctx, view)
 }
 
@@ -97,7 +100,7 @@ func (l *leading) ping(ctx context.Context, view *catalog.State) map[string]bool
 		}
 		asked.Go(func() {
 			pong, err := l.n.network.peers.Ping(ctx, node.ID)
-			if err != nil {
+			if err != nil || pong.Speaks.Check(node.Name, view.Protocol()) != nil { // too old: it is as good as away
 				return
 			}
 			mu.Lock()

@@ -65,9 +65,9 @@ func openNetwork(cfg Config, id identity, l net.Listener, epoch func() catalog.E
 	w.splitter = trust.NewSplitter(l, w.side, w.refusals, trust.SplitConfig{})
 	w.hangUp = sync.OnceValue(w.splitter.Close)
 	streams := trust.NewRaftLayer(w.splitter.Listener(trust.ProtocolRaft), w.side, w.locateServer, (&net.Dialer{}).DialContext)
-	w.transport = catalog.NewTransport(catalog.FencedStreams(streams, w.lineage), cfg.Logger)
+	w.transport = catalog.NewTransport(catalog.FencedStreams(streams, w.hello), cfg.Logger)
 	w.peers = peer.NewClient(peer.ClientConfig{
-		Cluster: id.Cluster, Node: id.Node, Epoch: epoch, View: w.view, Locate: w.locate, Lineage: w.knownLineage,
+		Cluster: id.Cluster, Node: id.Node, Epoch: epoch, View: w.view, Locate: w.locate, Hello: w.knownHello,
 		TLS: func(node string) *tls.Config { return w.side.Client(trust.ProtocolGRPC, node) },
 	})
 	w.gossip, err = gossip.Start(gossip.Config{
@@ -110,19 +110,19 @@ func (w *network) tell(epoch catalog.Epoch) {
 	}
 }
 
-// lineage is that of this node's catalog, once it is open.
-func (w *network) lineage() (string, error) {
+// hello is what this node tells others, once its catalog is open.
+func (w *network) hello() (catalog.Hello, error) {
 	c := w.catalog.Load()
 	if c == nil {
-		return "", wire.Errorf(wire.Unavailable, "the node has only begun to start")
+		return catalog.Hello{Speaks: w.cfg.speaks}, wire.Errorf(wire.Unavailable, "the node has only begun to start")
 	}
-	return c.Lineage(), nil
+	return c.Hello(), nil
 }
 
-// knownLineage is lineage for who does not call before the catalog is open.
-func (w *network) knownLineage() string {
-	lineage, _ := w.lineage()
-	return lineage
+// knownHello is hello for who does not call before the catalog is open.
+func (w *network) knownHello() catalog.Hello {
+	hello, _ := w.hello()
+	return hello
 }
 
 // view is the newest state that was applied here, or an empty one.

@@ -22,7 +22,7 @@ func (s *service) nodes(ctx context.Context, _ struct{}) (list wire.NodeList, er
 	votes, gossip, held := s.n.votes(), s.n.gossips(), s.n.heldBack()
 	for _, n := range view.Nodes() {
 		list.Nodes = append(list.Nodes, wire.Node{
-			ID: n.ID, Name: n.Name, Address: n.Address, Zone: n.Zone, Version: n.Version, State: string(n.State), Reason: n.Reason, Since: n.Since,
+			ID: n.ID, Name: n.Name, Address: n.Address, Zone: n.Zone, Version: n.Version, Speaks: n.Speaks.String(), State: string(n.State), Reason: n.Reason, Since: n.Since,
 			Vote: votes[n.ID], Gossip: gossip[n.ID], Held: held[n.ID], Disks: disks[n.ID],
 		})
 	}

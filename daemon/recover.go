@@ -142,17 +142,21 @@ func Rejoin(dir string, confirm func(Survivor) (string, error)) (before string, 
 	return before, syncDir(filepath.Clean(dir))
 }
 
-// meetForeign is told of a node whose catalog went another way. If that was
-// made by a later recovery, this node was left behind and must not go on.
-func (n *Node) meetForeign(lineage string) {
-	if !catalog.NewerLineage(lineage, n.catalog.Lineage()) {
-		n.cfg.Logger.Warn("a node with the catalog from before a recovery was refused", "lineage", lineage)
+// meetForeign is told of a node that cannot be of one cluster with this one. If
+// that is because of a later recovery, or because the cluster has outgrown this
+// build, this node was left behind and must not go on.
+func (n *Node) meetForeign(other catalog.Hello, why error) {
+	own := n.catalog.Hello()
+	switch {
+	case catalog.NewerLineage(other.Lineage, own.Lineage):
+		why = wire.Errorf(wire.Conflict, "the cluster was recovered without this node, whose catalog is not a part of it any more").
+			WithHint("stop this node, then: tarn recover --rejoin --dir %s", n.cfg.Dir)
+	case !catalog.SameLineage(other.Lineage, own.Lineage) || other.Protocol <= own.Speaks.Known().Newest:
+		n.cfg.Logger.Warn("a node was refused", "lineage", other.Lineage, "speaks", other.Speaks, "error", why)
 		return
 	}
-	err := wire.Errorf(wire.Conflict, "the cluster was recovered without this node, whose catalog is not a part of it any more").
-		WithHint("stop this node, then: tarn recover --rejoin --dir %s", n.cfg.Dir)
-	n.halt(err)
+	n.halt(why)
 	if n.serving.Load() {
-		n.fail(err)
+		n.fail(why)
 	}
 }

@@ -199,7 +199,7 @@ func reread(s *catalog.State) (*catalog.State, error) {
 
 // registration is what the node will say of itself; its name is the one that it had.
 func (r *rebuilding) registration(s *catalog.State) (catalog.RegisterNode, error) {
-	reg := catalog.RegisterNode{Node: r.id.Node, Name: r.id.Node}
+	reg := catalog.RegisterNode{Node: r.id.Node, Name: r.id.Node, Speaks: catalog.BuildSpeaks()}
 	if n, ok := s.Node(r.id.Node); ok {
 		reg.Name, reg.Address, reg.Gossip, reg.Zone, reg.Version = n.Name, n.Address, n.Gossip, n.Zone, n.Version
 	}

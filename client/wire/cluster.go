@@ -104,6 +104,7 @@ type Node struct {
 	Address string    `json:"address"`
 	Zone    string    `json:"zone,omitempty"`
 	Version string    `json:"version"`
+	Speaks  string    `json:"speaks"`           // protocols, from oldest to newest
 	State   string    `json:"state"`            // up, down or lost
 	Reason  string    `json:"reason,omitempty"` // of the state
 	Since   time.Time `json:"since,omitzero"`   // of the state

@@ -205,6 +205,7 @@ type Status struct {
 	Tables     int       `json:"tables"`
 	Redundancy string    `json:"redundancy"` // in words: what may be lost right now
 	Health     Health    `json:"health"`     // of the cluster
+	Protocol   int       `json:"protocol"`   // that the cluster speaks
 }
 
 // DiskList lists the disks of the cluster.

@@ -63,6 +63,7 @@ func (a *app) listNodes(ctx context.Context, n *client.Client) error {
 		numbers("disks", s, func(r row) int64 { return int64(r.Disks) }),
 		texts("address", s, func(r row) string { return r.Address }),
 		texts("version", s, func(r row) string { return r.Version }),
+		texts("speaks", s, func(r row) string { return r.Speaks }),
 		texts("id", s, func(r row) string { return r.ID }),
 		texts("reason", s, func(r row) string { return r.Reason }),
 		texts("held", s, func(r row) string { return r.Held }),

@@ -43,6 +43,7 @@ func statusPairs(s wire.Status, addr string, now time.Time) []pair {
 		{"version", s.Version},
 		{"cluster", s.Cluster},
 		{"tables", fmt.Sprint(s.Tables)},
+		{"protocol", fmt.Sprint(s.Protocol)},
 		{"redundancy", s.Redundancy},
 		{"", s.Health.NextLoss},
 		{"votes", votesText(s.Health.Votes)},

@@ -16,6 +16,9 @@ func (s *State) Apply(cmd Command, index uint64) (*State, Result) {
 	if err := before.admitProposal(cmd.Proposal); err != nil {
 		return before, Result{Index: index, Err: wire.FromError(err)}
 	}
+	if err := before.checkNeeds(cmd); err != nil {
+		return before, Result{Index: index, Err: wire.FromError(err)}
+	}
 	next := *before
 	r, err := next.apply(cmd)
 	if r.Index == 0 { // not decided by an earlier entry
@@ -92,6 +95,8 @@ func (s *State) applyStorage(cmd Command) (Result, error) {
 		return s.parkMember(*cmd.ParkMember)
 	case cmd.UnparkMembers != nil:
 		return s.unparkMembers()
+	case cmd.RaiseProtocol != nil:
+		return s.raiseProtocol(*cmd.RaiseProtocol)
 	}
 	return s.forgetMembers(*cmd.ForgetMembers)
 }
@@ -102,7 +107,7 @@ func (c Command) count() int {
 		c.OpenEpoch != nil, c.CreateTable != nil, c.AlterTable != nil, c.DropTable != nil,
 		c.CommitSegments != nil, c.ExpireVersions != nil, c.ForgetMembers != nil,
 		c.RegisterNode != nil, c.SetNodeState != nil, c.RemoveNode != nil, c.SetDiskState != nil, c.RemoveDisk != nil, c.ReplaceDisk != nil,
-		c.SetGroup != nil, c.RemoveGroup != nil, c.PlaceMembers != nil, c.MissMembers != nil, c.ParkMember != nil, c.UnparkMembers != nil,
+		c.SetGroup != nil, c.RemoveGroup != nil, c.PlaceMembers != nil, c.MissMembers != nil, c.ParkMember != nil, c.UnparkMembers != nil, c.RaiseProtocol != nil,
 		c.InitTrust != nil, c.CreateJoin != nil, c.RevokeJoin != nil, c.AdmitNode != nil,
 		c.CreateToken != nil, c.RevokeToken != nil, c.IssueCertificate != nil, c.RevokeCertificate != nil,
 	} {

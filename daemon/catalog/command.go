@@ -29,6 +29,10 @@ type Command struct {
 	// it in.
 	Proposal Proposal `json:"proposal,omitzero"`
 
+	// Needs is the protocol that a node must speak to understand the command;
+	// zero: the first. As long as the cluster speaks an older one it is refused.
+	Needs Protocol `json:"needs,omitempty"`
+
 	OpenEpoch      *OpenEpoch        `json:"open_epoch,omitempty"`
 	CreateTable    *wire.CreateTable `json:"create_table,omitempty"`
 	AlterTable     *wire.AlterTable  `json:"alter_table,omitempty"`
@@ -49,6 +53,7 @@ type Command struct {
 	MissMembers   *MissMembers   `json:"miss_members,omitempty"`
 	ParkMember    *ParkMember    `json:"park_member,omitempty"`
 	UnparkMembers *UnparkMembers `json:"unpark_members,omitempty"`
+	RaiseProtocol *RaiseProtocol `json:"raise_protocol,omitempty"`
 
 	InitTrust         *trust.State       `json:"init_trust,omitempty"` // once, see trust.NewState
 	CreateJoin        *trust.JoinSecret  `json:"create_join,omitempty"`
@@ -138,6 +143,7 @@ type RegisterNode struct {
 	Gossip  string      `json:"gossip,omitempty"`  // host:port
 	Zone    string      `json:"zone,omitempty"`
 	Version string      `json:"version,omitempty"`
+	Speaks  Speaks      `json:"speaks,omitzero"`
 	Disks   []DiskFacts `json:"disks,omitempty"` // all that it has
 }
 

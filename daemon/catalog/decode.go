@@ -91,6 +91,7 @@ func (d *decoder) take(r record) error {
 	switch {
 	case r.Meta != nil:
 		d.s.index, d.s.time, d.s.lastEpoch, d.s.lastTable = r.Meta.Index, r.Meta.Time, r.Meta.LastEpoch, r.Meta.LastTable
+		d.s.protocol = r.Meta.Protocol
 		return d.takeRecovery(r.Meta.Recovery)
 	case r.Proposal != nil:
 		return d.takeProposal(*r.Proposal)

@@ -71,6 +71,7 @@ type metaRecord struct {
 	LastEpoch Epoch     `json:"last_epoch"`
 	LastTable TableID   `json:"last_table"`
 	Recovery  *Recovery `json:"recovery,omitempty"` // nil: none
+	Protocol  Protocol  `json:"protocol,omitempty"`
 }
 
 type proposalRecord struct {
@@ -180,7 +181,7 @@ func (e *encoder) end() {
 }
 
 func (e *encoder) state(s *State) {
-	meta := metaRecord{s.index, s.time, s.lastEpoch, s.lastTable, nil}
+	meta := metaRecord{s.index, s.time, s.lastEpoch, s.lastTable, nil, s.protocol}
 	if s.recovery.Number > 0 {
 		meta.Recovery = &s.recovery
 	}

@@ -14,6 +14,7 @@ type fsm struct {
 	now     atomic.Pointer[published]
 	waiters waiters
 	poison  *poison
+	speaks  Speaks
 }
 
 var _ raft.BatchingFSM = (*fsm)(nil)
@@ -30,8 +31,8 @@ type published struct {
 // position is an entry of the log. Of those after a snapshot the term is known.
 type position struct{ index, term uint64 }
 
-func newFSM(p *poison) *fsm {
-	f := &fsm{poison: p}
+func newFSM(p *poison, speaks Speaks) *fsm {
+	f := &fsm{poison: p, speaks: speaks}
 	f.now.Store(&published{NewState(), make(chan struct{}), position{}, make(chan struct{})})
 	return f
 }
@@ -83,6 +84,9 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 		s, r = s.Apply(cmd, l.Index)
 		answers = append(answers, answer{cmd.Proposal.ID, r})
 	}
+	if err := f.speaks.understands(s); err != nil {
+		f.poison.kill(err)
+	}
 	last := logs[len(logs)-1]
 	f.publish(s, position{last.Index, last.Term})
 	f.waiters.answer(answers)
@@ -104,6 +108,9 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 func (f *fsm) Restore(r io.ReadCloser) error {
 	defer r.Close()
 	s, err := DecodeState(r)
+	if err == nil {
+		err = f.speaks.understands(s)
+	}
 	if err != nil {
 		return err
 	}

@@ -123,6 +123,9 @@ func (c *Catalog) Lineage() string {
 	return c.View().Lineage()
 }
 
+// Hello is what this replica's node tells others before they speak of the catalog.
+func (c *Catalog) Hello() Hello { return Hello{c.Lineage(), c.cfg.Speaks, c.View().Protocol()} }
+
 // SameLineage reports whether two nodes may speak of the catalog.
 func SameLineage(a, b string) bool { return a == b || a == "" || b == "" }
 
@@ -134,6 +137,3 @@ func recoveryNumber(lineage string) uint64 {
 	n, _ := strconv.ParseUint(number, 10, 64) // of something else: none
 	return n
 }
-
-// maxLineage bounds the text.
-const maxLineage = 100

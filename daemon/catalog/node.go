@@ -15,7 +15,7 @@ func (s *State) registerNode(c RegisterNode) (Result, error) {
 	if err := s.checkNode(c); err != nil {
 		return Result{}, err
 	}
-	n := &Node{ID: c.Node, Name: c.Name, Address: c.Address, Gossip: c.Gossip, Zone: c.Zone, Version: c.Version, State: NodeUp, Since: s.time}
+	n := &Node{ID: c.Node, Name: c.Name, Address: c.Address, Gossip: c.Gossip, Zone: c.Zone, Version: c.Version, Speaks: c.Speaks, State: NodeUp, Since: s.time}
 	if old, ok := s.nodes.Get(c.Node); ok && old.State == NodeUp {
 		n.Since = old.Since
 	}
@@ -38,6 +38,9 @@ func (s *State) checkNode(c RegisterNode) error {
 		return err
 	}
 	if err := checkText("node name", c.Name, maxIDBytes); err != nil {
+		return err
+	}
+	if err := c.Speaks.Check(c.Name, s.Protocol()); err != nil {
 		return err
 	}
 	if other := s.nodeNamed(c.Name); other != nil && other.ID != c.Node && other.State != NodeLost {

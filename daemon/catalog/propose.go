@@ -23,6 +23,9 @@ const patience = 30 * time.Second
 func (c *Catalog) Propose(ctx context.Context, cmd Command) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if err := c.View().checkNeeds(cmd); err != nil {
+		return Result{}, err // before nodes see it that would not understand it
+	}
 	cmd.Time = c.cfg.Now()
 	for {
 		r, err := c.proposeOnce(ctx, cmd)

@@ -31,6 +31,7 @@ type Config struct {
 	Transport Transport
 	Peers     Peers
 
+	Speaks        Speaks  // what the node speaks; default: BuildSpeaks
 	Volume        *Volume // where Raft keeps what it has; default: files in Dir
 	SnapshotEvery uint64  // entries of the log between snapshots; default 4096
 
@@ -62,6 +63,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Peers == nil {
 		c.Peers = alone{}
+	}
+	if c.Speaks == (Speaks{}) {
+		c.Speaks = BuildSpeaks()
 	}
 	if c.deadDisk == 0 {
 		c.deadDisk = deadDisk
@@ -150,7 +154,7 @@ func open(cfg Config) (*Catalog, error) {
 		c.end(err)
 		cfg.Fatal(err)
 	})
-	c.fsm = newFSM(c.poison)
+	c.fsm = newFSM(c.poison, cfg.Speaks)
 	c.store = &store{sealed: sealed{cfg.wrap(disk.bolt)}, poison: c.poison, close: disk.Close}
 	if err := c.store.verify(); err != nil {
 		return nil, errors.Join(err, disk.Close())

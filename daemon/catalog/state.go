@@ -23,6 +23,7 @@ type State struct {
 	proposals window[uint64] // by id, the positions that they were applied at
 
 	recovery Recovery // the newest
+	protocol Protocol // 0: the first
 
 	lastEpoch Epoch
 	lastTable TableID

@@ -21,6 +21,7 @@ type Node struct {
 	Gossip  string    `json:"gossip,omitempty"`  // its address, a hint
 	Zone    string    `json:"zone,omitempty"`    // failure domain above the node; empty: none given
 	Version string    `json:"version,omitempty"` // of its build
+	Speaks  Speaks    `json:"speaks,omitzero"`
 	State   NodeState `json:"state"`
 	Reason  string    `json:"reason,omitempty"` // of the state, for people
 	Since   time.Time `json:"since,omitzero"`   // of the state

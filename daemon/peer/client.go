@@ -22,7 +22,7 @@ import (
 type ClientConfig struct {
 	Cluster, Node string // UUIDs
 	Epoch         func() catalog.Epoch
-	Lineage       func() string // of this node's catalog; nil: it has none
+	Hello         func() catalog.Hello // of this node; nil: of one that has no catalog
 	View          func() *catalog.State
 
 	// Locate returns the address of a node, or why nobody knows; nil: the one
@@ -152,11 +152,11 @@ func exchange[A any](ctx context.Context, c *Client, node, name string, header a
 
 // as adds who calls to the metadata of a call.
 func (c *Client) as(ctx context.Context, node string) context.Context {
-	lineage := ""
-	if c.cfg.Lineage != nil {
-		lineage = c.cfg.Lineage()
+	hello := catalog.Hello{Speaks: catalog.BuildSpeaks()}
+	if c.cfg.Hello != nil {
+		hello = c.cfg.Hello()
 	}
-	return caller{cluster: c.cfg.Cluster, node: c.cfg.Node, to: node, lineage: lineage, epoch: c.cfg.Epoch()}.on(ctx)
+	return caller{cluster: c.cfg.Cluster, node: c.cfg.Node, to: node, hello: hello, epoch: c.cfg.Epoch()}.on(ctx)
 }
 
 // connect returns the connection to a node; gRPC dials when it is needed.

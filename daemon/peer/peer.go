@@ -84,10 +84,11 @@ type (
 
 // Pong is what a node says of itself.
 type Pong struct {
-	Node    string        `json:"node"`
-	Epoch   catalog.Epoch `json:"epoch"`   // of its life; 0: it has none yet
-	Version string        `json:"version"` // of its build
-	Index   uint64        `json:"index"`   // of the last command of the catalog that it has applied
+	Node    string         `json:"node"`
+	Epoch   catalog.Epoch  `json:"epoch"`   // of its life; 0: it has none yet
+	Version string         `json:"version"` // of its build
+	Speaks  catalog.Speaks `json:"speaks,omitzero"`
+	Index   uint64         `json:"index"` // of the last command of the catalog that it has applied
 }
 
 // newFrame makes a message of a header and bytes; nil: of no header.
@@ -142,27 +143,27 @@ const (
 	keyNode    = "tarn-node"  // that calls
 	keyEpoch   = "tarn-epoch" // of its life
 	keyTo      = "tarn-to"    // the node that is meant
-	keyLineage = "tarn-lineage"
+	keyHello   = "tarn-hello" // see catalog.Hello
 )
 
 // caller is who calls, and whom.
 type caller struct {
 	cluster, node, to string
-	lineage           string // of its catalog: see catalog.SameLineage
+	hello             catalog.Hello
 	epoch             catalog.Epoch
 }
 
 // on adds the caller to the metadata of a call.
 func (c caller) on(ctx context.Context) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, keyCluster, c.cluster, keyNode, c.node, keyTo, c.to, keyLineage, c.lineage,
+	return metadata.AppendToOutgoingContext(ctx, keyCluster, c.cluster, keyNode, c.node, keyTo, c.to, keyHello, c.hello.String(),
 		keyEpoch, strconv.FormatUint(uint64(c.epoch), 10))
 }
 
 // callerOf reads who makes the call that ctx is of.
 func callerOf(ctx context.Context) (c caller, err error) {
 	md, _ := metadata.FromIncomingContext(ctx)
-	var epoch string
-	for key, to := range map[string]*string{keyCluster: &c.cluster, keyNode: &c.node, keyTo: &c.to, keyLineage: &c.lineage, keyEpoch: &epoch} {
+	var epoch, hello string
+	for key, to := range map[string]*string{keyCluster: &c.cluster, keyNode: &c.node, keyTo: &c.to, keyHello: &hello, keyEpoch: &epoch} {
 		values := md.Get(key)
 		if len(values) != 1 {
 			return c, wire.Errorf(wire.InvalidArgument, "the call has %d values of %s; want one", len(values), key)
@@ -174,5 +175,8 @@ func callerOf(ctx context.Context) (c caller, err error) {
 		return c, wire.Errorf(wire.InvalidArgument, "%s of the call: %w", keyEpoch, err)
 	}
 	c.epoch = catalog.Epoch(n)
+	if c.hello, err = catalog.ParseHello(hello); err != nil {
+		return c, wire.Errorf(wire.InvalidArgument, "%s of the call: %w", keyHello, err)
+	}
 	return c, nil
 }

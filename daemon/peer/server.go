@@ -33,10 +33,10 @@ type ServerConfig struct {
 	Members       *members.Store
 	Catalog       Catalog
 
-	// Lineage is that of the node's catalog (catalog.SameLineage); Foreign is
-	// told of another node's that differs. Default: of a node that has none.
-	Lineage func() string
-	Foreign func(lineage string)
+	// Hello is of this node, and those it does not Meet are refused; default: of
+	// a node without a catalog. Foreign is told of them, and why; nil: nobody is.
+	Hello   func() catalog.Hello
+	Foreign func(other catalog.Hello, why error)
 
 	// Scan does a share of a scan and sends what it comes to; nil: the node
 	// scans for nobody.
@@ -60,11 +60,11 @@ type Server struct{ cfg ServerConfig }
 
 // Register adds a Server to a gRPC server.
 func Register(to grpc.ServiceRegistrar, cfg ServerConfig) {
-	if cfg.Lineage == nil {
-		cfg.Lineage = func() string { return "" }
+	if cfg.Hello == nil {
+		cfg.Hello = func() catalog.Hello { return catalog.Hello{Speaks: catalog.BuildSpeaks()} }
 	}
 	if cfg.Foreign == nil {
-		cfg.Foreign = func(string) {}
+		cfg.Foreign = func(catalog.Hello, error) {}
 	}
 	if cfg.Idle <= 0 {
 		cfg.Idle = 2 * time.Minute
@@ -158,10 +158,12 @@ func (s *Server) admit(ctx context.Context, lifeless bool) error {
 		return wire.Errorf(wire.Conflict, "the call is of cluster %s; this node is of %s", c.cluster, s.cfg.Cluster)
 	case c.to != s.cfg.Node:
 		return wire.Errorf(wire.Conflict, "the call is for node %s; this is %s", c.to, s.cfg.Node)
-	case !catalog.SameLineage(c.lineage, s.cfg.Lineage()):
-		s.cfg.Foreign(c.lineage)
-		return wire.Errorf(wire.Conflict, "node %s has the catalog of recovery %.100q, this node that of %q", c.node, c.lineage, s.cfg.Lineage()).
-			WithHint("tarn recover --rejoin --dir DIR, on the node with the older one")
+	}
+	if err := s.cfg.Hello().Meet(c.hello); err != nil {
+		s.cfg.Foreign(c.hello, err)
+		return err
+	}
+	switch {
 	case c.epoch == 0 && lifeless:
 		return nil
 	case c.epoch == 0:
@@ -191,7 +193,7 @@ func bounded(ctx context.Context) error {
 }
 
 func (s *Server) ping(context.Context, empty, []byte) (Pong, error) {
-	return Pong{Node: s.cfg.Node, Epoch: s.cfg.Epoch(), Version: s.cfg.Version, Index: s.cfg.Catalog.View().Index()}, nil
+	return Pong{Node: s.cfg.Node, Epoch: s.cfg.Epoch(), Version: s.cfg.Version, Speaks: s.cfg.Hello().Speaks, Index: s.cfg.Catalog.View().Index()}, nil
 }
 
 func (s *Server) propose(ctx context.Context, _ empty, entry []byte) (a indexHeader, err error) {

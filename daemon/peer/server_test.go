@@ -48,7 +48,7 @@ func TestEveryCallHasARule(t *testing.T) {
 func TestPing(t *testing.T) {
 	c := newCluster(t, 2)
 	got, err := c.nodes["n1"].client.Ping(t.Context(), "n2")
-	if want := (Pong{Node: "n2", Epoch: 2, Version: "v1", Index: c.State().Index()}); got != want || err != nil {
+	if want := (Pong{Node: "n2", Epoch: 2, Version: "v1", Speaks: catalog.BuildSpeaks(), Index: c.State().Index()}); got != want || err != nil {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
 }
@@ -147,14 +147,40 @@ func TestLifeEndsWhileWriting(t *testing.T) {
 
 func TestMetadataOfCalls(t *testing.T) {
 	c := newCluster(t, 2)
-	whole := []string{keyCluster, memberstest.Cluster, keyNode, "n1", keyTo, "n2", keyEpoch, "1"}
+	whole := []string{keyCluster, memberstest.Cluster, keyNode, "n1", keyTo, "n2", keyHello, catalog.Hello{}.String(), keyEpoch, "1"}
 	for name, pairs := range map[string][]string{
-		"none": nil, "no cluster": whole[2:], "no epoch": whole[:6], "twice": append(whole[:8:8], keyNode, "n1"),
-		"epoch": append(whole[:7:7], "-1"), "large epoch": append(whole[:7:7], "4294967296"),
+		"none": nil, "no cluster": whole[2:], "no epoch": whole[:8], "twice": append(whole[:10:10], keyNode, "n1"),
+		"epoch": append(whole[:9:9], "-1"), "large epoch": append(whole[:9:9], "4294967296"),
+		"hello": append(append(whole[:7:7], "x"), whole[8:]...),
 	} {
 		ctx := metadata.AppendToOutgoingContext(t.Context(), pairs...)
 		if err := invoke(ctx, c, ping, empty{}, nil); !wire.IsCode(err, wire.InvalidArgument) {
 			t.Errorf("%s: got %v; want %s", name, err, wire.InvalidArgument)
+		}
+	}
+}
+
+// TestStrangersAreRefused: a node whose catalog went another way, or that is too
+// old for the cluster, and the node learns of it.
+func TestStrangersAreRefused(t *testing.T) {
+	c := newCluster(t, 2)
+	own := catalog.Hello{Lineage: "1-x", Speaks: catalog.Speaks{Oldest: 1, Newest: 2}, Protocol: 2}
+	met := make(chan catalog.Hello, 10)
+	c.nodes["n2"].restart(ServerConfig{Hello: func() catalog.Hello { return own }, Foreign: func(h catalog.Hello, _ error) { met <- h }})
+	for _, test := range []struct {
+		hello catalog.Hello
+		want  wire.Code
+	}{
+		{own, ""},
+		{catalog.Hello{Lineage: "0", Speaks: own.Speaks, Protocol: 1}, wire.Conflict},
+		{catalog.Hello{Lineage: "1-x", Speaks: catalog.Speaks{Oldest: 1, Newest: 1}, Protocol: 1}, wire.Unsupported},
+	} {
+		ctx := caller{cluster: memberstest.Cluster, node: "n1", to: "n2", hello: test.hello, epoch: 1}.on(t.Context())
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		err := dialTo(t, c).Invoke(ctx, method(ping), message(t, empty{}, nil), new(frame))
+		cancel()
+		if test.want == "" && (err != nil || len(met) > 0) || test.want != "" && (!wire.IsCode(err, test.want) || len(met) != 1 || <-met != test.hello) {
+			t.Errorf("%q: %v; want %q, and that the node is told", test.hello, err, test.want)
 		}
 	}
 }
@@ -295,7 +321,7 @@ func talk(ctx context.Context, c *cluster, name string, in ...*frame) (out []*fr
 func FuzzHeader(f *testing.F) {
 	for _, h := range []any{
 		memberHeader{"n2d1", "00000001-00000001.seg"}, rangeHeader{memberHeader{"d", "00000001-00000001.p3"}, 5, 7},
-		trashHeader{memberHeader{"d", "x"}, 9}, endHeader{12}, receiptHeader{1, "00"}, indexHeader{7}, Pong{"n", 3, "v", 9},
+		trashHeader{memberHeader{"d", "x"}, 9}, endHeader{12}, receiptHeader{1, "00"}, indexHeader{7}, Pong{"n", 3, "v", catalog.BuildSpeaks(), 9},
 	} {
 		b, err := json.Marshal(h)
 		if err != nil {

@@ -21,6 +21,7 @@ type NodeFacts struct {
 	Gossip  string `json:"gossip,omitempty"`  // host:port of gossip
 	Zone    string `json:"zone,omitempty"`    // failure domain
 	Version string `json:"version,omitempty"` // of its build
+	Speaks  string `json:"speaks,omitempty"`  // protocols, as catalog.Speaks writes them
 }
 
 const maxFact = 255
@@ -29,7 +30,7 @@ func (f NodeFacts) check() error {
 	if !credential.IsUUID(f.Node) {
 		return wire.Errorf(wire.InvalidArgument, "%s is not a node's UUID", credential.Quote(f.Node))
 	}
-	for _, text := range []string{f.Name, f.Addr, f.Gossip, f.Zone, f.Version} {
+	for _, text := range []string{f.Name, f.Addr, f.Gossip, f.Zone, f.Version, f.Speaks} {
 		if len(text) > maxFact {
 			return wire.Errorf(wire.InvalidArgument, "%s is too long: %d bytes of at most %d", credential.Quote(text), len(text), maxFact)
 		}
