@@ -40,10 +40,9 @@ func statusPairs(s wire.Status, addr string, now time.Time) []pair {
 	}
 	pairs := []pair{
 		{"node", fmt.Sprintf("%s at %s, %s, up %s", s.Node, addr, ready, now.Sub(s.Started).Round(time.Second))},
-		{"version", s.Version},
+		{"version", fmt.Sprintf("%s; the cluster speaks protocol %d", s.Version, s.Protocol)},
 		{"cluster", s.Cluster},
 		{"tables", fmt.Sprint(s.Tables)},
-		{"protocol", fmt.Sprint(s.Protocol)},
 		{"redundancy", s.Redundancy},
 		{"", s.Health.NextLoss},
 		{"votes", votesText(s.Health.Votes)},

@@ -12,7 +12,7 @@ import (
 func TestStatusText(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	s := wire.Status{
-		Version: "1.2", Node: "5d0f", Cluster: "0c4e", Started: now.Add(-90 * time.Minute), Ready: true, Tables: 3, Redundancy: "any 1 disk or 1 node may be lost",
+		Version: "1.2", Protocol: 3, Node: "5d0f", Cluster: "0c4e", Started: now.Add(-90 * time.Minute), Ready: true, Tables: 3, Redundancy: "any 1 disk or 1 node may be lost",
 		Health: wire.Health{
 			NextLoss: "if one more disk fails, nothing is lost",
 			Risk:     []wire.Risk{{Spare: -1, Stripes: 1, Rows: 5, Bytes: 10}, {Spare: 0, Stripes: 2, Rows: 7, Bytes: 2048}, {Spare: 2, Stripes: 9, Rows: 70, Bytes: 1 << 20}},
@@ -29,7 +29,7 @@ func TestStatusText(t *testing.T) {
 		},
 	}
 	want := `node        5d0f at 127.0.0.1:7460, ready, up 1h30m0s
-version     1.2
+version     1.2; the cluster speaks protocol 3
 cluster     0c4e
 tables      3
 redundancy  any 1 disk or 1 node may be lost
