@@ -52,13 +52,14 @@ func TestSeedIsTheStory(t *testing.T) {
 	}
 	seen := map[string]uint64{}
 	for seed := range uint64(200) {
-		if story(seed) != story(seed) {
+		first, again := story(seed), story(seed)
+		if first != again {
 			t.Errorf("seed %d: two stories", seed)
 		}
-		if other, ok := seen[story(seed)]; ok {
+		if other, ok := seen[first]; ok {
 			t.Errorf("seeds %d and %d have one story", other, seed)
 		}
-		seen[story(seed)] = seed
+		seen[first] = seed
 	}
 }
 
