@@ -33,6 +33,10 @@ type Group struct {
 	Scheme Scheme
 	Slots  []string // ids of disks; empty where there is none yet
 	Bytes  int64    // how much one slot holds or is expected to hold
+
+	// Moving says that slots are on their way to the disks that they have here:
+	// the group is counted there, and not moved again for now.
+	Moving bool
 }
 
 // Topology is the disks of one tier, made ready for placement. It does not

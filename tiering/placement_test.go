@@ -305,6 +305,40 @@ func TestRebalanceOrder(t *testing.T) {
 	}
 }
 
+// Moves take their time, and others are planned meanwhile: that must come to
+// an end, however few groups have anything in them.
+func TestRebalanceComesToRest(t *testing.T) {
+	for seed := range uint64(5) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		top := topology(t, farm(1, 5, 3, equal))
+		groups := newGroups(t, top, Scheme{1, 2}, 150)
+		for i := range groups {
+			groups[i].Bytes = int64(rng.IntN(5) / 4 * (1000 + rng.IntN(2000)))
+		}
+		rounds, under := 0, 0
+		for ; rounds < 1000; rounds++ {
+			moves := top.Rebalance(groups, 16-under)
+			if len(moves) == 0 && under == 0 {
+				break
+			}
+			for _, m := range moves {
+				i := slices.IndexFunc(groups, func(g Group) bool { return g.ID == m.Group })
+				groups[i].Slots[m.Slot], groups[i].Moving = m.To, true
+			}
+			under = 0
+			for i := range groups {
+				groups[i].Moving = groups[i].Moving && rng.IntN(3) > 0
+				if groups[i].Moving {
+					under++
+				}
+			}
+		}
+		if rounds == 1000 {
+			t.Errorf("seed %d: groups move for ever", seed)
+		}
+	}
+}
+
 // A drained disk keeps what it has until there is room for it: the only spare
 // disk goes to the slot that is lost.
 func TestLostSlotBeforeDrained(t *testing.T) {

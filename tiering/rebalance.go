@@ -21,7 +21,8 @@ type Move struct {
 // a lost slot goes to a disk too close to others when there is no better.
 //
 // A slot for which there is no disk is not in the list. Groups are all that
-// have slots on these disks.
+// have slots on these disks, those under way too: without them the disks that
+// they go to would seem empty, and what was moved there would go on for ever.
 func (t *Topology) Rebalance(groups []Group, most int) []Move {
 	b := t.newBalance(groups, most)
 	b.rehouse()
@@ -54,7 +55,7 @@ type slotID struct{ group, slot int }
 func (t *Topology) newBalance(groups []Group, most int) *balance {
 	b := &balance{Topology: t, most: most, limits: map[Scheme]limits{}, used: make([]float64, len(t.disks)), on: make([][]slotID, len(t.disks))}
 	for _, g := range groups {
-		b.groups = append(b.groups, placed{g, t.stay(g), make([]bool, g.Scheme.Width())})
+		b.groups = append(b.groups, placed{g, t.stay(g), slices.Repeat([]bool{g.Moving}, g.Scheme.Width())})
 		if _, ok := b.limits[g.Scheme]; !ok {
 			b.limits[g.Scheme] = t.limitsFor(g.Scheme)
 		}
@@ -142,7 +143,7 @@ func (b *balance) rehouseThose(which func(p *placed, slot int) bool) {
 	for g := range b.groups {
 		p := &b.groups[g]
 		for slot, d := range p.slots {
-			if d != none || b.full() || !which(p, slot) {
+			if d != none || p.moved[slot] || b.full() || !which(p, slot) {
 				continue
 			}
 			if to := b.best(p.slots, b.limits[p.Scheme], b.emptier(p.Group)); to != none {

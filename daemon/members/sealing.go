@@ -49,20 +49,19 @@ func (s *Store) BeginStripe(view *catalog.State, scheme tiering.Scheme, id catal
 
 // openGroups returns the groups of a scheme whose disks all take merged segments.
 func (s *Store) openGroups(view *catalog.State, scheme tiering.Scheme) []catalog.Group {
-	return slices.DeleteFunc(view.Groups(), func(g catalog.Group) bool {
-		if g.Tier != ingestTier || g.Scheme != scheme {
-			return true
-		}
-		return slices.ContainsFunc(g.Slots, func(slot catalog.Slot) bool {
-			return s.shuns(slot.Disk) || !s.open(view, slot.Disk, merged)
-		})
+	return slices.DeleteFunc(view.Groups(), func(g catalog.Group) bool { return !s.openAs(view, g, scheme) })
+}
+
+func (s *Store) openAs(view *catalog.State, g catalog.Group, scheme tiering.Scheme) bool {
+	return g.Tier == ingestTier && g.Scheme == scheme && !slices.ContainsFunc(g.Slots, func(slot catalog.Slot) bool {
+		return s.shuns(slot.Disk) || !s.open(view, slot.Disk, merged)
 	})
 }
 
 // CanStripe reports whether a stripe of the scheme, which is one with parity,
 // could be begun.
 func (s *Store) CanStripe(view *catalog.State, scheme tiering.Scheme) bool {
-	return !scheme.Copies() && len(s.openGroups(view, scheme)) > 0
+	return !scheme.Copies() && slices.ContainsFunc(view.Groups(), func(g catalog.Group) bool { return s.openAs(view, g, scheme) })
 }
 
 // Create begins the next data member. The last one has ended.

@@ -221,11 +221,11 @@ func (p *placing) move(disks *tiering.Topology, most int, wanted func(tiering.Mo
 	var groups []tiering.Group
 	at := map[uint64]catalog.Group{}
 	for _, g := range p.groups {
-		if g.Slots == nil || movingSlots(g) > 0 {
+		if g.Slots == nil {
 			continue
 		}
 		_, bytes, _ := p.view.GroupLoad(g.ID)
-		groups = append(groups, tiering.Group{ID: uint64(g.ID), Scheme: g.Scheme, Slots: slotsOf(g), Bytes: bytes})
+		groups = append(groups, tiering.Group{ID: uint64(g.ID), Scheme: g.Scheme, Slots: slotsOf(g), Bytes: bytes, Moving: movingSlots(g) > 0})
 		at[uint64(g.ID)] = g
 	}
 	changed := map[uint64]int{} // index in out
