@@ -20,6 +20,7 @@ import (
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/cluster/clock"
 	"github.com/tarnlake/tarn/daemon/cluster/liveness"
 	"github.com/tarnlake/tarn/daemon/cluster/trust"
 	"github.com/tarnlake/tarn/daemon/ingest"
@@ -54,6 +55,7 @@ type Config struct {
 	StallAfter      time.Duration      // from when on a disk is stalled that does not return from an operation; default 10 seconds
 	Watermarks      tiering.Watermarks // from how many percent on disks take less; zero: up to their reserve they take everything
 	LogReserve      int64              // bytes that the disk of the catalog must have free for a node of a cluster to take rows; 0: what the log itself needs
+	Clock           clock.Config       // default: that of the machine
 	Version         string             // of this build, for status
 	Logger          *slog.Logger       // default: slog.Default()
 	speaks          catalog.Speaks     // tests are builds of other times; default: what this one speaks
@@ -106,6 +108,9 @@ func (c Config) withDefaults() Config {
 	if c.SendTimeout <= 0 {
 		c.SendTimeout = 5 * time.Minute
 	}
+	if c.Clock.Wall == nil {
+		c.Clock = clock.System()
+	}
 	if c.StallAfter <= 0 {
 		c.StallAfter = 10 * time.Second
 	}
@@ -142,6 +147,7 @@ type Node struct {
 	readers *readers
 	sweeper *repair.Sweeper
 	metrics *metrics
+	clock   *clock.Guard
 	started time.Time
 
 	repairNow chan struct{}                           // of capacity 1: see wakeRepair
@@ -182,7 +188,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := kern.TierError(); err != nil {
 		return nil, wire.Errorf(wire.InvalidArgument, "%w", err).WithHint("leave TARN_KERN out to take the best tier of this CPU")
 	}
-	n := &Node{cfg: cfg, started: time.Now(), end: make(chan struct{}), repairNow: make(chan struct{}, 1), damaged: make(chan catalog.MemberAt, 64), rebuilt: repair.NewMeter(time.Now), metrics: newMetrics(), puts: newPutMemory(cfg.MemoryLimit / 4)}
+	n := &Node{cfg: cfg, started: time.Now(), clock: clock.New(cfg.Clock), end: make(chan struct{}), repairNow: make(chan struct{}, 1), damaged: make(chan catalog.MemberAt, 64), rebuilt: repair.NewMeter(time.Now), metrics: newMetrics(), puts: newPutMemory(cfg.MemoryLimit / 4)}
 	n.scanMemory, n.parts = ReadMemory(cfg.MemoryLimit, runtime.GOMAXPROCS(0))
 	background, cancel := context.WithCancel(context.Background())
 	n.background, n.stop = background, cancel
@@ -215,6 +221,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n.wg.Go(func() { n.keepRepaired(background) })
 	n.startScrubs(background)
 	n.wg.Go(func() { n.watchDisks(background) })
+	n.wg.Go(func() { n.watchClock(background) })
 	n.serving.Store(true)
 	if n.network == nil {
 		n.serve(n.listener)
@@ -269,7 +276,7 @@ func (n *Node) openStorage(background context.Context) error {
 	}
 	cfg := catalog.Config{
 		Dir: raftDir(n.cfg.Dir), Node: n.id.Node, Cluster: n.id.Cluster,
-		Logger: n.cfg.Logger, Now: time.Now, Fatal: n.cfg.Fatal, Speaks: n.cfg.speaks,
+		Logger: n.cfg.Logger, Now: n.clock.Now, Fatal: n.cfg.Fatal, Speaks: n.cfg.speaks,
 	}
 	n.members.KnowFills(n.fillElsewhere)
 	if n.id.Secured {

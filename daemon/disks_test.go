@@ -17,6 +17,7 @@ import (
 	"github.com/tarnlake/tarn/client"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/cluster/clock"
 	"github.com/tarnlake/tarn/schema"
 )
 
@@ -26,6 +27,7 @@ type rackNode struct {
 	dir   string
 	disks []DiskConfig
 	merge int64 // the target of merges; 0: there are none
+	clock clock.Config
 	node  *Node
 	c     *client.Client
 }
@@ -46,7 +48,7 @@ func (r *rackNode) addDisks(n int) {
 func (r *rackNode) start() {
 	r.t.Helper()
 	node, err := Start(r.t.Context(), Config{
-		Dir: r.dir, Disks: r.disks, Listen: "127.0.0.1:0", NoMerge: r.merge == 0, MergeTarget: r.merge,
+		Dir: r.dir, Disks: r.disks, Listen: "127.0.0.1:0", NoMerge: r.merge == 0, MergeTarget: r.merge, Clock: r.clock,
 		Logger: slog.New(slog.DiscardHandler), Fatal: func(err error) { r.t.Errorf("fatal: %v", err) },
 	})
 	if err != nil {

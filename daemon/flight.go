@@ -57,7 +57,7 @@ func (n *Node) newGRPC() *grpc.Server {
 	if n.network != nil {
 		peer.Register(s, peer.ServerConfig{
 			Cluster: n.id.Cluster, Node: n.id.Node, Version: n.cfg.Version, Epoch: n.ownEpoch, Members: n.members, Catalog: n.catalog,
-			Scan: n.scanShare, Report: n.encodeReport, Scrub: n.scrubHere, Plug: n.plug,
+			Scan: n.scanShare, Report: n.encodeReport, Scrub: n.scrubHere, Plug: n.plug, Now: n.cfg.Clock.Wall, Told: n.clock.Told,
 			Hello: n.catalog.Hello, Foreign: n.meetForeign,
 		})
 	}

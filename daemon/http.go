@@ -52,6 +52,7 @@ func (m *metrics) watch(n *Node) {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(f(cache.Stats())) }))
 	}
 	m.watchMerges(n)
+	m.watchClock(n)
 	counter("tarn_cache_hits_total", "Parts of segments (pages, indexes) that were in memory.", func(s format.CacheStats) int64 { return s.Hits })
 	counter("tarn_cache_misses_total", "Parts of segments that were read from their file.", func(s format.CacheStats) int64 { return s.Misses })
 	gauge("tarn_cache_bytes", "Bytes of segments that are kept in memory.", func() float64 { return float64(cache.Stats().Bytes) })

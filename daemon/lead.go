@@ -8,6 +8,7 @@ import (
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/daemon/cluster/clock"
 	"github.com/tarnlake/tarn/daemon/cluster/gossip"
 	"github.com/tarnlake/tarn/daemon/cluster/liveness"
 )
@@ -71,6 +72,8 @@ type leading struct {
 
 	indexes map[string]uint64 // applied by nodes, as their answers to pings say
 	steady  map[string]int    // rounds in a row in which a node has answered
+
+	ahead map[string]time.Duration // by which clocks differed in the last round: see clock.Compare
 }
 
 func (l *leading) round(ctx context.Context) {
@@ -94,17 +97,22 @@ func (l *leading) ping(ctx context.Context, view *catalog.State) map[string]bool
 	var mu sync.Mutex
 	var asked sync.WaitGroup
 	answered, indexes := map[string]bool{}, map[string]uint64{l.n.id.Node: view.Index()}
+	clocks := map[string]clock.Offset{}
 	for _, node := range view.Nodes() {
 		if node.ID == l.n.id.Node || node.Address == "" {
 			continue
 		}
 		asked.Go(func() {
-			pong, err := l.n.network.peers.Ping(ctx, node.ID)
+			ahead, known := l.ahead[node.ID]
+			sent, began := l.n.cfg.Clock.Wall(), time.Now()
+			pong, err := l.n.network.peers.Ping(ctx, node.ID, ahead, known)
+			trip := time.Since(began)
 			if err != nil || pong.Speaks.Check(node.Name, view.Protocol()) != nil { // too old: it is as good as away
 				return
 			}
 			mu.Lock()
 			defer mu.Unlock()
+			clocks[node.ID] = clock.Measure(sent, trip, time.Unix(0, pong.Clock))
 			answered[node.ID], indexes[node.ID] = true, pong.Index
 		})
 	}
@@ -114,7 +122,17 @@ func (l *leading) ping(ctx context.Context, view *catalog.State) map[string]bool
 		steady[node] = l.steady[node] + 1
 	}
 	l.indexes, l.steady = indexes, steady
+	l.compareClocks(clocks)
 	return answered
+}
+
+// compareClocks finds whose clock differs from the others'. The others hear it
+// with their next ping.
+func (l *leading) compareClocks(clocks map[string]clock.Offset) {
+	l.ahead = clock.Compare(clocks)
+	if len(clocks) > 0 {
+		l.n.clock.Told(l.ahead[""])
+	}
 }
 
 // judgeNodes has the catalog know who is up, down or lost.

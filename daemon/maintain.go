@@ -78,9 +78,10 @@ func (c trashClock) olderThan(age time.Duration) func(index uint64) bool {
 	}
 }
 
-// expire drops old versions and trashes the segments that went with them.
+// expire drops old versions, unless this node's clock cannot be believed, and
+// trashes the segments that went with them.
 func (n *Node) expire(ctx context.Context) {
-	if n.catalog.Leads() && n.catalog.View().Expirable(time.Now()) {
+	if n.catalog.Leads() && n.clock.Wrong() == nil && n.catalog.View().Expirable(n.clock.Now()) {
 		if _, err := n.catalog.Propose(ctx, catalog.Command{ExpireVersions: &catalog.ExpireVersions{}}); err != nil {
 			n.cfg.Logger.Warn("dropping old versions", "error", err)
 			return

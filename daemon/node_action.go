@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -19,10 +20,10 @@ func (s *service) nodes(ctx context.Context, _ struct{}) (list wire.NodeList, er
 	for _, d := range view.Disks() {
 		disks[d.Node]++
 	}
-	votes, gossip, held := s.n.votes(), s.n.gossips(), s.n.heldBack()
+	votes, gossip, held, reports := s.n.votes(), s.n.gossips(), s.n.heldBack(), s.n.reports(ctx, view)
 	for _, n := range view.Nodes() {
 		list.Nodes = append(list.Nodes, wire.Node{
-			ID: n.ID, Name: n.Name, Address: n.Address, Zone: n.Zone, Version: n.Version, Speaks: n.Speaks.String(), State: string(n.State), Reason: n.Reason, Since: n.Since,
+			ID: n.ID, Name: n.Name, Address: n.Address, Zone: n.Zone, Version: n.Version, Speaks: n.Speaks.String(), State: string(n.State), Reason: cmp.Or(n.Reason, reports[n.ID].Clock), Since: n.Since,
 			Vote: votes[n.ID], Gossip: gossip[n.ID], Held: held[n.ID], Disks: disks[n.ID],
 		})
 	}

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -307,6 +308,27 @@ func TestRestartOfAll(t *testing.T) {
 		}
 		if l.unknown > 0 {
 			t.Errorf("%d outcomes are unknown", l.unknown)
+		}
+	})
+}
+
+// TestWrongClockOfAProposer: what the clock of one node says does not become
+// everybody's time: the leader knows better.
+func TestWrongClockOfAProposer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		wrong := c.others(c.leader())[0]
+		for _, years := range []int{10, -10} {
+			wrong.Catalog.cfg.Now = func() time.Time { return time.Now().AddDate(years, 0, 0) }
+			before := wrong.View().Time()
+			time.Sleep(10 * time.Second)
+			r, err := wrong.Propose(t.Context(), Command{RegisterNode: &RegisterNode{Node: fmt.Sprint("x", years), Name: fmt.Sprint("x", years)}})
+			if err != nil || r.Err != nil {
+				t.Fatal(err, r.Err)
+			}
+			if after := wrong.View().Time(); after.Sub(time.Now()).Abs() > time.Second || !after.After(before) {
+				t.Errorf("%d years off: the state's time went from %v to %v; want %v", years, before, after, time.Now())
+			}
 		}
 	})
 }

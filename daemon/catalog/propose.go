@@ -129,6 +129,9 @@ func (c *Catalog) ApplyEntry(ctx context.Context, entry []byte) (index uint64, e
 	if err := c.checkSpace(cmd); err != nil {
 		return 0, err
 	}
+	if entry, err = c.timed(cmd, entry); err != nil {
+		return 0, err
+	}
 	w := c.fsm.waiters.expect(cmd.Proposal)
 	defer c.fsm.waiters.forget(w)
 	if at, ok := c.View().proposals.get(cmd.Proposal.ID); ok {
@@ -139,6 +142,20 @@ func (c *Catalog) ApplyEntry(ctx context.Context, entry []byte) (index uint64, e
 		return 0, unknownOutcome(err)
 	}
 	return w.result.Index, nil
+}
+
+// farOff is how far the time of another node's command may be from the leader's.
+const farOff = time.Second
+
+// timed puts the leader's own time into a command whose proposer has a clock
+// that is far off: what one node's clock says must not become everybody's time.
+func (c *Catalog) timed(cmd Command, entry []byte) ([]byte, error) {
+	now := c.cfg.Now()
+	if now.Sub(cmd.Time).Abs() <= farOff {
+		return entry, nil
+	}
+	cmd.Time = now
+	return cmd.encode()
 }
 
 // checkEntry refuses what no proposer makes. What is in the log must be sound:

@@ -27,9 +27,10 @@ type Facts struct {
 // to each other: names may be added, never changed.
 type Report struct {
 	Node    string       `json:"node"`
-	Rate    int64        `json:"rate"`    // bytes a second of members rebuilt over the last minute
-	Rebuilt int64        `json:"rebuilt"` // bytes since it started
-	Backlog int          `json:"backlog"` // fresh segments that wait for a merge, as it sees it
+	Rate    int64        `json:"rate"`            // bytes a second of members rebuilt over the last minute
+	Rebuilt int64        `json:"rebuilt"`         // bytes since it started
+	Backlog int          `json:"backlog"`         // fresh segments that wait for a merge, as it sees it
+	Clock   string       `json:"clock,omitempty"` // what is wrong with its clock
 	Disks   []DiskReport `json:"disks"`
 }
 

@@ -99,9 +99,10 @@ func (c *Client) Close() error {
 	return errors.Join(errs...)
 }
 
-// Ping asks a node how it is.
-func (c *Client) Ping(ctx context.Context, node string) (Pong, error) {
-	return call[Pong](ctx, c, node, ping, empty{}, nil)
+// Ping asks a node how it is, and tells it by how much its clock was ahead of
+// those of the others a moment ago, if that is known.
+func (c *Client) Ping(ctx context.Context, node string, ahead time.Duration, known bool) (Pong, error) {
+	return call[Pong](ctx, c, node, ping, pingHeader{known, int64(ahead)}, nil)
 }
 
 // Propose has a node that leads put an encoded command into the log, and

@@ -77,6 +77,10 @@ type (
 		Size int64  `json:"size"`
 		Hash string `json:"hash,omitempty"` // xxh3-128, hexadecimal, of what the receiver has on its disk
 	}
+	pingHeader struct {
+		Known bool  `json:"known,omitempty"`
+		Ahead int64 `json:"ahead,omitempty"` // of the others is the receiver's clock, in nanoseconds, if that is known
+	}
 	indexHeader struct {
 		Index uint64 `json:"index"`
 	}
@@ -89,6 +93,7 @@ type Pong struct {
 	Version string         `json:"version"` // of its build
 	Speaks  catalog.Speaks `json:"speaks,omitzero"`
 	Index   uint64         `json:"index"` // of the last command of the catalog that it has applied
+	Clock   int64          `json:"clock"` // what its wall clock shows, in nanoseconds since 1970
 }
 
 // newFrame makes a message of a header and bytes; nil: of no header.

@@ -98,7 +98,7 @@ func (c *castle) ping(caller, node string, cert *tls.Certificate) error {
 		TLS: func(node string) *tls.Config { return side.Client(trust.ProtocolGRPC, node) },
 	})
 	defer client.Close()
-	_, err := client.Ping(c.t.Context(), node)
+	_, err := client.Ping(c.t.Context(), node, 0, false)
 	return err
 }
 

@@ -38,6 +38,11 @@ type ServerConfig struct {
 	Hello   func() catalog.Hello
 	Foreign func(other catalog.Hello, why error)
 
+	// Now is the wall clock; default time.Now. Told, if not nil, is called with
+	// by how much another node says that this clock is ahead.
+	Now  func() time.Time
+	Told func(ahead time.Duration)
+
 	// Scan does a share of a scan and sends what it comes to; nil: the node
 	// scans for nobody.
 	Scan func(ctx context.Context, share []byte, send func([]byte) error) error
@@ -68,6 +73,9 @@ func Register(to grpc.ServiceRegistrar, cfg ServerConfig) {
 	}
 	if cfg.Idle <= 0 {
 		cfg.Idle = 2 * time.Minute
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	to.RegisterService(&service, &Server{cfg})
 }
@@ -192,8 +200,13 @@ func bounded(ctx context.Context) error {
 	return nil
 }
 
-func (s *Server) ping(context.Context, empty, []byte) (Pong, error) {
-	return Pong{Node: s.cfg.Node, Epoch: s.cfg.Epoch(), Version: s.cfg.Version, Speaks: s.cfg.Hello().Speaks, Index: s.cfg.Catalog.View().Index()}, nil
+func (s *Server) ping(_ context.Context, h pingHeader, _ []byte) (Pong, error) {
+	if s.cfg.Told != nil && h.Known {
+		s.cfg.Told(time.Duration(h.Ahead))
+	}
+	return Pong{
+		Node: s.cfg.Node, Epoch: s.cfg.Epoch(), Version: s.cfg.Version, Speaks: s.cfg.Hello().Speaks, Index: s.cfg.Catalog.View().Index(), Clock: s.cfg.Now().UnixNano(),
+	}, nil
 }
 
 func (s *Server) propose(ctx context.Context, _ empty, entry []byte) (a indexHeader, err error) {

@@ -47,7 +47,11 @@ func TestEveryCallHasARule(t *testing.T) {
 
 func TestPing(t *testing.T) {
 	c := newCluster(t, 2)
-	got, err := c.nodes["n1"].client.Ping(t.Context(), "n2")
+	got, err := c.nodes["n1"].client.Ping(t.Context(), "n2", 0, false)
+	if shows := time.Unix(0, got.Clock); time.Since(shows).Abs() > time.Hour {
+		t.Errorf("its clock shows %v", shows)
+	}
+	got.Clock = 0
 	if want := (Pong{Node: "n2", Epoch: 2, Version: "v1", Speaks: catalog.BuildSpeaks(), Index: c.State().Index()}); got != want || err != nil {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
@@ -321,7 +325,7 @@ func talk(ctx context.Context, c *cluster, name string, in ...*frame) (out []*fr
 func FuzzHeader(f *testing.F) {
 	for _, h := range []any{
 		memberHeader{"n2d1", "00000001-00000001.seg"}, rangeHeader{memberHeader{"d", "00000001-00000001.p3"}, 5, 7},
-		trashHeader{memberHeader{"d", "x"}, 9}, endHeader{12}, receiptHeader{1, "00"}, indexHeader{7}, Pong{"n", 3, "v", catalog.BuildSpeaks(), 9},
+		trashHeader{memberHeader{"d", "x"}, 9}, endHeader{12}, receiptHeader{1, "00"}, indexHeader{7}, Pong{"n", 3, "v", catalog.BuildSpeaks(), 9, 11}, pingHeader{true, -5},
 	} {
 		b, err := json.Marshal(h)
 		if err != nil {
@@ -348,6 +352,9 @@ func FuzzHeader(f *testing.F) {
 			again(t, h)
 		}
 		if h, err := decode[Pong](in, 10); err == nil {
+			again(t, h)
+		}
+		if h, err := decode[pingHeader](in, 10); err == nil {
 			again(t, h)
 		}
 	})
