@@ -21,20 +21,22 @@ import (
 
 // Rebuilt is what a catalog that is made of disks has.
 type Rebuilt struct {
-	Checkpoint uint64                 `json:"checkpoint"` // index of the one that it begins with; 0: there was none
-	Kept       time.Time              `json:"kept"`       // of that
+	Replica    uint64                 `json:"replica"`    // last entry of the node's own catalog, if it begins with that
+	Checkpoint uint64                 `json:"checkpoint"` // index of the one that it begins with; 0: with none
+	Kept       time.Time              `json:"kept"`       // of what it begins with
 	Disks      int                    `json:"disks"`
-	Tables     []catalog.AdoptedTable `json:"tables"`     // with segments that the checkpoint does not have
+	Tables     []catalog.AdoptedTable `json:"tables"`     // with segments that it does not begin with
 	Superseded int                    `json:"superseded"` // segments whose rows others have
-	Deleted    int                    `json:"deleted"`    // segments that the checkpoint knows to be deleted
+	Deleted    int                    `json:"deleted"`    // segments that are known to be deleted
 	Problems   []recovery.Problem     `json:"problems"`
 	NoTrust    bool                   `json:"no_trust"` // the authority is lost: the node is alone until "tarn cluster init"
 }
 
 // RecoverFromDisks makes the catalog of the stopped node of dir of what is on
-// its disks and on those given, which become its own: of the newest checkpoint
-// on any of them, if there is one, and of segments that it does not know. dir
-// may be empty; then it becomes a node of the cluster that the disks are of.
+// its disks and on those given, which become its own: of its own catalog or the
+// newest checkpoint on any of them, whichever knows more, if there is one, and of
+// segments that this does not know. A node that can start by itself is refused.
+// dir may be empty; then it becomes a node of the cluster that the disks are of.
 // confirm is shown what comes of it. Before that, nothing is changed.
 func RecoverFromDisks(ctx context.Context, dir string, more []DiskConfig, confirm func(Survivor) (string, error)) (done Recovered, err error) {
 	lock, err := lockDir(dir)
@@ -62,6 +64,7 @@ func RecoverFromDisks(ctx context.Context, dir string, more []DiskConfig, confir
 type rebuilding struct {
 	dir   string
 	id    identity
+	own   *catalog.Replica // nil: none, or damaged
 	media []*tiering.Medium
 	state *catalog.State
 	told  Rebuilt
@@ -81,11 +84,24 @@ func (r *rebuilding) identify(more []DiskConfig) error {
 	if err != nil {
 		return err
 	}
-	if x, err := catalog.Examine(raftDir(r.dir)); err == nil && x.State != nil && x.Last > 0 {
-		return wire.Errorf(wire.Conflict, "the catalog of the node in %s is there and whole", r.dir).
-			WithHint("start the node; if the majority of its voters is lost: tarn recover --dir %s", r.dir)
+	if err := r.examine(); err != nil {
+		return err
 	}
 	return r.mount(more)
+}
+
+// examine looks at the catalog that the node has.
+func (r *rebuilding) examine() error {
+	x, err := catalog.Examine(raftDir(r.dir))
+	if err != nil || x.State == nil || x.Last == 0 {
+		return nil // gone or damaged, which is why there are disks
+	}
+	if x.SoleVoter() {
+		return wire.Errorf(wire.Conflict, "the catalog of the node in %s is there and whole, and needs no other voter", r.dir).
+			WithHint("tarn server --dir %s", r.dir)
+	}
+	r.own = x
+	return checkReplica(x, r.id)
 }
 
 // identityOfDisk is that of a new node of the cluster that a disk is of. It is
@@ -139,13 +155,16 @@ func (r *rebuilding) mount(more []DiskConfig) error {
 
 func (r *rebuilding) problem(p recovery.Problem) { r.told.Problems = append(r.told.Problems, p) }
 
-// begin takes the newest checkpoint, or begins with nothing.
+// begin takes the node's own catalog or the newest checkpoint, or begins with nothing.
 func (r *rebuilding) begin() error {
 	r.state = catalog.NewState()
+	if r.own != nil {
+		r.state, r.told.Replica, r.told.Kept = r.own.State, r.own.Last, r.own.Time
+	}
 	s, err := newestOf(r.media)
-	if err == nil {
-		r.state, r.told.Checkpoint, r.told.Kept = s, s.Index(), s.Time()
-	} else if !errors.Is(err, errNoCheckpoint) {
+	if err == nil && checkpointName(s) > checkpointName(r.state) {
+		r.state, r.told.Replica, r.told.Checkpoint, r.told.Kept = s, 0, s.Index(), s.Time()
+	} else if err != nil && !errors.Is(err, errNoCheckpoint) {
 		r.problem(recovery.Problem{Kind: recovery.Damaged, Where: r.dir, What: err.Error(), Next: "nothing: segments are all there is"})
 	}
 	if t := r.state.Trust().Cluster; t != "" && t != r.id.Cluster {
@@ -228,6 +247,10 @@ func (r *rebuilding) finish() (Recovered, error) {
 	if err := r.id.write(r.dir); err != nil {
 		return Recovered{}, err
 	}
-	before, err := catalog.Remake(catalog.Config{Dir: raftDir(r.dir), Node: r.id.Node, Cluster: r.id.Cluster}, r.state, 1)
+	term := uint64(1)
+	if r.own != nil {
+		term += max(r.own.Term, r.own.LastTerm)
+	}
+	before, err := catalog.Remake(catalog.Config{Dir: raftDir(r.dir), Node: r.id.Node, Cluster: r.id.Cluster}, r.state, term)
 	return Recovered{r.state.Recovery().Number, before, r.told.NoTrust}, err
 }

@@ -4,10 +4,15 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/schema"
 )
 
 // loseCatalog takes all there is of a catalog from a stopped node and disks.
@@ -167,6 +172,42 @@ func TestCatalogOfCheckpointAndSegments(t *testing.T) {
 	}
 }
 
+// TestLostMajorityWithADisk: two of three voters are lost, and with them the
+// knowledge of the last commit. A disk of one of them is left, so its rows are.
+func TestLostMajorityWithADisk(t *testing.T) {
+	c := newTestCluster(t, 3)
+	c.createTable(0)
+	if err := c.append(0, 0, 100); err != nil {
+		t.Fatal(err)
+	}
+	c.until("the first rows on node 0", func() bool {
+		return c.nodes[0].catalog.View().Index() >= c.nodes[1].catalog.View().Index()
+	})
+	c.stop(0)
+	c.leader() // of the other two
+	if err := c.append(1, 100, 50); err != nil {
+		t.Fatal(err)
+	}
+	c.stop(1)
+	c.stop(2)
+	disk := filepath.Join(c.dirs[1], "media", "0")
+	if err := os.RemoveAll(filepath.Join(disk, "catalog")); err != nil { // it would know
+		t.Fatal(err)
+	}
+	var seen Survivor
+	done, err := RecoverFromDisks(t.Context(), c.dirs[0], []DiskConfig{{Path: disk}}, func(s Survivor) (string, error) { seen = s; return s.Cluster, nil })
+	if err != nil || done.Before == "" || done.NoTrust {
+		t.Fatalf("%+v, %v; want that the catalog from before is kept", done, err)
+	}
+	if told := seen.Rebuilt; told.Replica == 0 || told.Checkpoint != 0 || len(told.Tables) != 1 || told.Tables[0].Rows != 50 {
+		t.Errorf("told is %+v; want 50 rows besides the node's own catalog", told)
+	}
+	c.start(0)
+	if rows, sum := c.sums(0); rows != 150 || sum != 149*150/2 {
+		t.Errorf("%d rows of sum %d; want 150 of %d", rows, sum, 149*150/2)
+	}
+}
+
 // TestCatalogInAnEmptyDirectory: nothing is left but a disk.
 func TestCatalogInAnEmptyDirectory(t *testing.T) {
 	r := newRackNode(t, 1)
@@ -222,4 +263,57 @@ func TestDamagedCopiesAreNotTaken(t *testing.T) {
 	if got := r.count("SELECT count(*) FROM t"); got != "[10]" {
 		t.Errorf("got %s; want 10 rows", got)
 	}
+}
+
+// TestCatalogKeepsWhatSegmentsTell: partitions, sort key, options, columns that
+// were added, and zones are those of before.
+func TestCatalogKeepsWhatSegmentsTell(t *testing.T) {
+	r := newRackNode(t, 1)
+	_, err := r.c.CreateTable(t.Context(), wire.CreateTable{
+		Name: "t", Fields: []schema.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int64}}, PartitionBy: []string{"bucket(2, x)"}, SortBy: []string{"x desc"},
+		Options: wire.TableOptions{FlushInterval: 5 * time.Millisecond, Profile: "compact", RetainFor: time.Hour, Lookup: []string{"x"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.append(0, 50)
+	if _, err := r.c.AlterTable(t.Context(), wire.AlterTable{Name: "t", Add: &schema.Field{Name: "y", Type: arrow.BinaryTypes.String, Nullable: true}}); err != nil {
+		t.Fatal(err)
+	}
+	r.append(50, 100)
+	before := r.table()
+	r.stop()
+	r.loseCatalog()
+	if _, err := RecoverFromDisks(t.Context(), r.dir, nil, yes); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	r.checkRows(100)
+	after := r.table()
+	if !reflect.DeepEqual(after.Schemas, before.Schemas) || !reflect.DeepEqual(after.PartitionBy, before.PartitionBy) ||
+		!reflect.DeepEqual(after.SortBy, before.SortBy) || !reflect.DeepEqual(after.Options, before.Options) || after.ID != before.ID {
+		t.Errorf("the table is %+v; want %+v", after, before)
+	}
+	if after.Version <= before.Version {
+		t.Errorf("version %d; want one after %d", after.Version, before.Version)
+	}
+	if len(after.Segments) != len(before.Segments) {
+		t.Fatalf("%d segments; want %d", len(after.Segments), len(before.Segments))
+	}
+	for i, was := range before.Segments {
+		is := *after.Segments[i]
+		if is.Added = was.Added; !reflect.DeepEqual(is, *was) {
+			t.Errorf("segment %s is %+v; want %+v", was.ID, is, *was)
+		}
+	}
+}
+
+// table returns the newest version of t.
+func (r *rackNode) table() *catalog.Snapshot {
+	r.t.Helper()
+	table, err := r.node.catalog.View().Table("t")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return table
 }

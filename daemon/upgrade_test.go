@@ -41,7 +41,10 @@ func TestUpgradeOneByOne(t *testing.T) {
 			t.Errorf("protocol %d before node %d is upgraded; want 1", got, i)
 		}
 		c.restartAs(i, newerBuild)
-		c.until("rows to be taken", func() bool { return c.append(i, rows, 10) == nil })
+		c.leader()
+		if err := c.append(i, rows, 10); err != nil {
+			t.Fatal(err)
+		}
 		rows += 10
 	}
 	c.until("the newer protocol on all nodes", func() bool {

@@ -31,12 +31,12 @@ nodes had acknowledged is lost; entries that no majority had become part of it.
 Nodes that come back later have a catalog that went another way. They are refused
 and say so; with --rejoin they give it up and follow, with all that their disks hold.
 
-With --from-disks, when no node has a whole catalog any more, it is made of what
-is on disks: of the newest checkpoint on them, and of the segments that it does
-not know; without a checkpoint, of segments alone. The disks of this node are
-looked at, and those given with --disk, which become its own. Rows that were never
-acknowledged, or were dropped since, may come back: what will be is shown before
-you confirm. With --from-checkpoint it is made of that checkpoint alone.`,
+With --from-disks it is made of what is on disks: of the node's own catalog or the
+newest checkpoint, whichever knows more, and of the segments that this does not
+know; if nothing of it is left anywhere, of segments alone. The disks of this node
+are looked at, and those given with --disk, which become its own. Rows that were
+never acknowledged, or were dropped since, may come back: what will be is shown
+before you confirm. With --from-checkpoint it is made of that checkpoint alone.`,
 		Example: "  tarn recover --dir ./lake\n  tarn recover --rejoin --dir ./lake\n  tarn recover --from-disks --dir ./lake --disk /mnt/a --disk /mnt/b\n  tarn recover --from-checkpoint lake.checkpoint --dir ./lake",
 		Args:    args(cobra.NoArgs),
 	}
@@ -96,13 +96,15 @@ func recovered(ctx context.Context, dir, checkpoint string, fromDisks bool, disk
 
 // printRebuilt says what a catalog that is made of disks will have, and what not.
 func printRebuilt(w io.Writer, r *daemon.Rebuilt) {
-	if r.Checkpoint > 0 {
+	if r.Replica > 0 {
+		fmt.Fprintf(w, "  of the node's own catalog up to entry %d, of %s, and segments on %s\n", r.Replica, r.Kept.Format(time.RFC3339), countText(r.Disks, "disk"))
+	} else if r.Checkpoint > 0 {
 		fmt.Fprintf(w, "  of a checkpoint of entry %d, of %s, and segments on %s\n", r.Checkpoint, r.Kept.Format(time.RFC3339), countText(r.Disks, "disk"))
 	} else {
 		fmt.Fprintf(w, "  of segments on %s alone: no checkpoint was found; table options, versions and what clients had sent before are as far as segments tell\n", countText(r.Disks, "disk"))
 	}
 	for _, t := range r.Tables {
-		known := "that the checkpoint does not have"
+		known := "that it does not have"
 		if t.New {
 			known = "which is new"
 		}
