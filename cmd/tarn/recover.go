@@ -47,8 +47,10 @@ before you confirm. With --from-checkpoint it is made of that checkpoint alone.`
 	c.Flags().StringArrayVar(&disks, "disk", nil, "`PATH[,tier=TIER]` of a disk for --from-disks; may be repeated")
 	c.Flags().BoolVar(&sure, "yes", false, "do it without asking")
 	_ = c.MarkFlagDirname("dir")
-	c.MarkFlagsMutuallyExclusive("rejoin", "from-checkpoint", "from-disks")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if rejoin && (fromDisks || checkpoint != "") || fromDisks && checkpoint != "" {
+			return wire.Errorf(wire.InvalidArgument, "--rejoin, --from-checkpoint and --from-disks exclude each other")
+		}
 		confirm := a.confirmCluster(sure)
 		if rejoin {
 			before, err := daemon.Rejoin(dir, confirm)
