@@ -88,7 +88,7 @@ func TestScrape(t *testing.T) {
 	}
 	for key, want := range map[string]float64{
 		"tarn_survives disk": 2, "tarn_survives node": 0, "tarn_stripes 2": 10, "tarn_stripe_rows 2": 100, "tarn_members_parked": 0,
-		"tarn_nodes up": 1, "tarn_disks up": 3, "tarn_disks lost": 0, "tarn_raft_leader": 1, "tarn_raft_voters": 1, "tarn_raft_lag_entries": 0, "tarn_refused_total": 0,
+		"tarn_nodes up": 1, "tarn_disks up": 3, "tarn_disks lost": 0, "tarn_raft_leader": 1, "tarn_raft_voters": 1, "tarn_refused_total": 0,
 	} {
 		if v, there := got[key]; !there || v != want {
 			t.Errorf("%s is %v, %v; want %v", key, v, there, want)

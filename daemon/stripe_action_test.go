@@ -14,6 +14,9 @@ import (
 func TestStripeShow(t *testing.T) {
 	c := newTestCluster(t, 3)
 	c.createTable(0)
+	c.until("groups of three copies", func() bool {
+		return !slices.ContainsFunc(c.nodes[0].catalog.View().Groups(), func(g catalog.Group) bool { return g.Scheme.Copies() && g.Scheme.Parity != 2 })
+	})
 	if err := c.append(0, 0, 100); err != nil {
 		t.Fatal(err)
 	}

@@ -57,3 +57,16 @@ set aside   stripe 0000000a-00000001 slot 2 on disk 7f3c of n2: no sources
 		t.Errorf("got %q without a leader", got)
 	}
 }
+
+// TestRepairRate: the flag is auto or a size.
+func TestRepairRate(t *testing.T) {
+	for text, want := range map[string]int64{"auto": 0, "100MiB": 100 << 20, "0": -1, "-5": -1, "fast": -1} {
+		got, err := repairRate(text)
+		if err != nil {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%s: got %d, %v; want %d", text, got, err, want)
+		}
+	}
+}

@@ -113,6 +113,16 @@ func (r *rack) Move(t *rapid.T) {
 	r.apply(Command{SetGroup: c})
 }
 
+// Instead has a disk replaced by any other, or ends that.
+func (r *rack) Instead(t *rapid.T) {
+	old := r.anyDisk(t)
+	if d, _ := r.s.Disk(old); d.State != DiskLost && rapid.Bool().Draw(t, "use again") {
+		r.apply(Command{SetDiskState: &SetDiskState{Disk: old, State: DiskUp}})
+		return
+	}
+	r.apply(Command{ReplaceDisk: &ReplaceDisk{Disk: old, By: DiskFacts{ID: r.anyDisk(t), Tier: "hot"}}})
+}
+
 // Commit writes a stripe to some of the disks that a state of before said.
 func (r *rack) Commit(t *rapid.T) {
 	g, node := r.anyGroup(t), r.anyNode(t)
@@ -348,7 +358,7 @@ func TestStorageAgainstRack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := newRack()
 		t.Repeat(map[string]func(*rapid.T){
-			"": r.Check, "restart": r.Restart, "add group": r.AddGroup, "remove group": r.RemoveGroup, "move": r.Move, "commit": r.Commit, "commit again": r.Commit,
+			"": r.Check, "restart": r.Restart, "add group": r.AddGroup, "remove group": r.RemoveGroup, "move": r.Move, "instead": r.Instead, "commit": r.Commit, "commit again": r.Commit,
 			"replace": r.Replace, "break": r.Break, "lose": r.Lose, "set state": r.SetState, "rot": r.Rot,
 			"repair": r.Repair, "repair again": r.Repair, "sweep": r.Sweep, "restore": r.Restore,
 		})

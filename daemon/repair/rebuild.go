@@ -302,7 +302,7 @@ func (r *Rebuilder) Miss(ctx context.Context, view *catalog.State, m catalog.Mem
 	}
 	cmd := catalog.Command{MissMembers: &catalog.MissMembers{Members: []catalog.MemberAt{m}}}
 	if err := r.Propose(ctx, cmd); err != nil {
-		r.Logger.Warn("reporting a damaged member", "error", err)
+		r.Logger.Warn("reporting a damaged member", "stripe", m.Stripe, "slot", m.Slot, "disk", m.Disk, "error", err)
 	}
 }
 

@@ -101,7 +101,7 @@ func (s *Sweeper) inventory(m *tiering.Medium) (map[catalog.MemberFile]bool, err
 	for _, e := range entries {
 		f, err := catalog.ParseMemberFile(e.Name)
 		if err != nil {
-			s.Logger.Warn("a file that is not Tarn's is left alone", "file", e.Name)
+			s.Logger.Warn("a file that is not Tarn's is left alone", "disk", m.ID(), "file", e.Name)
 			continue
 		}
 		files[f] = true
@@ -147,7 +147,7 @@ func (s *Sweeper) reportMissing(ctx context.Context, view *catalog.State, there 
 		})
 	}
 	for some := range slices.Chunk(missed, missedAtOnce) {
-		s.Logger.Error("files of the catalog are not on their disk", "files", len(some), "first", some[0])
+		s.Logger.Error("files of the catalog are not on their disk", "files", len(some), "stripe", some[0].Stripe, "slot", some[0].Slot, "disk", some[0].Disk)
 		if err := s.Propose(ctx, catalog.Command{MissMembers: &catalog.MissMembers{Members: some}}); err != nil {
 			s.Logger.Warn("reporting missing files", "error", err)
 		}
