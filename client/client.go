@@ -135,6 +135,13 @@ func (c *Client) SetDisk(ctx context.Context, id, change string) error {
 	return err
 }
 
+// LoseDiskAnyway gives a disk up even where rows are on too few others to be
+// rebuilt: they are lost with it.
+func (c *Client) LoseDiskAnyway(ctx context.Context, id string) error {
+	_, err := call[struct{}](ctx, c, wire.ActionSetDisk, wire.SetDisk{ID: id, Change: wire.DiskLose, Force: true})
+	return err
+}
+
 // Status returns the node's own word on how it is.
 func (c *Client) Status(ctx context.Context) (wire.Status, error) {
 	return ask[wire.Status](ctx, c, wire.ActionStatus, struct{}{})

@@ -107,6 +107,13 @@ func (c *Client) LoseNode(ctx context.Context, node string) error {
 	return err
 }
 
+// LoseNodeAnyway is LoseNode for a node whose rows are on too few others to be
+// rebuilt: they are lost with it.
+func (c *Client) LoseNodeAnyway(ctx context.Context, node string) error {
+	_, err := call[struct{}](ctx, c, wire.ActionLoseNode, wire.NodeName{Node: node, Force: true})
+	return err
+}
+
 // RemoveNode forgets a node that holds nothing.
 func (c *Client) RemoveNode(ctx context.Context, node string) error {
 	_, err := call[struct{}](ctx, c, wire.ActionRemoveNode, wire.NodeName{Node: node})

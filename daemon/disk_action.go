@@ -72,6 +72,9 @@ func (s *service) setDisk(ctx context.Context, req wire.SetDisk) (struct{}, erro
 		set.State = catalog.DiskDraining
 	case wire.DiskLose:
 		set.State = catalog.DiskLost
+		if err := costsRows(view, cmd, "tarn disk lose "+d.ID); err != nil && !req.Force {
+			return struct{}{}, err
+		}
 	case wire.DiskRemove:
 		if err := s.emptyDisk(ctx, d); err != nil {
 			return struct{}{}, err

@@ -124,7 +124,11 @@ func (s *service) loseNode(ctx context.Context, req wire.NodeName) (struct{}, er
 	if n.ID == s.n.id.Node {
 		return struct{}{}, wire.Errorf(wire.Conflict, "node %q answers this very call: it is not lost", n.Name)
 	}
-	_, err = s.n.propose(ctx, catalog.Command{SetNodeState: &catalog.SetNodeState{Node: n.ID, State: catalog.NodeLost, Reason: "an operator said so"}})
+	cmd := catalog.Command{SetNodeState: &catalog.SetNodeState{Node: n.ID, State: catalog.NodeLost, Reason: "an operator said so"}}
+	if err := costsRows(view, cmd, "tarn node lose "+n.Name); err != nil && !req.Force {
+		return struct{}{}, err
+	}
+	_, err = s.n.propose(ctx, cmd)
 	s.n.wakeRepair()
 	return struct{}{}, err
 }

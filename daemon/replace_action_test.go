@@ -143,3 +143,25 @@ func TestPairDisks(t *testing.T) {
 		t.Errorf("got %v for a node without hot disks; want CONFLICT", err)
 	}
 }
+
+// TestLoseCostsRows: a disk that rows would go with is not given up by mistake.
+func TestLoseCostsRows(t *testing.T) {
+	r := newRackNode(t, 2)
+	makeTable(t, r.c)
+	r.append(0, 50)
+	r.until("both copies", complete)
+	a, b := r.disk(r.disks[0].Path), r.disk(r.disks[1].Path)
+	if err := r.c.SetDisk(t.Context(), a.ID, wire.DiskLose); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.c.SetDisk(t.Context(), b.ID, wire.DiskLose); !wire.IsCode(err, wire.Conflict) || !strings.Contains(err.Error(), "5 stripes would have lost") {
+		t.Errorf("losing the last copies: %v; want CONFLICT", err)
+	}
+	r.checkRows(50)
+	if err := r.c.LoseDiskAnyway(t.Context(), b.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.redundancy(); !strings.HasPrefix(got, "ROWS ARE OUT OF REACH") {
+		t.Errorf("got %q; want that rows are out of reach", got)
+	}
+}

@@ -116,7 +116,8 @@ type Node struct {
 
 // NodeName names a node by its name, or its id or enough of its beginning.
 type NodeName struct {
-	Node string `json:"node"`
+	Node  string `json:"node"`
+	Force bool   `json:"force,omitempty"` // lose it though rows go with it
 }
 
 // ReplaceDisk has a disk take the places of another one.

@@ -255,8 +255,9 @@ type DiskName struct {
 
 // SetDisk changes what becomes of a disk.
 type SetDisk struct {
-	ID     string `json:"id"`     // or enough of its beginning
-	Change string `json:"change"` // one of the changes below
+	ID     string `json:"id"`              // or enough of its beginning
+	Change string `json:"change"`          // one of the changes below
+	Force  bool   `json:"force,omitempty"` // lose it though rows go with it
 }
 
 // What may become of a disk.
