@@ -339,6 +339,35 @@ func TestRebalanceComesToRest(t *testing.T) {
 	}
 }
 
+// A disk has one slot of a group at any time, also while another one leaves it.
+func TestRebalanceOneSlotADisk(t *testing.T) {
+	for seed := range uint64(50) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		top := topology(t, farm(1, 3, 2, equal))
+		groups := newGroups(t, top, Scheme{1, 2}, 30)
+		for i := range groups {
+			for slot, d := range rng.Perm(6)[:3] { // two on one node, perhaps
+				groups[i].Slots[slot] = fmt.Sprintf("disk-%03d", d)
+			}
+			groups[i].Bytes = int64(rng.IntN(5) / 3 * (1 + rng.IntN(5000)))
+		}
+		rounds := 0
+		for moves := top.Rebalance(groups, 16); len(moves) > 0; moves = top.Rebalance(groups, 16) {
+			for _, m := range moves {
+				if slices.Contains(groups[m.Group-1].Slots, m.To) {
+					t.Fatalf("seed %d: %+v, while the group is on %v", seed, m, groups[m.Group-1].Slots)
+				}
+			}
+			for _, m := range moves {
+				groups[m.Group-1].Slots[m.Slot] = m.To
+			}
+			if rounds++; rounds > 100 {
+				t.Fatalf("seed %d: groups move for ever", seed)
+			}
+		}
+	}
+}
+
 // A drained disk keeps what it has until there is room for it: the only spare
 // disk goes to the slot that is lost.
 func TestLostSlotBeforeDrained(t *testing.T) {

@@ -17,7 +17,8 @@ type Move struct {
 // groups with most of them before others; then those that stand too close
 // together; then from the disks that are fullest, in percent, to the ones that
 // are emptiest, until they are within a twentieth of the mean. No slot is
-// moved twice. No group survives less after a move than before, except that
+// moved twice, and of each group one at most from a disk that could keep it:
+// another slot could be planned to where it was, and would be in its way. No group survives less after a move than before, except that
 // a lost slot goes to a disk too close to others when there is no better.
 //
 // A slot for which there is no disk is not in the list. Groups are all that
@@ -108,6 +109,7 @@ func (b *balance) move(s slotID, to int) {
 	}
 	if from := g.slots[s.slot]; from != none {
 		b.refill(from, func() { b.take(s, from) })
+		g.moved = slices.Repeat([]bool{true}, len(g.moved))
 	}
 	b.refill(to, func() { b.put(s, to) })
 	g.moved[s.slot] = true

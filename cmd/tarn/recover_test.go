@@ -57,6 +57,6 @@ func TestRecover(t *testing.T) {
 		"of segments on 1 disk alone", "table t: 1 segment with 2 rows, which is new", "recovery 1 is made", "next: tarn server --dir @lake")
 	c.during("lake", func() {
 		c.run("query", "SELECT count(*) AS n, sum(a) AS total FROM t").ok("n,total\n2,3")
-		c.run("status").matches("^protocol")
+		c.run("status").matches("speaks protocol")
 	})
 }

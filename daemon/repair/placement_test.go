@@ -2,6 +2,8 @@ package repair
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/tarnlake/tarn/daemon/catalog"
@@ -113,6 +115,30 @@ func TestPlacementTiers(t *testing.T) {
 		if got := c.schemes(tier); len(got) != n {
 			t.Errorf("tier %s: groups of %v", tier, got)
 		}
+	}
+}
+
+// TestPlacementFromAnywhere: wherever outages have brought the slots to, plans
+// are such that the catalog takes them, and come to an end.
+func TestPlacementFromAnywhere(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		c := &cluster{t: t, view: catalog.NewState()}
+		var disks []string
+		for n := range 3 {
+			c.node(fmt.Sprint("n", n), "hot", 2)
+			disks = append(disks, fmt.Sprintf("n%d-0", n), fmt.Sprintf("n%d-1", n))
+		}
+		c.place()
+		for _, g := range c.view.Groups() {
+			rng.Shuffle(len(disks), func(i, k int) { disks[i], disks[k] = disks[k], disks[i] })
+			if g.Scheme.Copies() && !slices.ContainsFunc(disks[:3], func(d string) bool {
+				return slices.ContainsFunc(g.Slots, func(s catalog.Slot) bool { return s.Disk == d })
+			}) {
+				c.apply(catalog.Command{SetGroup: &catalog.SetGroup{ID: g.ID, IfIndex: g.Index, Tier: g.Tier, Scheme: g.Scheme, Disks: slices.Clone(disks[:3])}})
+			}
+		}
+		c.place()
 	}
 }
 
