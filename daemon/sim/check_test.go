@@ -285,6 +285,9 @@ func (k *checker) copies(before, now *catalog.State, s *catalog.Segment) {
 	if !ok || !at.Group.Scheme.Copies() || now.CopiesNeeded(at.Group.ID) < 2 || before.CopiesNeeded(at.Group.ID) < 2 {
 		return
 	}
+	if !slices.ContainsFunc(before.Groups(), func(g catalog.Group) bool { return g.ID == at.Group.ID && slices.Equal(g.Slots, at.Group.Slots) }) {
+		return // it has moved meanwhile
+	}
 	have := 0
 	for i, slot := range at.Group.Slots {
 		old, _ := before.Disk(slot.Disk)

@@ -25,10 +25,11 @@ const (
 	fullDisk              // there is no room
 	drain                 // a disk is emptied, and used again
 	permanent             // a disk is lost for good, or bits of it flip
+	restart               // a node ends in peace and begins again, as for an upgrade
 	kinds
 )
 
-var kindNames = []string{"crash", "crash soon", "crash all", "split off", "one way", "rough", "sick disk", "full disk", "drain", "permanent"}
+var kindNames = []string{"crash", "crash soon", "crash all", "split off", "one way", "rough", "sick disk", "full disk", "drain", "permanent", "restart"}
 
 func (k kind) String() string { return kindNames[k] }
 
@@ -120,6 +121,11 @@ func (c *cluster) inflict(f fault) (mend func()) {
 		return c.drain(d)
 	case permanent:
 		c.damage(f, d)
+	case restart:
+		n.exclusively(func() {
+			n.stopNow()
+			n.startNow()
+		})
 	}
 	return nil
 }

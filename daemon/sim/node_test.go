@@ -409,7 +409,9 @@ func (l *life) place() {
 		return
 	}
 	for _, cmd := range plan {
-		if err := l.must(l.ctx, cmd); err != nil {
+		err := l.must(l.ctx, cmd)
+		l.c.logger.Debug("placing", "set", cmd.SetGroup, "remove", cmd.RemoveGroup, "error", err)
+		if err != nil {
 			return
 		}
 	}

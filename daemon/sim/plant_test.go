@@ -23,6 +23,7 @@ type planted struct {
 	fit  func(config) bool
 
 	pkg, test string
+	args      []string // of the test
 }
 
 func whichever(config) bool { return true }
@@ -34,29 +35,29 @@ func with(some ...kind) func(config) bool {
 }
 
 var plants = map[plant.Fault]planted{
-	plant.SkipDirSync:    {what: "skip the fsync of directories", by: "I7", fit: whichever},
-	plant.SkipFileSync:   {what: "skip the fsync of files", by: "I7", fit: whichever},
-	plant.SkipLogSync:    {what: "lose the newest append to Raft's log", by: "I1", fit: with(crashAll)},
-	plant.RetrySync:      {what: "try a failed fsync again and believe it", by: "I7", fit: with(sickDisk)},
-	plant.AckOneCopy:     {what: "commit with one durable copy", by: "I7", fit: several},
-	plant.AckEarly:       {what: "acknowledge before the commit", by: "I1", fit: whichever},
-	plant.CommitAnyEpoch: {what: "commit in a closed epoch", by: "I9", fit: several},
-	plant.DiscardUnknown: {what: "trash files of a commit of unknown outcome", by: "I8", fit: several},
-	plant.ForgetBatches:  {what: "forget which batches were committed", by: "I2", fit: with(rough)},
-	plant.ForgetKeys:     {what: "forget which loads were committed", by: "I2", fit: with(rough)},
-	plant.ApplyTwice:     {what: "apply an entry twice", by: "I9", fit: with(rough, crashNode)},
-	plant.CleanUnknown:   {what: "trash files that are not committed yet", by: "I8", fit: whichever},
-	plant.StaleReconcile: {what: "compare disks with an old state", by: "I8", fit: with(drain)},
-	plant.CountLostDisk:  {what: "count a copy on a lost disk", by: "I7", fit: with(permanent)},
-	plant.KeepLostDisk:   {what: "do not miss what a lost disk held", by: "I7", fit: with(permanent)},
-	plant.IgnoreLate:     {what: "do not miss a late copy", by: "I7", fit: several},
-	plant.PlaceUnwritten: {what: "drop the source before the copy is written and read back", by: "I7", fit: with(drain)},
-	plant.BlindRebuild:   {what: "rebuild from what is read, without checksums", by: "I7", fit: with(permanent)},
-	plant.TrustReceipt:   {what: "do not compare a copy's receipt", by: "I7", fit: with(rough)},
+	plant.SkipDirSync:    {what: "skip the fsync of directories", by: "I7", seed: 1, fit: whichever},
+	plant.SkipFileSync:   {what: "skip the fsync of files", by: "I7", seed: 1, fit: whichever},
+	plant.SkipLogSync:    {what: "lose the newest append to Raft's log", by: "I6", seed: 4, fit: with(crashAll)},
+	plant.RetrySync:      {what: "try a failed fsync again and believe it", by: "I7", seed: 3, fit: with(sickDisk)},
+	plant.AckOneCopy:     {what: "commit with one durable copy", by: "I7", seed: 1, fit: several},
+	plant.AckEarly:       {what: "acknowledge before the commit", by: "I1", seed: 1, fit: whichever},
+	plant.CommitAnyEpoch: {what: "commit in a closed epoch", pkg: "catalog", test: "TestEpochsOfOneNodeCloseEachOther"},
+	plant.DiscardUnknown: {what: "trash files of a commit of unknown outcome", pkg: "ingest", test: "TestRefusedAfterUnknown"},
+	plant.ForgetBatches:  {what: "forget which batches were committed", by: "I2", seed: 1, fit: with(rough)},
+	plant.ForgetKeys:     {what: "forget which loads were committed", by: "I2", seed: 11, fit: with(rough)},
+	plant.ApplyTwice:     {what: "apply an entry twice", by: "I9", seed: 15, fit: with(rough, crashNode)},
+	plant.CleanUnknown:   {what: "trash files that are not committed yet", by: "I8", seed: 5, fit: whichever},
+	plant.StaleReconcile: {what: "compare disks with an old state", by: "I8", seed: 3, fit: with(drain)},
+	plant.CountLostDisk:  {what: "count a copy on a lost disk", pkg: "catalog", test: "TestStorageAgainstRack", args: []string{"-rapid.nofailfile"}},
+	plant.KeepLostDisk:   {what: "do not miss what a lost disk held", by: "I7", seed: 6, fit: with(permanent)},
+	plant.IgnoreLate:     {what: "do not miss a late copy", by: "I7", seed: 1, fit: several},
+	plant.PlaceUnwritten: {what: "drop the source before the copy is written and read back", by: "I7", seed: 1, fit: with(drain)},
+	plant.BlindRebuild:   {what: "rebuild from what is read, without checksums", by: "I7", seed: 1, fit: with(permanent)},
+	plant.TrustReceipt:   {what: "do not compare a copy's receipt", by: "I7", seed: 13, fit: with(rough)},
 	plant.ReadUnverified: {what: "lead without asking", by: "I6", fit: several},
 	plant.ReadReplica:    {what: "read from the own replica", by: "I6", fit: several},
 	plant.SealBlind:      {what: "drop small segments before their stripe is read back", pkg: "members", test: "TestStripeIsReadBack"},
-	plant.MergeAgain:     {what: "merge what was merged already", by: "I2", fit: several},
+	plant.MergeAgain:     {what: "merge what was merged already", pkg: "catalog", test: "TestCommitRefuses"},
 	plant.ScrubDataOnly:  {what: "scrub without parity and second copies", by: "I14", fit: with(permanent)},
 }
 
@@ -119,9 +120,10 @@ func tries(p planted, most int) func(yield func(uint64) bool) {
 // caughtByTest runs a test with the fault planted, which must fail.
 func caughtByTest(t *testing.T, f plant.Fault, p planted) {
 	cmd := exec.Command("go", "test", "-tags", "plant", "-count=1", "-run", "^"+p.test+"$", "../"+p.pkg)
+	cmd.Args = append(cmd.Args, p.args...)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("TARN_PLANT=%d", f))
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "--- FAIL: "+p.test) {
+	if err == nil || !strings.Contains(string(out), "--- FAIL: "+p.test) && !strings.Contains(string(out), "panic: ") {
 		t.Errorf("%d, %s: not caught by %s of daemon/%s: %v\n%s", f, p.what, p.test, p.pkg, err, out)
 		return
 	}

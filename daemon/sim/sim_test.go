@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 //	TARN_SIM_FROM=n    the first of them; default 1
 func TestSeeds(t *testing.T) {
 	if seed := number("TARN_SIM_SEED", 0); seed > 0 {
-		report(t, uint64(seed), simulate(t, uint64(seed), slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo})))
+		report(t, uint64(seed), simulate(t, uint64(seed), slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
 		return
 	}
 	first, most, end := number("TARN_SIM_FROM", 1), number("TARN_SIM_SEEDS", 0), time.Time{}
