@@ -54,11 +54,11 @@ var plants = map[plant.Fault]planted{
 	plant.PlaceUnwritten: {what: "drop the source before the copy is written and read back", by: "I7", seed: 1, fit: with(drain)},
 	plant.BlindRebuild:   {what: "rebuild from what is read, without checksums", by: "I7", seed: 1, fit: with(permanent)},
 	plant.TrustReceipt:   {what: "do not compare a copy's receipt", by: "I7", seed: 13, fit: with(rough)},
-	plant.ReadUnverified: {what: "lead without asking", by: "I6", fit: several},
-	plant.ReadReplica:    {what: "read from the own replica", by: "I6", fit: several},
+	plant.ReadUnverified: {what: "lead without asking", pkg: "catalog", test: "TestAStaleLeaderDoesNotRead"},
+	plant.ReadReplica:    {what: "read from the own replica", by: "I6", seed: 1, fit: several},
 	plant.SealBlind:      {what: "drop small segments before their stripe is read back", pkg: "members", test: "TestStripeIsReadBack"},
 	plant.MergeAgain:     {what: "merge what was merged already", pkg: "catalog", test: "TestCommitRefuses"},
-	plant.ScrubDataOnly:  {what: "scrub without parity and second copies", by: "I14", fit: with(permanent)},
+	plant.ScrubDataOnly:  {what: "scrub without parity and second copies", by: "I14", seed: 3, fit: with(permanent)},
 }
 
 // TestPlants wants every planted fault to be caught. TARN_PLANT=n tries one of
