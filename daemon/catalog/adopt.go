@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tarnlake/tarn/index"
 	"github.com/tarnlake/tarn/schema"
 	"github.com/tarnlake/tarn/tiering"
 )
@@ -218,7 +219,26 @@ func (a *adoption) newTable(id TableID, f FoundSegment) (*table, error) {
 	if t.options, err = settleIndexes(f.Schema, f.Origin.Options); err != nil {
 		return nil, err
 	}
-	return t, t.checkFieldsOf(f.Schema)
+	return t, errors.Join(t.checkFieldsOf(f.Schema), checkOrder(f))
+}
+
+// checkOrder refuses partition expressions and sort keys that no table could
+// have been made with.
+func checkOrder(f FoundSegment) error {
+	var texts []string
+	for _, p := range f.Origin.PartitionBy {
+		texts = append(texts, p.Text(f.Schema))
+	}
+	partition, err := parsePartition(f.Schema, texts)
+	if err == nil && !slices.Equal(partition, f.Origin.PartitionBy) {
+		err = fmt.Errorf("partition expressions %v mean something else", texts)
+	}
+	for _, k := range f.Origin.SortBy {
+		if i := f.Schema.ByID(k.FieldID); i < 0 || !index.Bounded(f.Schema.Fields[i].Type) {
+			err = errors.Join(err, fmt.Errorf("field %d is not there or has no order to sort by", k.FieldID))
+		}
+	}
+	return err
 }
 
 // freeName returns the name of a table, with its number if another has the name:

@@ -283,6 +283,10 @@ func TestAdoptRefuses(t *testing.T) {
 		"sorted by nothing": func(f *FoundSegment, _ *FoundStripe) {
 			f.Origin.SortBy = []schema.SortKey{{FieldID: 77}}
 		},
+		"partitioned by no expression": func(f *FoundSegment, _ *FoundStripe) {
+			f.Origin.PartitionBy = []schema.Transform{{Kind: "moon", FieldID: 3}}
+			f.Partition = make([]schema.PartitionValue, 1)
+		},
 		"partition": func(f *FoundSegment, _ *FoundStripe) { f.Partition = make([]schema.PartitionValue, 1) },
 	} {
 		seg, st := whole()
