@@ -326,7 +326,7 @@ func TestWrongClockOfAProposer(t *testing.T) {
 			if err != nil || r.Err != nil {
 				t.Fatal(err, r.Err)
 			}
-			if after := wrong.View().Time(); after.Sub(time.Now()).Abs() > time.Second || !after.After(before) {
+			if after := wrong.View().Time(); time.Until(after).Abs() > time.Second || !after.After(before) {
 				t.Errorf("%d years off: the state's time went from %v to %v; want %v", years, before, after, time.Now())
 			}
 		}
