@@ -38,8 +38,12 @@ func newTestCluster(t *testing.T, n int) *testCluster {
 	return c
 }
 
+// form makes the cluster. Tests of clusters run side by side: they mostly wait.
 func (c *testCluster) form(n int) {
 	c.t.Helper()
+	if n > 1 {
+		c.t.Parallel()
+	}
 	f, err := InitCluster(c.t.Context(), c.config(0))
 	if err != nil {
 		c.t.Fatal(err)
