@@ -299,11 +299,11 @@ func (n *Node) openStorage(background context.Context) error {
 	if err = n.catalog.KeepBallast(); err != nil {
 		return err
 	}
+	n.readers = newReaders(n.members, n.catalog.View, n.reportDamage, n.parts)
+	n.sweeper = &repair.Sweeper{Members: n.members, Logger: n.cfg.Logger, Read: n.catalog.Read, Propose: n.must, Forget: n.readers.forget}
 	if err = n.openScrubs(); err != nil {
 		return err
 	}
-	n.readers = newReaders(n.members, n.catalog.View, n.reportDamage, n.parts)
-	n.sweeper = &repair.Sweeper{Members: n.members, Logger: n.cfg.Logger, Read: n.catalog.Read, Propose: n.must, Forget: n.readers.forget}
 	if n.network != nil {
 		n.startNetwork(background)
 	}

@@ -50,7 +50,7 @@ func (n *Node) openScrub(m *tiering.Medium) *repair.Scrub {
 	path := filepath.Join(scrubDir(n.cfg.Dir), m.ID()+".json")
 	cfg := repair.ScrubConfig{
 		Disk: m.ID(), Members: n.members, View: n.catalog.View, Logger: n.cfg.Logger,
-		Compare: n.compareDisk, Found: n.missFound, Yield: n.yieldToRepair,
+		Compare: n.sweeper.ReconcileDisk, Found: n.damagedFound, Yield: n.yieldToRepair,
 		Keep: func(st repair.ScrubState) error { return writeScrub(path, st) },
 	}
 	s := repair.NewScrub(cfg, n.readScrub(path))
@@ -85,41 +85,10 @@ func writeScrub(path string, st repair.ScrubState) error {
 	return replaceFile(path, append(b, '\n'), 0o644)
 }
 
-// compareDisk holds the names on a disk against the catalog.
-func (n *Node) compareDisk(ctx context.Context, disk string) (missing int, err error) {
-	m, here := n.members.Medium(disk)
-	if !here {
-		return 0, wire.Errorf(wire.Unavailable, "disk %s is not in this node", disk)
-	}
-	if err := m.Check(); err != nil {
-		return 0, err
-	}
-	return n.sweeper.Reconcile(ctx, m)
-}
-
-// missFound has a member rebuilt that a scrub has found to be bad, unless what
-// is left of it is all there is. One that is not there at all is missing in
-// any case.
-func (n *Node) missFound(ctx context.Context, at catalog.MemberAt, err error) bool {
-	view, readErr := n.catalog.Read(ctx)
-	if readErr != nil {
-		n.cfg.Logger.Warn("reporting a damaged member", "stripe", at.Stripe, "slot", at.Slot, "disk", at.Disk, "error", readErr)
-		return false
-	}
-	l, ok := view.Locate(at.Stripe)
-	if !ok {
-		return true // it is not needed any more
-	}
-	spare := l.Spare()
-	if spare < 1 && !tiering.IsNotExist(err) {
-		return false
-	}
-	if _, err := n.propose(ctx, catalog.Command{MissMembers: &catalog.MissMembers{Members: []catalog.MemberAt{at}}}); err != nil {
-		n.cfg.Logger.Warn("reporting a damaged member", "stripe", at.Stripe, "slot", at.Slot, "disk", at.Disk, "error", err)
-		return false
-	}
-	n.wakeRepair()
-	return spare >= 1
+// damagedFound is told of a member that a scrub has found to be bad.
+func (n *Node) damagedFound(ctx context.Context, at catalog.MemberAt, why error) (rebuilt bool) {
+	defer n.wakeRepair()
+	return n.sweeper.Damaged(ctx, at, why)
 }
 
 // yieldToRepair returns when no member is being rebuilt on this node.

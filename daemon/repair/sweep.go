@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/members"
 	"github.com/tarnlake/tarn/daemon/plant"
@@ -95,6 +96,18 @@ func (s *Sweeper) Reconcile(ctx context.Context, media ...*tiering.Medium) (miss
 	return s.reportMissing(ctx, view, there), errors.Join(errs...)
 }
 
+// ReconcileDisk is Reconcile of a disk that has to be there.
+func (s *Sweeper) ReconcileDisk(ctx context.Context, disk string) (missing int, err error) {
+	m, here := s.Members.Medium(disk)
+	if !here {
+		return 0, wire.Errorf(wire.Unavailable, "disk %s is not in this node", disk)
+	}
+	if err := m.Check(); err != nil {
+		return 0, err
+	}
+	return s.Reconcile(ctx, m)
+}
+
 func (s *Sweeper) inventory(m *tiering.Medium) (map[catalog.MemberFile]bool, error) {
 	entries, err := m.Inventory()
 	files := make(map[catalog.MemberFile]bool, len(entries))
@@ -153,6 +166,31 @@ func (s *Sweeper) reportMissing(ctx context.Context, view *catalog.State, there 
 		}
 	}
 	return len(missed)
+}
+
+// Damaged has a member rebuilt that was read and is not whole, for the reason
+// given, and reports whether there is something to rebuild it from. Otherwise
+// what is left of it is all there is, and stays; one that is not there at all
+// is missing in any case.
+func (s *Sweeper) Damaged(ctx context.Context, at catalog.MemberAt, why error) (rebuilt bool) {
+	view, err := s.Read(ctx)
+	if err != nil {
+		s.Logger.Warn("reporting a damaged member", "stripe", at.Stripe, "slot", at.Slot, "disk", at.Disk, "error", err)
+		return false
+	}
+	l, ok := view.Locate(at.Stripe)
+	if !ok {
+		return true // it is not needed any more
+	}
+	spare := l.Spare()
+	if spare < 1 && !tiering.IsNotExist(why) {
+		return false
+	}
+	if err := s.Propose(ctx, catalog.Command{MissMembers: &catalog.MissMembers{Members: []catalog.MemberAt{at}}}); err != nil {
+		s.Logger.Warn("reporting a damaged member", "stripe", at.Stripe, "slot", at.Slot, "disk", at.Disk, "error", err)
+		return false
+	}
+	return spare >= 1
 }
 
 // gone reports whether a file is not on a disk of this node: it may have come

@@ -17,7 +17,7 @@ func (l *life) openScrubs() {
 	for _, m := range l.members.Media() {
 		cfg := repair.ScrubConfig{
 			Disk: m.ID(), Members: l.members, View: l.catalog().View, Logger: l.c.logger,
-			Compare: l.compareDisk, Found: l.missFound, Every: l.c.cfg.scrub, Wait: l.c.cfg.scrub / 4,
+			Compare: l.sweeper.ReconcileDisk, Found: l.damagedFound, Every: l.c.cfg.scrub, Wait: l.c.cfg.scrub / 4,
 			Keep: func(st repair.ScrubState) error { l.node.keepScrub(l, m.ID(), st); return nil },
 		}
 		l.scrubs = append(l.scrubs, repair.NewScrub(cfg, l.node.scrubState(m.ID())))
@@ -40,30 +40,10 @@ func (n *node) scrubState(disk string) repair.ScrubState {
 	return n.scrubbed[disk]
 }
 
-// compareDisk is that of package daemon.
-func (l *life) compareDisk(ctx context.Context, disk string) (missing int, err error) {
-	m, _ := l.members.Medium(disk)
-	if err := m.Check(); err != nil {
-		return 0, err
-	}
-	return l.sweeper.Reconcile(ctx, m)
-}
-
-// missFound is that of package daemon.
-func (l *life) missFound(ctx context.Context, at catalog.MemberAt, err error) bool {
+// damagedFound is told of a member that a scrub has found to be bad.
+func (l *life) damagedFound(ctx context.Context, at catalog.MemberAt, why error) bool {
 	l.c.check.reported(at)
-	view, readErr := l.catalog().Read(ctx)
-	if readErr != nil {
-		return false
-	}
-	stripe, ok := view.Locate(at.Stripe)
-	if !ok {
-		return true
-	}
-	if stripe.Spare() < 1 && !tiering.IsNotExist(err) {
-		return false
-	}
-	return l.must(ctx, catalog.Command{MissMembers: &catalog.MissMembers{Members: []catalog.MemberAt{at}}}) == nil && stripe.Spare() >= 1
+	return l.sweeper.Damaged(ctx, at, why)
 }
 
 // newMerger is that of package daemon, for small segments.
