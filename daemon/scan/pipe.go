@@ -135,6 +135,13 @@ func (p *pipe[T, R]) open() bool {
 	return !p.ended && p.held <= p.heldBytes && len(p.line) < 2*cap(p.pool.workers)
 }
 
+// stillOpen is open for who holds pulling: until it lets go, nobody else begins a task.
+func (p *pipe[T, R]) stillOpen() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.open()
+}
+
 // idle reports whether there is no task whose result the consumer has not taken.
 func (p *pipe[T, R]) idle() bool {
 	p.mu.Lock()
@@ -207,13 +214,14 @@ func (p *pipe[T, R]) begin(ctx context.Context, consumer bool) {
 	p.finish(j, err)
 }
 
-// pull puts the next task in line; nil if there is none. With the first one
+// pull puts the next task in line; nil if there is none, or no room for it
+// any more: several may have been let in by the same room. With the first one
 // the consumer looks whether there is a second: a single one is worked on where
 // it is, for to wake another thread takes as long as a lookup.
 func (p *pipe[T, R]) pull(ctx context.Context, consumer bool) *job[T, R] {
 	p.pulling.Lock()
 	defer p.pulling.Unlock()
-	if p.ended { // it is written under both locks
+	if !p.stillOpen() {
 		return nil
 	}
 	t := p.take()
