@@ -19,7 +19,7 @@ func (s *service) disks(ctx context.Context, _ struct{}) (wire.DiskList, error) 
 	at := map[string]*wire.Disk{}
 	reports := s.n.reports(ctx, view)
 	for _, d := range view.Disks() {
-		list.Disks = append(list.Disks, disk(view, d, reports[d.Node]))
+		list.Disks = append(list.Disks, describeDisk(view, d, reports[d.Node]))
 	}
 	for i := range list.Disks {
 		at[list.Disks[i].ID] = &list.Disks[i]
@@ -39,8 +39,8 @@ func (s *service) disks(ctx context.Context, _ struct{}) (wire.DiskList, error) 
 	return list, nil
 }
 
-// disk is a disk as the catalog has it, and as its node reports it.
-func disk(view *catalog.State, d *catalog.Disk, report health.Report) wire.Disk {
+// describeDisk is a disk as the catalog has it, and as its node reports it.
+func describeDisk(view *catalog.State, d *catalog.Disk, report health.Report) wire.Disk {
 	out := wire.Disk{ID: d.ID, Node: d.Node, Tier: d.Tier, State: string(d.State), Reason: d.Reason, Since: d.Since, Bytes: d.Bytes, ReplacedBy: d.ReplacedBy}
 	if n, ok := view.Node(d.Node); ok {
 		out.Node = n.Name
@@ -55,11 +55,7 @@ func disk(view *catalog.State, d *catalog.Disk, report health.Report) wire.Disk 
 
 // setDisk does what an operator has decided about a disk.
 func (s *service) setDisk(ctx context.Context, req wire.SetDisk) (struct{}, error) {
-	view, err := s.n.catalog.Read(ctx)
-	if err != nil {
-		return struct{}{}, err
-	}
-	d, err := findDisk(view, req.ID)
+	view, d, err := s.disk(ctx, req.ID)
 	if err != nil {
 		return struct{}{}, err
 	}
@@ -76,7 +72,7 @@ func (s *service) setDisk(ctx context.Context, req wire.SetDisk) (struct{}, erro
 			return struct{}{}, err
 		}
 	case wire.DiskRemove:
-		if err := s.emptyDisk(ctx, d); err != nil {
+		if err := s.emptyDisk(ctx, view, d); err != nil {
 			return struct{}{}, err
 		}
 		cmd = catalog.Command{RemoveDisk: &catalog.RemoveDisk{Disk: d.ID}}
@@ -88,6 +84,16 @@ func (s *service) setDisk(ctx context.Context, req wire.SetDisk) (struct{}, erro
 	}
 	s.n.wakeRepair()
 	return struct{}{}, nil
+}
+
+// disk returns the newest state, and a disk of it as findDisk does.
+func (s *service) disk(ctx context.Context, id string) (*catalog.State, *catalog.Disk, error) {
+	view, err := s.n.catalog.Read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := findDisk(view, id)
+	return view, d, err
 }
 
 // findDisk finds a disk by its id or the beginning of it.

@@ -71,25 +71,29 @@ func (n *Node) heldBack() map[string]string {
 
 // drainNode moves what the disks of a node hold to others.
 func (s *service) drainNode(ctx context.Context, req wire.NodeName) (struct{}, error) {
-	err := s.eachDisk(ctx, req, func(d *catalog.Disk) catalog.Command {
+	view, n, err := s.node(ctx, req.Node)
+	if err != nil {
+		return struct{}{}, err
+	}
+	return struct{}{}, s.eachDisk(ctx, view, n, func(d *catalog.Disk) catalog.Command {
 		return catalog.Command{SetDiskState: &catalog.SetDiskState{Disk: d.ID, State: catalog.DiskDraining, Reason: "an operator drains its node"}}
 	})
-	return struct{}{}, err
 }
 
 // removeNode forgets a node whose disks hold nothing that is counted on, and
 // its disks with it.
 func (s *service) removeNode(ctx context.Context, req wire.NodeName) (struct{}, error) {
-	if err := s.emptyNode(ctx, req); err != nil {
-		return struct{}{}, err
-	}
-	err := s.eachDisk(ctx, req, func(d *catalog.Disk) catalog.Command {
-		return catalog.Command{RemoveDisk: &catalog.RemoveDisk{Disk: d.ID}}
-	})
+	view, n, err := s.node(ctx, req.Node)
 	if err != nil {
 		return struct{}{}, err
 	}
-	n, err := findNode(s.n.catalog.View(), req.Node)
+	undo := "tarn node drain " + n.Name + ", or if it will not come back: tarn node lose " + n.Name
+	if err := s.empty(ctx, view, "node "+n.Name, undo, disksBySize(view, n.ID)...); err != nil {
+		return struct{}{}, err
+	}
+	err = s.eachDisk(ctx, view, n, func(d *catalog.Disk) catalog.Command {
+		return catalog.Command{RemoveDisk: &catalog.RemoveDisk{Disk: d.ID}}
+	})
 	if err != nil {
 		return struct{}{}, err
 	}
@@ -97,27 +101,10 @@ func (s *service) removeNode(ctx context.Context, req wire.NodeName) (struct{}, 
 	return struct{}{}, err
 }
 
-// emptyNode refuses to forget a node that something belongs on.
-func (s *service) emptyNode(ctx context.Context, req wire.NodeName) error {
-	view, err := s.n.catalog.Read(ctx)
-	if err != nil {
-		return err
-	}
-	n, err := findNode(view, req.Node)
-	if err != nil {
-		return err
-	}
-	return s.empty(ctx, "node "+n.Name, "tarn node drain "+n.Name+", or if it will not come back: tarn node lose "+n.Name, disksBySize(view, n.ID)...)
-}
-
 // loseNode gives a node up at once, for one that will not come back: what was
 // on its disks is rebuilt elsewhere.
 func (s *service) loseNode(ctx context.Context, req wire.NodeName) (struct{}, error) {
-	view, err := s.n.catalog.Read(ctx)
-	if err != nil {
-		return struct{}{}, err
-	}
-	n, err := findNode(view, req.Node)
+	view, n, err := s.node(ctx, req.Node)
 	if err != nil {
 		return struct{}{}, err
 	}
@@ -134,15 +121,7 @@ func (s *service) loseNode(ctx context.Context, req wire.NodeName) (struct{}, er
 }
 
 // eachDisk proposes a command for each disk of a node.
-func (s *service) eachDisk(ctx context.Context, req wire.NodeName, cmd func(*catalog.Disk) catalog.Command) error {
-	view, err := s.n.catalog.Read(ctx)
-	if err != nil {
-		return err
-	}
-	n, err := findNode(view, req.Node)
-	if err != nil {
-		return err
-	}
+func (s *service) eachDisk(ctx context.Context, view *catalog.State, n *catalog.Node, cmd func(*catalog.Disk) catalog.Command) error {
 	for _, d := range view.Disks() {
 		if d.Node != n.ID {
 			continue
@@ -153,6 +132,16 @@ func (s *service) eachDisk(ctx context.Context, req wire.NodeName, cmd func(*cat
 	}
 	s.n.wakeRepair()
 	return nil
+}
+
+// node returns the newest state, and a node of it as findNode does.
+func (s *service) node(ctx context.Context, name string) (*catalog.State, *catalog.Node, error) {
+	view, err := s.n.catalog.Read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	n, err := findNode(view, name)
+	return view, n, err
 }
 
 // findNode finds a node by its name, its id or the beginning of it.

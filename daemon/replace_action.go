@@ -17,11 +17,7 @@ import (
 // replaceDisk gives the places of a disk to another one: one that is there, or
 // a directory that becomes a disk now.
 func (s *service) replaceDisk(ctx context.Context, req wire.ReplaceDisk) (struct{}, error) {
-	view, err := s.n.catalog.Read(ctx)
-	if err != nil {
-		return struct{}{}, err
-	}
-	old, err := findDisk(view, req.ID)
+	view, old, err := s.disk(ctx, req.ID)
 	if err != nil {
 		return struct{}{}, err
 	}
@@ -83,11 +79,7 @@ func tooSmall(view *catalog.State, old *catalog.Disk, by catalog.DiskFacts) erro
 
 // replaceNode gives the places of all disks of a node to those of another one.
 func (s *service) replaceNode(ctx context.Context, req wire.ReplaceNode) (struct{}, error) {
-	view, err := s.n.catalog.Read(ctx)
-	if err != nil {
-		return struct{}{}, err
-	}
-	old, err := findNode(view, req.Node)
+	view, old, err := s.node(ctx, req.Node)
 	if err != nil {
 		return struct{}{}, err
 	}
@@ -140,11 +132,7 @@ func disksBySize(view *catalog.State, node string) []*catalog.Disk {
 
 // empty refuses to forget disks that something belongs on, and says how much
 // that is and how long it takes to move it.
-func (s *service) empty(ctx context.Context, what, undo string, disks ...*catalog.Disk) error {
-	view, err := s.n.catalog.Read(ctx)
-	if err != nil {
-		return err
-	}
+func (s *service) empty(ctx context.Context, view *catalog.State, what, undo string, disks ...*catalog.Disk) error {
 	all := repair.HealthOf(view).Held
 	held, leaves := repair.Held{}, true
 	for _, d := range disks {
@@ -166,6 +154,6 @@ func (s *service) empty(ctx context.Context, what, undo string, disks ...*catalo
 }
 
 // emptyDisk is empty for a disk that an operator wants to forget.
-func (s *service) emptyDisk(ctx context.Context, d *catalog.Disk) error {
-	return s.empty(ctx, "disk "+d.ID, fmt.Sprintf("tarn disk drain %s, or tarn disk replace %s PATH", d.ID, d.ID), d)
+func (s *service) emptyDisk(ctx context.Context, view *catalog.State, d *catalog.Disk) error {
+	return s.empty(ctx, view, "disk "+d.ID, fmt.Sprintf("tarn disk drain %s, or tarn disk replace %s PATH", d.ID, d.ID), d)
 }

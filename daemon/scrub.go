@@ -109,11 +109,7 @@ const yieldFor = 100 * time.Millisecond
 
 // scrubDisk begins a pass over a disk, wherever that is.
 func (s *service) scrubDisk(ctx context.Context, req wire.DiskName) (struct{}, error) {
-	view, err := s.n.catalog.Read(ctx)
-	if err != nil {
-		return struct{}{}, err
-	}
-	d, err := findDisk(view, req.ID)
+	_, d, err := s.disk(ctx, req.ID)
 	if err != nil {
 		return struct{}{}, err
 	}
