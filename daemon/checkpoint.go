@@ -158,15 +158,11 @@ func readCheckpoint(path string) (*catalog.State, error) {
 // checkpoint, with the node as the only voter. What was committed after the
 // checkpoint is not in it; its files are kept.
 func RecoverFromCheckpoint(dir, file string, confirm func(Survivor) (string, error)) (done Recovered, err error) {
-	lock, err := lockStopped(dir, unix.LOCK_EX)
+	lock, id, err := openStopped(dir, unix.LOCK_EX)
 	if err != nil {
 		return done, err
 	}
 	defer lock.Close()
-	id, err := loadIdentity(dir, "")
-	if err != nil {
-		return done, err
-	}
 	s, err := readCheckpoint(file)
 	if err != nil {
 		return done, wire.Errorf(wire.Corrupt, "this is no checkpoint to go by: %w", err)

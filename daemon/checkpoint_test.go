@@ -13,11 +13,7 @@ import (
 // TestRecoverFromCheckpoint: the catalog of a node is gone; what a checkpoint
 // knows is back, and the files of what came after it are kept and told of.
 func TestRecoverFromCheckpoint(t *testing.T) {
-	c := newTestCluster(t, 1)
-	c.createTable(0)
-	if err := c.append(0, 0, 100); err != nil {
-		t.Fatal(err)
-	}
+	c := newLoadedCluster(t, 1)
 	if err := c.nodes[0].checkpoint(c.nodes[0].catalog.View()); err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,17 @@ func newTestCluster(t *testing.T, n int) *testCluster {
 	return c
 }
 
+// newLoadedCluster is newTestCluster with a table of hundred rows, the batch 0.
+func newLoadedCluster(t *testing.T, n int) *testCluster {
+	t.Helper()
+	c := newTestCluster(t, n)
+	c.createTable(0)
+	if err := c.append(0, 0, 100); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // form makes the cluster. Tests of clusters run side by side: they mostly wait.
 func (c *testCluster) form(n int) {
 	c.t.Helper()
@@ -251,11 +262,7 @@ func TestClusterForms(t *testing.T) {
 // TestClusterLosesANode: without the node that led, the others go on, and what
 // was acknowledged is there; when it is back it has all of it, too.
 func TestClusterLosesANode(t *testing.T) {
-	c := newTestCluster(t, 3)
-	c.createTable(0)
-	if err := c.append(0, 0, 100); err != nil {
-		t.Fatal(err)
-	}
+	c := newLoadedCluster(t, 3)
 	gone := c.leader()
 	c.stop(gone)
 	c.leader()
@@ -303,11 +310,7 @@ func TestClusterStartsAgain(t *testing.T) {
 // TestClusterMoves: nodes whose addresses all change, one soon after the other,
 // find each other by what each heard last.
 func TestClusterMoves(t *testing.T) {
-	c := newTestCluster(t, 3)
-	c.createTable(0)
-	if err := c.append(0, 0, 100); err != nil {
-		t.Fatal(err)
-	}
+	c := newLoadedCluster(t, 3)
 	for i := range c.nodes {
 		c.stop(i)
 		c.start(i) // on another port
@@ -320,11 +323,7 @@ func TestClusterMoves(t *testing.T) {
 // TestClusterGivesANodeUp: a node that was given up stops, and comes back with
 // what it has when it is started again.
 func TestClusterGivesANodeUp(t *testing.T) {
-	c := newTestCluster(t, 3)
-	c.createTable(0)
-	if err := c.append(0, 0, 100); err != nil {
-		t.Fatal(err)
-	}
+	c := newLoadedCluster(t, 3)
 	given := (c.leader() + 1) % 3
 	if err := c.dial(c.leader()).LoseNode(t.Context(), fmt.Sprintf("node%d", given)); err != nil {
 		t.Fatal(err)

@@ -168,12 +168,21 @@ func (n *Node) registration() (*catalog.RegisterNode, error) {
 		reg.Address, reg.Gossip = w.address, w.gossip.Addr()
 	}
 	for _, m := range n.members.Media() {
-		space, err := m.Space()
+		facts, err := n.id.facts(m)
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(n.id.Disks, func(d diskPlace) bool { return d.ID == m.ID() })
-		reg.Disks = append(reg.Disks, catalog.DiskFacts{ID: m.ID(), Tier: n.id.Disks[i].Tier, Bytes: space.Total})
+		reg.Disks = append(reg.Disks, facts)
 	}
 	return reg, nil
+}
+
+// facts is what the node says of a disk of its own.
+func (id *identity) facts(m *tiering.Medium) (catalog.DiskFacts, error) {
+	space, err := m.Space()
+	if err != nil {
+		return catalog.DiskFacts{}, err
+	}
+	i := slices.IndexFunc(id.Disks, func(d diskPlace) bool { return d.ID == m.ID() })
+	return catalog.DiskFacts{ID: m.ID(), Tier: id.Disks[i].Tier, Bytes: space.Total}, nil
 }

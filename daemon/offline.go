@@ -39,6 +39,20 @@ func lockStopped(dir string, how int) (*os.File, error) {
 	return f, nil
 }
 
+// openStopped locks the directory of a stopped node as lockStopped does, and
+// says who the node is.
+func openStopped(dir string, how int) (*os.File, identity, error) {
+	lock, err := lockStopped(dir, how)
+	if err != nil {
+		return nil, identity{}, err
+	}
+	id, err := loadIdentity(dir, "")
+	if err != nil {
+		lock.Close()
+	}
+	return lock, id, err
+}
+
 // CatalogReport is what the catalog of a stopped node holds.
 type CatalogReport struct {
 	Whole    bool      `json:"whole"`
@@ -91,15 +105,11 @@ func (c *Checkup) problem(p recovery.Problem) { c.Problems = append(c.Problems, 
 // every file of its disks and of those given besides. It changes nothing. What
 // is wrong is in the Checkup; the error is for what cannot be checked at all.
 func Fsck(ctx context.Context, dir string, disks []DiskConfig) (c Checkup, err error) {
-	lock, err := lockStopped(dir, unix.LOCK_SH)
+	lock, id, err := openStopped(dir, unix.LOCK_SH)
 	if err != nil {
 		return c, err
 	}
 	defer lock.Close()
-	id, err := loadIdentity(dir, "")
-	if err != nil {
-		return c, err
-	}
 	c.Node, c.Cluster = id.Node, id.Cluster
 	state, err := c.catalog(dir, id)
 	if err != nil {
@@ -108,7 +118,7 @@ func Fsck(ctx context.Context, dir string, disks []DiskConfig) (c Checkup, err e
 	return c, c.disks(ctx, dir, id, state, disks)
 }
 
-const nextCatalog = "of a cluster: tarn recover --rejoin --dir DIR, if other voters have the catalog; else: tarn recover --from-checkpoint FILE --dir DIR"
+const nextCatalog = "of a cluster: tarn recover --rejoin --dir DIR, if other voters have the catalog; else: tarn recover --from-disks --dir DIR"
 
 // catalog checks the catalog, and returns its state if it is whole.
 func (c *Checkup) catalog(dir string, id identity) (*catalog.State, error) {

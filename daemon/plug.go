@@ -41,7 +41,7 @@ func (n *Node) plug(p peer.Plug) (facts catalog.DiskFacts, err error) {
 	n.members.Add(m)
 	n.wg.Go(func() { n.openScrub(m).Run(n.background) })
 	n.cfg.Logger.Info("a disk was plugged in", "disk", m.ID(), "path", p.Path, "instead", p.Instead)
-	return n.factsOf(m)
+	return n.id.facts(m)
 }
 
 // forgetInstead lets a directory be another disk than the one that was there:
@@ -85,18 +85,9 @@ func (n *Node) forgetRemoved(view *catalog.State, seen map[string]bool) {
 func (n *Node) plugged(path string) (facts catalog.DiskFacts, err error) {
 	for _, m := range n.members.Media() {
 		if m.Dir() == path {
-			return n.factsOf(m)
+			return n.id.facts(m)
 		}
 	}
 	return facts, wire.Errorf(wire.Conflict, "%s is where this node has a disk that is not there now", path).
 		WithHint("mount that disk again and restart the node, or give another directory")
-}
-
-func (n *Node) factsOf(m *tiering.Medium) (catalog.DiskFacts, error) {
-	space, err := m.Space()
-	if err != nil {
-		return catalog.DiskFacts{}, err
-	}
-	i := slices.IndexFunc(n.id.Disks, func(d diskPlace) bool { return d.ID == m.ID() })
-	return catalog.DiskFacts{ID: m.ID(), Tier: n.id.Disks[i].Tier, Bytes: space.Total}, nil
 }

@@ -34,7 +34,7 @@ type Recovered struct {
 // what there is, and returns the id of the cluster to go on. Before that, nothing
 // is changed.
 func Recover(dir string, confirm func(Survivor) (string, error)) (done Recovered, err error) {
-	lock, id, err := openStopped(dir)
+	lock, id, err := openStopped(dir, unix.LOCK_EX)
 	if err != nil {
 		return done, err
 	}
@@ -53,23 +53,11 @@ func Recover(dir string, confirm func(Survivor) (string, error)) (done Recovered
 	return remake(dir, id, r.State, max(r.Term, r.LastTerm)+1)
 }
 
-func openStopped(dir string) (*os.File, identity, error) {
-	lock, err := lockStopped(dir, unix.LOCK_EX)
-	if err != nil {
-		return nil, identity{}, err
-	}
-	id, err := loadIdentity(dir, "")
-	if err != nil {
-		lock.Close()
-	}
-	return lock, id, err
-}
-
 // checkReplica refuses a catalog that nothing should be made of.
 func checkReplica(r *catalog.Replica, id identity) error {
 	if r.State == nil {
 		return wire.Errorf(wire.Corrupt, "the catalog of this node is damaged: %w", r.Problems[0]).
-			WithHint("choose another survivor; if there is none: tarn recover --from-checkpoint FILE")
+			WithHint("choose another survivor; if there is none: tarn recover --from-disks --dir DIR, which begins with the newest checkpoint on the disks")
 	}
 	if r.Node != id.Node || r.Cluster != id.Cluster {
 		return wire.Errorf(wire.Conflict, "the catalog here is of node %s in cluster %s, this is node %s in cluster %s", r.Node, r.Cluster, id.Node, id.Cluster)
@@ -112,7 +100,7 @@ func namesBut(s *catalog.State, node string) (names []string) {
 // next start the node gets that of the cluster, and what its disks hold is
 // compared with it.
 func Rejoin(dir string, confirm func(Survivor) (string, error)) (before string, err error) {
-	lock, id, err := openStopped(dir)
+	lock, id, err := openStopped(dir, unix.LOCK_EX)
 	if err != nil {
 		return "", err
 	}

@@ -223,12 +223,11 @@ func (r *rebuilding) registration(s *catalog.State) (catalog.RegisterNode, error
 		reg.Name, reg.Address, reg.Gossip, reg.Zone, reg.Version = n.Name, n.Address, n.Gossip, n.Zone, n.Version
 	}
 	for _, m := range r.media {
-		space, err := m.Space()
+		facts, err := r.id.facts(m)
 		if err != nil {
 			return reg, err
 		}
-		i := slices.IndexFunc(r.id.Disks, func(d diskPlace) bool { return d.ID == m.ID() })
-		reg.Disks = append(reg.Disks, catalog.DiskFacts{ID: m.ID(), Tier: r.id.Disks[i].Tier, Bytes: space.Total})
+		reg.Disks = append(reg.Disks, facts)
 	}
 	return reg, nil
 }

@@ -129,11 +129,7 @@ func TestCatalogOfAClustersDisks(t *testing.T) {
 // TestCatalogOfCheckpointAndSegments: what was committed after the checkpoint is
 // taken from the segments, and the cluster stays the same.
 func TestCatalogOfCheckpointAndSegments(t *testing.T) {
-	c := newTestCluster(t, 1)
-	c.createTable(0)
-	if err := c.append(0, 0, 100); err != nil {
-		t.Fatal(err)
-	}
+	c := newLoadedCluster(t, 1)
 	if err := c.nodes[0].checkpoint(c.nodes[0].catalog.View()); err != nil {
 		t.Fatal(err)
 	}
@@ -175,11 +171,7 @@ func TestCatalogOfCheckpointAndSegments(t *testing.T) {
 // TestLostMajorityWithADisk: two of three voters are lost, and with them the
 // knowledge of the last commit. A disk of one of them is left, so its rows are.
 func TestLostMajorityWithADisk(t *testing.T) {
-	c := newTestCluster(t, 3)
-	c.createTable(0)
-	if err := c.append(0, 0, 100); err != nil {
-		t.Fatal(err)
-	}
+	c := newLoadedCluster(t, 3)
 	c.until("the first rows on node 0", func() bool {
 		return c.nodes[0].catalog.View().Index() >= c.nodes[1].catalog.View().Index()
 	})

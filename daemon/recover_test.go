@@ -16,11 +16,7 @@ func yes(s Survivor) (string, error) { return s.Cluster, nil }
 // goes on alone with all rows; one that comes back with its old catalog is not
 // let in, is told so, and comes back as a follower with its data.
 func TestRecoverLostMajority(t *testing.T) {
-	c := newTestCluster(t, 3)
-	c.createTable(0)
-	if err := c.append(0, 0, 100); err != nil {
-		t.Fatal(err)
-	}
+	c := newLoadedCluster(t, 3)
 	c.until("all replicas", func() bool {
 		for _, n := range c.nodes {
 			if n.catalog.View().Index() < c.nodes[0].catalog.View().Index() {
@@ -94,11 +90,7 @@ func TestRecoverLostMajority(t *testing.T) {
 // majority of the old cluster. They may find each other, but never the node that
 // was recovered.
 func TestRecoveredNodeHasNoPartInTheOldCluster(t *testing.T) {
-	c := newTestCluster(t, 3)
-	c.createTable(0)
-	if err := c.append(0, 0, 100); err != nil {
-		t.Fatal(err)
-	}
+	c := newLoadedCluster(t, 3)
 	cfg := c.config(0)
 	cfg.Listen, cfg.Gossip = c.nodes[0].Addr(), c.nodes[0].network.gossip.Addr()
 	c.stop(0)

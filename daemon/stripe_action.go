@@ -117,7 +117,7 @@ func describeMember(view *catalog.State, at catalog.Location, slot int) wire.Str
 // stateOfMember says how a member is, and why if it is set aside.
 func stateOfMember(view *catalog.State, at catalog.Location, slot int) (state, reason string) {
 	disks := at.DisksOf(slot)
-	there := slices.ContainsFunc(disks, func(disk string) bool { return readable(view, disk) })
+	there := slices.ContainsFunc(disks, view.Readable)
 	for _, p := range at.Parked {
 		if p.Slot == slot {
 			return wire.MemberParked, p.Reason
@@ -132,16 +132,6 @@ func stateOfMember(view *catalog.State, at catalog.Location, slot int) (state, r
 		return wire.MemberMoving, ""
 	}
 	return wire.MemberPresent, ""
-}
-
-// readable reports whether a disk can be read from now, as far as is agreed on.
-func readable(view *catalog.State, disk string) bool {
-	d, ok := view.Disk(disk)
-	if !ok || d.State == catalog.DiskDown || d.State == catalog.DiskLost {
-		return false
-	}
-	n, ok := view.Node(d.Node)
-	return ok && n.State == catalog.NodeUp
 }
 
 // nodeOfDisk returns the name of the node that a disk is in.

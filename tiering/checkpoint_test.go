@@ -23,7 +23,7 @@ func putCheckpoint(m *Medium, n int) error {
 func TestCheckpointsOutliveCrashes(t *testing.T) {
 	for cut := 0; ; cut++ {
 		disk := NewCrashFS()
-		m := crashMedium(t, disk)
+		m := format(t, disk)
 		if err := putCheckpoint(m, 1); err != nil {
 			t.Fatal(err)
 		}
@@ -63,18 +63,6 @@ func TestCheckpointsOutliveCrashes(t *testing.T) {
 	}
 }
 
-func crashMedium(t *testing.T, disk *CrashFS) *Medium {
-	t.Helper()
-	if err := Format(disk, "/m", cluster, "m1"); err != nil {
-		t.Fatal(err)
-	}
-	m, err := Mount(disk, "/m", cluster)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
 // TestCheckpointsAreSecret: they hold the key of the cluster's authority.
 func TestCheckpointsAreSecret(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "m")
@@ -98,7 +86,7 @@ func TestCheckpointsAreSecret(t *testing.T) {
 
 func TestCheckpointThatFailsLeavesNothing(t *testing.T) {
 	disk := NewCrashFS()
-	m := crashMedium(t, disk)
+	m := format(t, disk)
 	broken := errors.New("broken")
 	if err := m.PutCheckpoint("a", func(io.Writer) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("got %v; want %v", err, broken)

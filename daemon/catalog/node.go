@@ -238,6 +238,16 @@ func (s *State) Disks() []*Disk { return values(s.disks) }
 // Disk returns a disk by its id.
 func (s *State) Disk(id string) (*Disk, bool) { return s.disks.Get(id) }
 
+// Readable reports whether a disk can be read from now, as far as is agreed on.
+func (s *State) Readable(disk string) bool {
+	d, ok := s.disks.Get(disk)
+	if !ok || d.State == DiskDown || d.State == DiskLost {
+		return false
+	}
+	n, ok := s.nodes.Get(d.Node)
+	return ok && n.State == NodeUp
+}
+
 func (s *State) disksOf(node string) []*Disk {
 	return slices.DeleteFunc(s.Disks(), func(d *Disk) bool { return d.Node != node })
 }

@@ -70,8 +70,7 @@ type loss struct {
 func awayDisks(view *catalog.State) map[string]bool {
 	away := map[string]bool{}
 	for _, d := range view.Disks() {
-		n, _ := view.Node(d.Node)
-		away[d.ID] = d.State == catalog.DiskDown || d.State == catalog.DiskLost || n.State != catalog.NodeUp
+		away[d.ID] = !view.Readable(d.ID)
 	}
 	return away
 }
