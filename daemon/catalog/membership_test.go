@@ -109,7 +109,7 @@ func TestAJoinerWaitsToBeAdded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 1)
 		m := c.joiner()
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), leaderless-time.Second)
 		defer cancel()
 		if err := m.Ready(ctx); !wire.IsCode(err, wire.DeadlineExceeded) || len(m.Servers()) != 0 {
 			t.Errorf("not added: got %v and servers %v; want DEADLINE_EXCEEDED and none", err, m.Servers())
