@@ -120,6 +120,13 @@ func (c *Client) RemoveNode(ctx context.Context, node string) error {
 	return err
 }
 
+// AddDisk makes a directory a disk of a node, without a restart, and returns
+// the id of the disk. One that is there already stays as it is.
+func (c *Client) AddDisk(ctx context.Context, req wire.AddDisk) (string, error) {
+	added, err := call[wire.AddedDisk](ctx, c, wire.ActionAddDisk, req)
+	return added.ID, err
+}
+
 // ReplaceDisk has a disk take the places of another one, which may be there,
 // away or lost. Where req.By is a path it becomes a disk first.
 func (c *Client) ReplaceDisk(ctx context.Context, req wire.ReplaceDisk) error {

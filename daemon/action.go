@@ -38,6 +38,7 @@ func (s *service) actions() []action {
 		{wire.ActionDisks, "list disks", handler(s.disks)},
 		{wire.ActionSetDisk, "change what becomes of a disk", handler(s.setDisk)},
 		{wire.ActionScrubDisk, "read a disk back and check every member", handler(s.scrubDisk)},
+		{wire.ActionAddDisk, "make a directory a disk of a node", handler(s.addDisk)},
 		{wire.ActionReplaceDisk, "give the places of a disk to another", handler(s.replaceDisk)},
 		{wire.ActionReplaceNode, "give the places of a node's disks to those of another", handler(s.replaceNode)},
 		{wire.ActionStripes, "tell where members of stripes are", handler(s.stripes)},

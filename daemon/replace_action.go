@@ -53,17 +53,7 @@ func (s *service) plugFor(ctx context.Context, view *catalog.State, old *catalog
 		}
 		at = n.ID
 	}
-	plug := peer.Plug{Path: req.By, Tier: old.Tier, Instead: old.ID}
-	if at == s.n.id.Node {
-		facts, err := s.n.plug(plug)
-		return at, facts, err
-	}
-	n, ok := view.Node(at)
-	if !ok || n.State != catalog.NodeUp || s.n.network == nil {
-		return "", catalog.DiskFacts{}, wire.Errorf(wire.Unavailable, "the node of disk %s is not up: it cannot take %s", old.ID, req.By).
-			WithHint("name the node that has the new disk with --node")
-	}
-	facts, err := s.n.network.peers.Plug(ctx, at, plug)
+	facts, err := s.plugInto(ctx, view, at, peer.Plug{Path: req.By, Tier: old.Tier, Instead: old.ID})
 	return at, facts, err
 }
 

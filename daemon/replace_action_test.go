@@ -73,6 +73,52 @@ func TestDiskReplaced(t *testing.T) {
 	r.checkRows(200)
 }
 
+// TestDiskAdded: a directory becomes a disk without a restart, gets its part,
+// stays the node's own, and what cannot be one is refused.
+func TestDiskAdded(t *testing.T) {
+	r := newRackNode(t, 2)
+	makeTable(t, r.c)
+	r.append(0, 100)
+	refused := map[string]wire.AddDisk{
+		"relative":   {Path: "disk"},
+		"no tier":    {Path: t.TempDir(), Tier: "tepid"},
+		"not empty":  {Path: r.dir},
+		"no node":    {Path: t.TempDir(), Node: "n9"},
+		"not a path": {Path: ""},
+	}
+	for name, req := range refused {
+		if id, err := r.c.AddDisk(t.Context(), req); err == nil {
+			t.Errorf("%s: became disk %s", name, id)
+		}
+	}
+	fresh := filepath.Join(t.TempDir(), "fresh")
+	id, err := r.c.AddDisk(t.Context(), wire.AddDisk{Path: fresh})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := r.c.AddDisk(t.Context(), wire.AddDisk{Path: fresh}); err != nil || again != id {
+		t.Errorf("again: disk %s, %v; want %s", again, err, id)
+	}
+	r.until("places on the new disk", func(view *catalog.State) bool { return slotsOn(view, id) > 0 && complete(view) })
+	r.append(100, 200)
+	r.checkRows(200)
+	if err := r.c.SetDisk(t.Context(), id, wire.DiskLose); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.c.AddDisk(t.Context(), wire.AddDisk{Path: fresh}); !wire.IsCode(err, wire.Conflict) || !strings.Contains(err.Error(), "disk use") {
+		t.Errorf("a disk that was given up: %v; want CONFLICT and how to take it back", err)
+	}
+	if err := r.c.SetDisk(t.Context(), id, wire.DiskUse); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	r.start()
+	if got := r.disk(fresh); got.ID != id || got.State != "up" {
+		t.Errorf("after a restart it is %+v; want %s, up", got, id)
+	}
+	r.checkRows(200)
+}
+
 // TestNodeReplaced: a node that is gone is replaced by one that has joined: its
 // places go there, and nobody else's move.
 func TestNodeReplaced(t *testing.T) {

@@ -17,6 +17,7 @@ const (
 	ActionLoseNode    = "tarn.node.lose"          // NodeName → {}
 	ActionRemoveNode  = "tarn.node.remove"        // NodeName → {}
 	ActionReplaceNode = "tarn.node.replace"       // ReplaceNode → {}
+	ActionAddDisk     = "tarn.disk.add"           // AddDisk → AddedDisk
 	ActionReplaceDisk = "tarn.disk.replace"       // ReplaceDisk → {}
 	ActionStripes     = "tarn.stripe.show"        // GetStripes → StripeList
 	ActionRetry       = "tarn.stripe.retry"       // {} → {}
@@ -118,6 +119,18 @@ type Node struct {
 type NodeName struct {
 	Node  string `json:"node"`
 	Force bool   `json:"force,omitempty"` // lose it though rows go with it
+}
+
+// AddDisk makes a directory a disk of a node that runs.
+type AddDisk struct {
+	Path string `json:"path"`           // absolute, on the node
+	Tier string `json:"tier,omitempty"` // hot, warm, cold or archive; empty: hot
+	Node string `json:"node,omitempty"` // name or id; empty: the node that is asked
+}
+
+// AddedDisk is the disk that came of it.
+type AddedDisk struct {
+	ID string `json:"id"`
 }
 
 // ReplaceDisk has a disk take the places of another one.

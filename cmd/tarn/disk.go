@@ -10,11 +10,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/tarnlake/tarn/client"
 	"github.com/tarnlake/tarn/client/wire"
+	"github.com/tarnlake/tarn/daemon"
 )
 
 func (a *app) diskCommand() *cobra.Command {
-	c := a.talks(&cobra.Command{Use: "disk", Short: "List disks, and take them out of use"})
-	c.AddCommand(a.diskList(), a.diskScrub(), a.diskReplace(),
+	c := a.talks(&cobra.Command{Use: "disk", Short: "List disks, add some, and take them out of use"})
+	c.AddCommand(a.diskList(), a.diskAdd(), a.diskScrub(), a.diskReplace(),
 		a.diskChange("drain", wire.DiskDrain, "Move what a disk holds to other disks",
 			"The disk takes nothing new, and is read until everything has moved.\n\"tarn disk list\" shows how far it is; then: tarn disk remove ID"),
 		a.diskChange("use", wire.DiskUse, "Let a disk take members again", "It ends a drain, and takes back a disk that was lost or suspect."),
@@ -96,6 +97,34 @@ func (a *app) diskScrub() *cobra.Command {
 			return a.withClient(c.Context(), func(n *client.Client) error { return n.ScrubDisk(c.Context(), args[0]) })
 		},
 	}
+}
+
+func (a *app) diskAdd() *cobra.Command {
+	var node string
+	c := &cobra.Command{
+		Use:   "add PATH[,tier=TIER]",
+		Short: "Give a node one more disk",
+		Long: "Give a node one more disk: PATH is an empty directory on it, or a disk that was in another node and brings what it holds along." +
+			"\nTiers are hot (default), warm, cold and archive. The node need not be restarted, and has the disk\nafter a restart, too." +
+			" Part of what other disks hold moves to it by itself.",
+		Example: "  tarn disk add /mnt/b\n  tarn disk add /mnt/c,tier=cold --node n2",
+		Args:    args(cobra.ExactArgs(1)),
+	}
+	c.Flags().StringVar(&node, "node", "", "`NODE` that has the disk, if not the one that is asked")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		d, err := daemon.ParseDisk(args[0])
+		if err != nil {
+			return err
+		}
+		return a.withClient(c.Context(), func(n *client.Client) error {
+			id, err := n.AddDisk(c.Context(), wire.AddDisk{Path: d.Path, Tier: d.Tier, Node: node})
+			if err == nil {
+				fmt.Fprintln(a.out, id)
+			}
+			return err
+		})
+	}
+	return c
 }
 
 func (a *app) diskReplace() *cobra.Command {

@@ -79,6 +79,8 @@ func (s *State) applyStorage(cmd Command) (Result, error) {
 		return s.removeNode(*cmd.RemoveNode)
 	case cmd.SetDiskState != nil:
 		return s.setDiskState(*cmd.SetDiskState)
+	case cmd.AddDisk != nil:
+		return s.addDisk(*cmd.AddDisk)
 	case cmd.RemoveDisk != nil:
 		return s.removeDisk(*cmd.RemoveDisk)
 	case cmd.ReplaceDisk != nil:
@@ -106,7 +108,7 @@ func (c Command) count() int {
 	for _, set := range []bool{
 		c.OpenEpoch != nil, c.CreateTable != nil, c.AlterTable != nil, c.DropTable != nil,
 		c.CommitSegments != nil, c.ExpireVersions != nil, c.ForgetMembers != nil,
-		c.RegisterNode != nil, c.SetNodeState != nil, c.RemoveNode != nil, c.SetDiskState != nil, c.RemoveDisk != nil, c.ReplaceDisk != nil,
+		c.RegisterNode != nil, c.SetNodeState != nil, c.RemoveNode != nil, c.SetDiskState != nil, c.AddDisk != nil, c.RemoveDisk != nil, c.ReplaceDisk != nil,
 		c.SetGroup != nil, c.RemoveGroup != nil, c.PlaceMembers != nil, c.MissMembers != nil, c.ParkMember != nil, c.UnparkMembers != nil, c.RaiseProtocol != nil,
 		c.InitTrust != nil, c.CreateJoin != nil, c.RevokeJoin != nil, c.AdmitNode != nil,
 		c.CreateToken != nil, c.RevokeToken != nil, c.IssueCertificate != nil, c.RevokeCertificate != nil,

@@ -45,6 +45,7 @@ type Command struct {
 	SetNodeState  *SetNodeState  `json:"set_node_state,omitempty"`
 	RemoveNode    *RemoveNode    `json:"remove_node,omitempty"`
 	SetDiskState  *SetDiskState  `json:"set_disk_state,omitempty"`
+	AddDisk       *AddDisk       `json:"add_disk,omitempty"`
 	RemoveDisk    *RemoveDisk    `json:"remove_disk,omitempty"`
 	ReplaceDisk   *ReplaceDisk   `json:"replace_disk,omitempty"`
 	SetGroup      *SetGroup      `json:"set_group,omitempty"`
@@ -173,6 +174,12 @@ type SetDiskState struct {
 	Disk   string    `json:"disk"`
 	State  DiskState `json:"state"`
 	Reason string    `json:"reason,omitempty"`
+}
+
+// AddDisk is a disk that a node has got since it was registered.
+type AddDisk struct {
+	Node string    `json:"node"`
+	Disk DiskFacts `json:"disk"`
 }
 
 // RemoveDisk forgets a disk that is in no group.

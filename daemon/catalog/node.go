@@ -56,12 +56,35 @@ func (s *State) checkNode(c RegisterNode) error {
 			return wire.Errorf(wire.Conflict, "disk %s is plugged into the node twice: one is a copy of the other", facts.ID)
 		}
 		seen[facts.ID] = true
-		if d, ok := s.disks.Get(facts.ID); ok && d.Node != c.Node && s.nodeIs(d.Node, NodeUp) && d.State != DiskDown {
-			return wire.Errorf(wire.Conflict, "disk %s is in node %s, which is up: this one is a copy of it", facts.ID, s.nodeName(d.Node)).
-				WithHint("take one of the two disks out, or stop that node if the disk has moved")
+		if err := s.checkPlug(c.Node, facts); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// checkPlug refuses a disk that another node has.
+func (s *State) checkPlug(node string, facts DiskFacts) error {
+	if d, ok := s.disks.Get(facts.ID); ok && d.Node != node && s.nodeIs(d.Node, NodeUp) && d.State != DiskDown {
+		return wire.Errorf(wire.Conflict, "disk %s is in node %s, which is up: this one is a copy of it", facts.ID, s.nodeName(d.Node)).
+			WithHint("take one of the two disks out, or stop that node if the disk has moved")
+	}
+	return nil
+}
+
+// addDisk notes a disk that a node has got while it is up.
+func (s *State) addDisk(c AddDisk) (Result, error) {
+	if !s.nodeIs(c.Node, NodeUp) {
+		return Result{}, wire.Errorf(wire.Conflict, "node %s, which is to have the new disk, is not up", s.nodeName(c.Node)).WithHint("tarn node list")
+	}
+	if err := checkText("disk id", c.Disk.ID, maxIDBytes); err != nil {
+		return Result{}, err
+	}
+	if err := s.checkPlug(c.Node, c.Disk); err != nil {
+		return Result{}, err
+	}
+	s.plugIn(c.Node, c.Disk)
+	return Result{}, nil
 }
 
 // plugIn notes a disk that a node has.

@@ -123,6 +123,15 @@ func (r *rack) Instead(t *rapid.T) {
 	r.apply(Command{ReplaceDisk: &ReplaceDisk{Disk: old, By: DiskFacts{ID: r.anyDisk(t), Tier: "hot"}}})
 }
 
+// Add gives a node one more disk, or one that it has, or that another has.
+func (r *rack) Add(t *rapid.T) {
+	id := r.anyDisk(t)
+	if len(r.s.Disks()) < 12 && rapid.Bool().Draw(t, "new") {
+		id = fmt.Sprintf("new%02d", len(r.s.Disks()))
+	}
+	r.apply(Command{AddDisk: &AddDisk{Node: r.anyNode(t), Disk: DiskFacts{ID: id, Tier: "hot", Bytes: 1 << 40}}})
+}
+
 // Commit writes a stripe to some of the disks that a state of before said.
 func (r *rack) Commit(t *rapid.T) {
 	g, node := r.anyGroup(t), r.anyNode(t)

@@ -54,6 +54,7 @@ var actions = map[string]Role{
 	wire.ActionDisks:       Reader,
 	wire.ActionSetDisk:     Admin,
 	wire.ActionScrubDisk:   Admin,
+	wire.ActionAddDisk:     Admin,
 	wire.ActionReplaceDisk: Admin,
 	wire.ActionReplaceNode: Admin,
 	wire.ActionStripes:     Reader,
