@@ -25,6 +25,8 @@ type tallyPlan struct {
 	keys  []*colNode
 	lanes []tallyLane
 	of    []int // by aggregate: its lane; -1: count(*)
+
+	anyOrder bool // of groups: ORDER BY sorts them anyway
 }
 
 // tallyLane is one aggregated expression; aggregates of the same one share it.
@@ -41,7 +43,7 @@ func (p *Plan) tallyPlanOf() *tallyPlan {
 	if !p.grouped {
 		return nil
 	}
-	t := &tallyPlan{}
+	t := &tallyPlan{anyOrder: p.sortsGroups()}
 	for _, n := range p.keys {
 		key, ok := n.(*colNode)
 		if !ok {
@@ -55,6 +57,17 @@ func (p *Plan) tallyPlanOf() *tallyPlan {
 		}
 	}
 	return t
+}
+
+// sortsGroups reports whether ORDER BY leaves no two groups equal.
+func (p *Plan) sortsGroups() bool {
+	sorted := map[int]bool{}
+	for _, k := range p.order {
+		if col, ok := k.n.(*colNode); ok && col.slot < len(p.keys) {
+			sorted[col.slot] = true
+		}
+	}
+	return len(sorted) == len(p.keys)
 }
 
 // add finds or makes the lane of an aggregate.
@@ -401,7 +414,10 @@ func (t *tally) finish(p *Plan, masks []kern.Mask) *partial {
 	part := p.newPartial()
 	codes := []int32{0}
 	if len(t.keys) > 0 {
-		codes = t.present(masks)
+		codes = t.present()
+		if !p.tallies.anyOrder {
+			codes = t.asTheyCome(codes, masks)
+		}
 		by, numbers := t.numbers(codes)
 		part.groups.take(t.values(codes), len(codes), by, numbers)
 	}
@@ -445,14 +461,22 @@ func addTally(a aggregate, g, c int, rows int64, lane *laneTally, isMax bool) {
 	}
 }
 
-// present returns the codes that have rows, in the order in which they come.
-func (t *tally) present(masks []kern.Mask) []int32 {
-	left, there := newBits(t.codes), 0
+// present returns the codes that have rows.
+func (t *tally) present() []int32 {
+	var codes []int32
 	for c, n := range t.rows[:t.codes] {
 		if n > 0 {
-			left.set(c)
-			there++
+			codes = append(codes, int32(c))
 		}
+	}
+	return codes
+}
+
+// asTheyCome puts the codes that have rows in the order in which they come.
+func (t *tally) asTheyCome(present []int32, masks []kern.Mask) []int32 {
+	left, there := newBits(t.codes), len(present)
+	for _, c := range present {
+		left.set(int(c))
 	}
 	codes := make([]int32, 0, there)
 	for k := range masks {
