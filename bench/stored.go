@@ -91,12 +91,32 @@ func declaredIn(f *os.File) (n int64, err error) {
 // loadRuns: a load takes long, and long things vary less.
 const loadRuns = 3
 
+// Whether a load declares the lookup keys of the table, and so indexes them:
+// the peer's file has no indexes.
+const (
+	withoutKeys = false
+	withKeys    = true
+)
+
+func load(keys bool) func(context.Context, *bench, work) (*result.Work, error) {
+	return func(ctx context.Context, b *bench, _ work) (*result.Work, error) {
+		set := dataSets["lines"]
+		if !keys {
+			set.keys = nil
+		}
+		r, err := b.loadCSV(ctx, set)
+		if err == nil && !keys {
+			r.Targets = []result.Target{result.Against(string(engine.DuckParquet), r.Peers[0].Ratio, 1, 2)}
+		}
+		return r, err
+	}
+}
+
 // loadCSV times the commands that a user would run on one CSV file: tarn
 // ingest into a new table of a running node, and DuckDB's COPY to zstd Parquet.
 // Tarn's rows are durable at the end; DuckDB's file is synced so that its rows
 // are, too.
-func loadCSV(ctx context.Context, b *bench, w work) (*result.Work, error) {
-	set := dataSets["lines"]
+func (b *bench) loadCSV(ctx context.Context, set dataSet) (*result.Work, error) {
 	files, err := set.files(b, b.rows)
 	if err != nil {
 		return nil, err
@@ -126,7 +146,6 @@ func loadCSV(ctx context.Context, b *bench, w work) (*result.Work, error) {
 	r.Ours.Median, copied.Median = result.Median(r.Ours.Runs), result.Median(copied.Runs)
 	r.Peers = []result.Figure{copied}
 	r.Compare()
-	r.Targets = []result.Target{result.Against(string(engine.DuckParquet), r.Peers[0].Ratio, 1, 2)}
 	r.Notes = append(r.Notes, fmt.Sprintf("%.0f MB of CSV, %.0f MB/s", float64(info.Size())/1e6, float64(info.Size())/1e6/r.Ours.Median))
 	return r, nil
 }
@@ -143,7 +162,11 @@ func (d dataSet) ingest(ctx context.Context, b *bench, file, lake string) (time.
 	for _, c := range d.types {
 		types = append(types, c.name+"="+c.typ)
 	}
-	cmd := exec.CommandContext(ctx, b.bin, "ingest", d.name, file, "--create", "--types", strings.Join(types, ","), "--lookup", strings.Join(d.keys, ","))
+	args := []string{"ingest", d.name, file, "--create", "--types", strings.Join(types, ",")}
+	if len(d.keys) > 0 {
+		args = append(args, "--lookup", strings.Join(d.keys, ","))
+	}
+	cmd := exec.CommandContext(ctx, b.bin, args...)
 	cmd.Env = append(os.Environ(), "TARN_ADDR="+n.Addr)
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {

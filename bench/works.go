@@ -62,7 +62,8 @@ func allWorks() []work {
 		ws = append(ws, work{"bytes-" + data, "Bytes stored, default profile", bytesStored(data)})
 	}
 	return append(ws,
-		work{"load", "CSV to durable segments, with the two lookup keys indexed", loadCSV},
+		work{"load", "CSV to durable segments", load(withoutKeys)},
+		work{"load-keys", "CSV to durable segments, and two lookup keys indexed, which no peer has", load(withKeys)},
 		work{"export", "Full export over Flight on loopback", export},
 		work{"open-wide", "Opening 10 of 10,000 columns", openWide},
 		work{"append", "Acknowledged append of 100 rows", appendLatency},
