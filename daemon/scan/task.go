@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -295,11 +296,12 @@ func (p *Plan) filterRows(s *survivors, masks []kern.Mask) error {
 	left := kern.CountMasks(masks)
 	done := map[*conjunct]bool{}
 	for _, c := range p.inOrder() {
+		began := time.Now()
 		if left > 0 && c.try(s.batch, masks) {
 			before := left
 			left = kern.CountMasks(masks)
 			done[c] = true
-			c.stats.add(before, left)
+			c.stats.add(before, left, time.Since(began))
 		}
 	}
 	if left < s.n {
@@ -313,13 +315,14 @@ func (p *Plan) filterRows(s *survivors, masks []kern.Mask) error {
 		if done[c] || s.n == 0 {
 			continue
 		}
+		began := time.Now()
 		v, err := c.node.eval(s.batch, nil)
 		if err != nil {
 			return err
 		}
 		truth := v.truth()
 		passed := truth.count()
-		c.stats.add(s.n, passed)
+		c.stats.add(s.n, passed, time.Since(began))
 		if passed < s.n {
 			s.keep(truth.rows(s.n))
 		}
