@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -278,6 +279,42 @@ func TestSegments(t *testing.T) {
 	c.run("segment", "stats", "0000ffff-00000001").fails(2, "neither a file nor the id")
 	c.write("bad.seg", "not a segment")
 	c.run("segment", "stats", "@bad.seg").fails(11, "@bad.seg")
+}
+
+// TestSegmentFiles takes files by their names, good ones and what is none.
+func TestSegmentFiles(t *testing.T) {
+	c := newCLI(t)
+	c.write("1.csv", day1)
+	c.run("ingest", "orders", "@1.csv", "--create")
+	var list []struct{ Path string }
+	if err := json.Unmarshal([]byte(c.run("segment", "list", "orders", "--output", "json").out), &list); err != nil || len(list) != 1 {
+		t.Fatalf("%d segments, %v", len(list), err)
+	}
+	file, err := os.ReadFile(list[0].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.write("good.seg", string(file))
+	file[len(file)/2] ^= 1
+	c.write("bad.seg", string(file))
+	c.run("segment", "verify", "@good.seg").matches(`good\.seg, .*: every byte`)
+	both := c.run("segment", "verify", "@bad.seg", "@good.seg")
+	both.fails(11, "1 of 2 files damaged")
+	for _, want := range []string{"@bad.seg: segment is damaged", "@good.seg, "} {
+		if !strings.Contains(both.out, want) {
+			t.Errorf("no %q in\n%s", want, both.out)
+		}
+	}
+	c.run("segment", "verify", "@none.seg").fails(2, "there is no file")
+
+	if err := syscall.Mkfifo(filepath.Join(c.dir, "pipe.seg"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"@pipe.seg", "@", os.DevNull} {
+		for _, what := range []string{"dump", "stats", "verify"} {
+			c.run("segment", what, name).fails(7, "is no regular file")
+		}
+	}
 }
 
 // TestIndexes declares them, loads rows, and looks them up.

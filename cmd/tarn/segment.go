@@ -96,12 +96,18 @@ func partitionOf(info wire.TableInfo, values []schema.PartitionValue) string {
 
 func (a *app) segmentVerify() *cobra.Command {
 	return &cobra.Command{
-		Use:               "verify TABLE [ID…]",
-		Short:             "Have the node read segments back and check every byte",
-		Example:           "  tarn segment verify orders\n  tarn segment verify orders 0000000a-0000002f",
+		Use:   "verify TABLE [ID…] | FILE…",
+		Short: "Check every byte of segments, those of a table by the node",
+		Long: `Have the node read segments of a table back and check every byte. A FILE, whose
+name has a slash or ends in .seg, is checked on this machine and without a node:
+only that it is what the catalog knows cannot be told then.`,
+		Example:           "  tarn segment verify orders\n  tarn segment verify orders 0000000a-0000002f\n  tarn segment verify ./backup/0000000a-0000002f.seg",
 		Args:              args(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeTables(false),
 		RunE: func(c *cobra.Command, args []string) error {
+			if isFileName(args[0]) {
+				return a.verifyFiles(c.Context(), args)
+			}
 			return a.withClient(c.Context(), func(n *client.Client) error {
 				report, err := n.VerifySegments(c.Context(), wire.VerifySegments{Table: args[0], IDs: args[1:]})
 				if err != nil {
@@ -111,6 +117,50 @@ func (a *app) segmentVerify() *cobra.Command {
 			})
 		},
 	}
+}
+
+// isFileName tells files from tables, whose names have no slash.
+func isFileName(name string) bool {
+	return strings.ContainsRune(name, os.PathSeparator) || strings.HasSuffix(name, ".seg")
+}
+
+// verifyFiles checks segment files on this machine, all of them even if some
+// are damaged.
+func (a *app) verifyFiles(ctx context.Context, names []string) error {
+	damaged := 0
+	for _, name := range names {
+		size, err := verifyFile(ctx, name)
+		switch {
+		case errors.Is(err, format.ErrCorrupt):
+			damaged++
+			err = a.say("%s: %v", name, err)
+		case err == nil:
+			err = a.say("%s, %s: every byte is as it was written", name, byteText(size))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if damaged > 0 {
+		return wire.Errorf(wire.Corrupt, "%d of %s damaged", damaged, countText(len(names), "file"))
+	}
+	return nil
+}
+
+func verifyFile(ctx context.Context, name string) (size int64, err error) {
+	file, size, err := openRegular(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, wire.Errorf(wire.InvalidArgument, "there is no file %s", name).WithHint("tarn segment verify TABLE")
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	r, err := format.Open(file, size)
+	if err != nil {
+		return 0, err
+	}
+	return size, r.Verify(ctx)
 }
 
 func (a *app) verdict(table string, r wire.SegmentReport) error {
@@ -212,39 +262,55 @@ func (a *app) segmentDump() *cobra.Command {
 
 // withSegment opens a segment: a file, or else the id of one on the node.
 func (a *app) withSegment(ctx context.Context, name string, f func(file io.ReaderAt, size int64) error) error {
-	file, err := os.Open(name)
+	file, size, err := openRegular(name)
 	if errors.Is(err, os.ErrNotExist) {
-		file, err = a.openSegmentOf(ctx, name)
+		file, size, err = a.openSegmentOf(ctx, name)
 	}
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	err = f(file, info.Size())
+	err = f(file, size)
 	if errors.Is(err, format.ErrCorrupt) {
 		return wire.Errorf(wire.Corrupt, "%s: %w", file.Name(), err)
 	}
 	return err
 }
 
+// openRegular opens a file for reading at any place. What has no such places
+// is refused before it is opened: opening a named pipe waits for a writer, and
+// no signal ends that.
+func openRegular(name string) (*os.File, int64, error) {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, 0, err
+	case err != nil:
+		return nil, 0, wire.Errorf(wire.BadInput, "%w", err)
+	case !info.Mode().IsRegular():
+		return nil, 0, wire.Errorf(wire.BadInput, "%s is no regular file: its mode is %s", name, info.Mode()).WithHint("copy it into a file")
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, 0, wire.Errorf(wire.BadInput, "%w", err)
+	}
+	return file, info.Size(), nil
+}
+
 // openSegmentOf asks the node where the segment with that id lies.
-func (a *app) openSegmentOf(ctx context.Context, id string) (file *os.File, err error) {
+func (a *app) openSegmentOf(ctx context.Context, id string) (file *os.File, size int64, err error) {
 	err = a.withClient(ctx, func(n *client.Client) error {
 		path, err := findSegment(ctx, n, id)
 		if err != nil {
 			return err
 		}
-		if file, err = os.Open(path); err != nil {
+		if file, size, err = openRegular(path); err != nil {
 			return wire.Errorf(wire.Unavailable, "segment %s lies on the node, not on this machine: %w", id, err).
 				WithHint("run this on the node: tarn segment dump %s", path)
 		}
 		return nil
 	})
-	return file, err
+	return file, size, err
 }
 
 func findSegment(ctx context.Context, n *client.Client, id string) (path string, err error) {
