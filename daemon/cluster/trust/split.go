@@ -51,6 +51,7 @@ type Splitter struct {
 
 	mu    sync.Mutex
 	known map[*Conn]struct{} // living connections of verified peers
+	doubt map[*Conn]struct{} // those of peers with a good certificate that Side.Check has refused
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -60,7 +61,7 @@ type Splitter struct {
 // NewSplitter splits l, which it closes in the end. Serve must be called.
 func NewSplitter(l net.Listener, side Side, refusals *Refusals, cfg SplitConfig) *Splitter {
 	s := &Splitter{side: side, cfg: cfg.withDefaults(), tls: side.Server(), refusals: refusals, raw: l,
-		listeners: map[string]*listener{}, known: map[*Conn]struct{}{}}
+		listeners: map[string]*listener{}, known: map[*Conn]struct{}{}, doubt: map[*Conn]struct{}{}}
 	for _, protocol := range []string{ProtocolGRPC, ProtocolRaft, ProtocolJoin} {
 		s.listeners[protocol] = &listener{addr: l.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
 	}
@@ -198,6 +199,23 @@ func (s *Splitter) recognize(c *Conn, state tls.ConnectionState) {
 		return
 	}
 	c.leave = s.strangers.Enter(c.cut)
+	if c.peer.Name != "" {
+		c.leave = s.suspect(c, c.leave)
+	}
+}
+
+// suspect keeps the connection of a peer in sight that only Side.Check refuses:
+// a node whose catalog is still behind takes one for removed that is not.
+func (s *Splitter) suspect(c *Conn, leave func()) (forget func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doubt[c] = struct{}{}
+	return func() {
+		leave()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.doubt, c)
+	}
 }
 
 // remember keeps a verified peer's connection in sight until it is closed, or
@@ -215,24 +233,31 @@ func (s *Splitter) remember(c *Conn) (forget func()) {
 	}
 }
 
-// Recheck cuts the connections of peers that Side.Check refuses by now. To be
-// called when a node was removed.
+// Recheck cuts the connections of peers that Side.Check refuses by now, and of
+// those that it refused and does no more: what it says of a connection holds
+// while that lives, and gRPC keeps one for ever. To be called when nodes may
+// have been added or removed.
 func (s *Splitter) Recheck() {
 	if s.side.Check == nil {
 		return
 	}
-	for _, c := range s.living() {
+	for _, c := range s.living(s.known) {
 		if err := s.side.Check(c.peer); err != nil {
 			s.noteRefused(c, err)
 			c.cut()
 		}
 	}
+	for _, c := range s.living(s.doubt) {
+		if s.side.Check(c.peer) == nil {
+			c.cut() // it connects again, and is known then
+		}
+	}
 }
 
-func (s *Splitter) living() []*Conn {
+func (s *Splitter) living(conns map[*Conn]struct{}) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.known))
+	return slices.Collect(maps.Keys(conns))
 }
 
 // Conn is a connection whose handshake is done. It is closed when the

@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -379,7 +380,7 @@ func TestRecheckCutsThoseThatWereRemoved(t *testing.T) {
 		}
 		if len(conns) == 0 {
 			mu.Lock()
-			removed = p.split.living()[0].peer.Name
+			removed = p.split.living(p.split.known)[0].peer.Name
 			mu.Unlock()
 		}
 		conns = append(conns, c)
@@ -392,6 +393,41 @@ func TestRecheckCutsThoseThatWereRemoved(t *testing.T) {
 		t.Errorf("the other node: %v", err)
 	}
 	p.waitLog("was removed")
+}
+
+// TestRecheckCutsThoseThatWereRefusedTooSoon: a node that replays its log has
+// not come yet to where another joined. The connection on which it said so must
+// not stay refused.
+func TestRecheckCutsThoseThatWereRefusedTooSoon(t *testing.T) {
+	s := newState(t)
+	var behind atomic.Bool
+	behind.Store(true)
+	side := sideOf(t, s, newNode(t, s))
+	side.Check = func(p Peer) error {
+		if behind.Load() {
+			return wire.Errorf(wire.Unauthenticated, "%s was removed", p.Identity)
+		}
+		return nil
+	}
+	p := newPort(t, side, SplitConfig{})
+	p.echo(ProtocolGRPC)
+	c, err := tls.Dial("tcp", p.addr, sideOf(t, s, newNode(t, s)).Client(ProtocolGRPC, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, err := p.echoed(c); got != "tarn" {
+		t.Fatalf("gRPC is to tell why: %v", err)
+	}
+	p.split.Recheck()
+	if got, err := p.echoed(c); got != "tarn" {
+		t.Fatalf("one that is still refused lost its connection: %v", err)
+	}
+	behind.Store(false)
+	p.split.Recheck()
+	if _, err := c.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection that was refused too soon is still there")
+	}
 }
 
 func TestRaftLayer(t *testing.T) {
