@@ -215,9 +215,11 @@ func (s *State) Verdict(disk string, f MemberFile) Verdict {
 	return Trash
 }
 
-// belongs says whether a disk is the right one for a member. After a recovery
-// the cluster may have forgotten that a slot has moved: as long as the stripe
-// misses members, one in the wrong place may be the only one.
+// belongs says whether a disk is the right one for a member. One in the wrong
+// place may be the only one: a disk that was given up, and whose slots have
+// others since, comes back with what nobody could rebuild meanwhile. So it
+// stays while the stripe can lose nothing more. After a recovery the cluster
+// may have forgotten that a slot has moved: then it stays while any is missing.
 func (s *State) belongs(disk string, st *stripe, f MemberFile) Verdict {
 	g, _ := s.groups.Get(st.Group)
 	for i, slot := range g.Slots {
@@ -228,7 +230,10 @@ func (s *State) belongs(disk string, st *stripe, f MemberFile) Verdict {
 			return Keep
 		}
 	}
-	if s.recovery.Number > 0 && st.missing != 0 {
+	if st.missing == 0 {
+		return Trash
+	}
+	if at := s.location(st, 0); s.recovery.Number > 0 || at.Lost() != 0 && at.Spare() < 1 {
 		return Wait
 	}
 	return Trash

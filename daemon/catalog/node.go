@@ -102,6 +102,10 @@ func (s *State) plugIn(node string, facts DiskFacts) {
 		next.State, next.Reason = DiskDraining, "it is replaced"
 	}
 	edit(&s.disks).Set(next.ID, &next)
+	if d.State == DiskLost { // its slots have other disks by now
+		s.unparkIncomplete()
+		return
+	}
 	for _, g := range s.groupsOn(next.ID) { // what could not be rebuilt may be there now
 		s.unpark(g)
 	}
@@ -173,8 +177,11 @@ func (s *State) setDiskState(c SetDiskState) (Result, error) {
 		next.ReplacedBy = ""
 	}
 	s.setDisk(&next, c.State, c.Reason)
-	if c.State == DiskLost && d.State != DiskLost {
+	switch {
+	case c.State == DiskLost && d.State != DiskLost:
 		s.missDisk(d.ID)
+	case c.State != DiskLost && d.State == DiskLost:
+		s.unparkIncomplete() // what could not be rebuilt may be there now
 	}
 	return Result{}, nil
 }

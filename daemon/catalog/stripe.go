@@ -276,10 +276,21 @@ func (s *State) unpark(g *group) {
 
 // unparkMembers lets everything be tried again.
 func (s *State) unparkMembers() (Result, error) {
-	for _, g := range values(s.groups) {
-		s.unpark(g)
-	}
+	s.unparkIncomplete()
 	return Result{}, nil
+}
+
+// unparkIncomplete lets everything be tried again: only what is missing can be
+// set aside.
+func (s *State) unparkIncomplete() {
+	s.incomplete.Scan(func(id SegmentID) bool {
+		if st, _ := s.stripes.Get(id); len(st.parked) > 0 {
+			next := *st
+			next.parked = nil
+			edit(&s.stripes).Set(id, &next)
+		}
+		return true
+	})
 }
 
 // release takes note that no version refers to a segment any more. When it

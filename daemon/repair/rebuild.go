@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"slices"
 
@@ -143,7 +144,7 @@ func (r *Rebuilder) rebuild(ctx context.Context, view *catalog.State, i item) er
 		return found
 	}
 	var errs []error
-	for _, way := range r.ways(i) {
+	for way := range r.ways(ctx, view, i) {
 		err := r.by(ctx, way, i, !tiering.IsNotExist(found), view.Index())
 		if err == nil && plant.On(plant.BlindRebuild) {
 			return nil
@@ -162,13 +163,15 @@ func (r *Rebuilder) rebuild(ctx context.Context, view *catalog.State, i item) er
 // what the stripe needs there.
 type way func(ctx context.Context, i item, to io.Writer) error
 
-// ways returns how a member may be made, the cheapest first: by a copy from
-// the disk that its slot moves from, from the other members, and parity that
-// is lost altogether from the data.
-func (r *Rebuilder) ways(i item) (all []way) {
+// ways gives how a member may be made, the cheapest first: by a copy from
+// the disk that its slot moves from, from the other members, parity that is
+// lost altogether from the data, and, when too little is left for that, by a
+// copy from wherever there is one.
+func (r *Rebuilder) ways(ctx context.Context, view *catalog.State, i item) iter.Seq[way] {
 	if plant.On(plant.BlindRebuild) {
-		return []way{r.copyBlindly}
+		return slices.Values([]way{r.copyBlindly})
 	}
+	var all []way
 	if len(i.at.DisksOf(i.slot)) > 0 {
 		all = append(all, r.copyOver)
 	}
@@ -176,16 +179,30 @@ func (r *Rebuilder) ways(i item) (all []way) {
 	if sc := i.at.Group.Scheme; !sc.Copies() && i.slot >= sc.Data {
 		all = append(all, r.encode)
 	}
-	return all
+	return func(yield func(way) bool) {
+		for _, w := range all {
+			if !yield(w) {
+				return
+			}
+		}
+		if i.at.Spare() < 0 {
+			r.search(ctx, view, i)(yield)
+		}
+	}
 }
 
+// copyOver copies a member from the disk that its slot moves from.
 func (r *Rebuilder) copyOver(ctx context.Context, i item, to io.Writer) error {
+	return r.copyFrom(ctx, i.at.DisksOf(i.slot)[0], i, to)
+}
+
+func (r *Rebuilder) copyFrom(ctx context.Context, disk string, i item, to io.Writer) error {
 	name, want := i.file().String(), i.want()
 	copied, err := tiering.NewStripe(name, tiering.Scheme{Data: 1, Parity: 1}, []tiering.Member{{Name: name, Size: want.Bytes, Hash: want.Hash}})
 	if err != nil {
 		return err
 	}
-	f, err := r.Members.OpenOn(ctx, i.at.DisksOf(i.slot)[0], i.file(), want.Bytes)
+	f, err := r.Members.OpenOn(ctx, disk, i.file(), want.Bytes)
 	if err != nil {
 		return err
 	}
