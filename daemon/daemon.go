@@ -300,7 +300,7 @@ func (n *Node) openStorage(background context.Context) error {
 		return err
 	}
 	n.readers = newReaders(n.members, n.catalog.View, n.reportDamage, n.parts)
-	n.sweeper = &repair.Sweeper{Members: n.members, Logger: n.cfg.Logger, Read: n.catalog.Read, Propose: n.must, Forget: n.readers.forget}
+	n.sweeper = &repair.Sweeper{Members: n.members, Logger: n.cfg.Logger, Read: n.catalog.Read, View: n.catalog.View, Propose: n.must, Forget: n.readers.forget}
 	if err = n.openScrubs(); err != nil {
 		return err
 	}

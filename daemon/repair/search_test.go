@@ -20,7 +20,7 @@ func reconciler(r *memberstest.Rack, node string) *Sweeper {
 	b := bench(r, node)
 	return &Sweeper{
 		Members: r.Store(node), Logger: b.Logger, Propose: b.Propose, Forget: func(catalog.SegmentID) {},
-		Read: func(context.Context) (*catalog.State, error) { return r.State(), nil },
+		Read: func(context.Context) (*catalog.State, error) { return r.State(), nil }, View: r.State,
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/daemon/members"
-	"github.com/tarnlake/tarn/daemon/plant"
 	"github.com/tarnlake/tarn/tiering"
 )
 
@@ -24,17 +23,28 @@ type Sweeper struct {
 	// Read returns a state that is newer than the call.
 	Read func(ctx context.Context) (*catalog.State, error)
 
+	// View returns the newest state that was applied here.
+	View func() *catalog.State
+
 	// Propose puts a command through the catalog; a rejection is an error.
 	Propose func(ctx context.Context, cmd catalog.Command) error
 
 	// Forget is told of each segment whose files go away.
 	Forget func(catalog.SegmentID)
+
+	lingers lingering
 }
 
 // Sweep moves the files of garbage on this node's disks to the trash and then
 // tells the catalog to forget them, in this order: a crash in between repeats
-// the move.
+// the move. So it does with files in the wrong place that had to wait until
+// their stripe is whole again.
 func (s *Sweeper) Sweep(ctx context.Context, view *catalog.State) {
+	for _, w := range s.lingers.all() {
+		if m, here := s.Members.Medium(w.disk); here {
+			s.clear(m, w.file)
+		}
+	}
 	var gone []catalog.DeadMembers
 	for _, d := range view.Garbage() {
 		for _, m := range d.Data {
@@ -91,7 +101,12 @@ func (s *Sweeper) Reconcile(ctx context.Context, media ...*tiering.Medium) (miss
 		return 0, errors.Join(append(errs, err)...)
 	}
 	for disk, files := range there {
-		s.clear(view, disk, files)
+		m, _ := s.Members.Medium(disk)
+		for f := range files {
+			if view.Verdict(disk, f) != catalog.Keep {
+				s.clear(m, f)
+			}
+		}
 	}
 	return s.reportMissing(ctx, view, there), errors.Join(errs...)
 }
@@ -120,21 +135,6 @@ func (s *Sweeper) inventory(m *tiering.Medium) (map[catalog.MemberFile]bool, err
 		files[f] = true
 	}
 	return files, err
-}
-
-// clear trashes the files of a disk that the catalog calls trash.
-func (s *Sweeper) clear(view *catalog.State, disk string, files map[catalog.MemberFile]bool) {
-	m, _ := s.Members.Medium(disk)
-	for f := range files {
-		if v := view.Verdict(disk, f); v != catalog.Trash && !(v == catalog.Wait && plant.On(plant.CleanUnknown)) {
-			continue
-		}
-		if err := m.Trash(f.String(), view.Index()); err != nil {
-			s.Logger.Warn("a file that nothing needs stays", "file", f, "disk", disk, "error", err)
-			continue
-		}
-		s.Logger.Info("a file that nothing needs went to the trash", "file", f, "disk", disk)
-	}
 }
 
 // missedAtOnce is how many members one command reports.

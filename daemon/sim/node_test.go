@@ -69,7 +69,8 @@ type life struct {
 	cat     atomic.Pointer[catalog.Catalog]
 	ing     atomic.Pointer[ingest.Ingester]
 	epoch   atomic.Uint32
-	stale   *catalog.State // for a planted fault
+
+	last, stale *catalog.State // for a planted fault: that of the last read, and the one before
 }
 
 func (l *life) catalog() *catalog.Catalog { return l.cat.Load() }
@@ -210,7 +211,7 @@ func (l *life) open(join bool) error {
 	if err != nil {
 		return err
 	}
-	l.sweeper = &repair.Sweeper{Members: l.members, Logger: l.c.logger, Read: l.read, Propose: l.must, Forget: func(catalog.SegmentID) {}}
+	l.sweeper = &repair.Sweeper{Members: l.members, Logger: l.c.logger, Read: l.read, View: l.view, Propose: l.must, Forget: func(catalog.SegmentID) {}}
 	l.rebuild = &repair.Rebuilder{Members: l.members, Logger: l.c.logger, Report: l.report, Propose: l.must}
 	l.cat.Store(c)
 	return nil
@@ -219,13 +220,19 @@ func (l *life) open(join bool) error {
 // read is that of the catalog.
 func (l *life) read(ctx context.Context) (*catalog.State, error) {
 	if plant.On(plant.StaleReconcile) {
-		old := l.stale
-		l.stale = l.catalog().View()
-		if old != nil {
-			return old, nil
+		if l.stale, l.last = l.last, l.catalog().View(); l.stale != nil {
+			return l.stale, nil
 		}
 	}
 	return l.catalog().Read(ctx)
+}
+
+// view is that of the catalog.
+func (l *life) view() *catalog.State {
+	if plant.On(plant.StaleReconcile) && l.stale != nil {
+		return l.stale
+	}
+	return l.catalog().View()
 }
 
 func (l *life) propose(ctx context.Context, cmd catalog.Command) (catalog.Result, error) {
