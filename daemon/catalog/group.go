@@ -76,6 +76,9 @@ func (s *State) checkSlots(c SetGroup, old *group) error {
 		if seen[id] {
 			return wire.Errorf(wire.InvalidArgument, "group %d has disk %s twice", c.ID, id)
 		}
+		if id == "" { // which is also where a slot comes from that does not move
+			return wire.Errorf(wire.InvalidArgument, "slot %d of group %d has no disk", i, c.ID)
+		}
 		seen[id] = true
 		if old != nil && i < len(old.Slots) && (id == old.Slots[i].Disk || id == old.Slots[i].From) {
 			continue
