@@ -330,6 +330,27 @@ func (n *Node) startNetwork(background context.Context) {
 	n.serve(w.listener())
 }
 
+// register makes this life of the node known, with an epoch of its own. The old
+// life may be given up between the two: then the node is a new one again.
+func (n *Node) register(ctx context.Context) (catalog.Epoch, error) {
+	for tries := 3; ; tries-- {
+		reg, err := n.registration()
+		if err != nil {
+			return 0, err
+		}
+		if _, err := n.propose(ctx, catalog.Command{RegisterNode: reg}); err != nil {
+			return 0, fmt.Errorf("registering the node: %w", err)
+		}
+		r, err := n.propose(ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: n.id.Node}})
+		if err == nil {
+			return r.Epoch, nil
+		}
+		if tries == 0 || !wire.IsCode(err, wire.Conflict) {
+			return 0, fmt.Errorf("opening an epoch: %w", err)
+		}
+	}
+}
+
 // begin catches up with the cluster, registers the node and its disks, opens an epoch, and sees to it that
 // there is a place for fresh segments. Then it settles what the last life of
 // the node left behind.
@@ -337,29 +358,22 @@ func (n *Node) begin(ctx context.Context) error {
 	if err := n.catalog.Ready(ctx); err != nil {
 		return err
 	}
-	reg, err := n.registration()
+	epoch, err := n.register(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := n.propose(ctx, catalog.Command{RegisterNode: reg}); err != nil {
-		return fmt.Errorf("registering the node: %w", err)
-	}
-	r, err := n.propose(ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: n.id.Node}})
-	if err != nil {
-		return fmt.Errorf("opening an epoch: %w", err)
-	}
-	n.epoch.Store(uint32(r.Epoch))
+	n.epoch.Store(uint32(epoch))
 	if err := n.raise(ctx); err != nil {
 		return err
 	}
 	if n.network != nil {
-		n.network.tell(r.Epoch)
+		n.network.tell(epoch)
 	}
 	if err := n.place(ctx); err != nil {
 		return err
 	}
 	n.ingest = ingest.New(ingest.Config{
-		Catalog: n.catalog, Members: n.members, Epoch: r.Epoch, Cluster: n.id.Cluster,
+		Catalog: n.catalog, Members: n.members, Epoch: epoch, Cluster: n.id.Cluster,
 		Logger: n.cfg.Logger, Memory: n.cfg.MemoryLimit / 4, Backlog: n.backlog,
 	})
 	if _, err := n.sweeper.Reconcile(ctx, n.members.Media()...); err != nil {

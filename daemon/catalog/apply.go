@@ -137,6 +137,9 @@ func (s *State) openEpoch(c OpenEpoch) (Result, error) {
 	if err := checkText("node id", c.Node, maxIDBytes); err != nil {
 		return Result{}, err
 	}
+	if s.nodeIs(c.Node, NodeLost) { // it would write, and be counted as gone
+		return Result{}, wire.Errorf(wire.Conflict, "node %s was given up since it was registered", s.nodeName(c.Node)).WithHint("register it again")
+	}
 	if s.lastEpoch+1 == 0 {
 		return Result{}, wire.Errorf(wire.LimitExceeded, "all epochs have been used up")
 	}

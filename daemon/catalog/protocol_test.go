@@ -96,3 +96,18 @@ func TestAnOldBuildDoesNotGoOn(t *testing.T) {
 		t.Errorf("a build of 1-1: %v; want a refusal", err)
 	}
 }
+
+// TestNoEpochForANodeThatWasGivenUp: one that is given up between registering
+// and its epoch would work, and be counted as gone for ever.
+func TestNoEpochForANodeThatWasGivenUp(t *testing.T) {
+	w := newWorld(t)
+	register := Command{RegisterNode: &RegisterNode{Node: "a", Name: "a", Disks: []DiskFacts{{ID: "d", Tier: "hot", Bytes: 1 << 40}}}}
+	w.must(register)
+	w.must(Command{SetNodeState: &SetNodeState{Node: "a", State: NodeLost}})
+	w.refuse(openEpoch("a"), wire.Conflict)
+	w.must(register)
+	w.must(openEpoch("a"))
+	if n, _ := w.s.Node("a"); n.State != NodeUp {
+		t.Errorf("node a is %s; want up", n.State)
+	}
+}

@@ -55,23 +55,24 @@ func (l *life) newMerger(g *ingest.Ingester) *merge.Merger {
 	})
 }
 
-// scrubAll has every disk read back once, at full pace, and waits for it.
+// scrubAll has every disk read back once, at full pace, and waits for it. A
+// node that loses its power meanwhile begins anew when it is back.
 func (c *cluster) scrubAll() bool {
 	begun := time.Now()
-	lives := c.serving()
-	for _, l := range lives {
-		for _, s := range l.scrubs {
-			s.Start()
-		}
-	}
 	return c.until(5*time.Minute, func() bool {
+		lives := c.serving()
+		done := len(lives) == len(c.nodes)
 		for _, l := range lives {
 			for _, s := range l.scrubs {
-				if last := s.State().Last; !last.Full || last.Started.Before(begun) {
-					return false
+				st := s.State()
+				if st.Last.Full && !st.Last.Started.Before(begun) {
+					continue
+				}
+				if done = false; !st.Pass.Full || st.Pass.Started.Before(begun) {
+					s.Start()
 				}
 			}
 		}
-		return true
+		return done
 	})
 }

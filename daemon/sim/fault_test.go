@@ -209,7 +209,9 @@ func (c *cluster) lastDamage(plan []fault) {
 
 // spare reports whether everything there is can lose one disk.
 func (c *cluster) spare(view *catalog.State) bool {
-	if !settled(view) || len(view.Groups()) == 0 {
+	whole := true // also where nothing can be rebuilt for want of a disk
+	view.Incomplete(func(catalog.Location) bool { whole = false; return false })
+	if !whole || !settled(view) || len(view.Groups()) == 0 {
 		return false
 	}
 	for _, g := range view.Groups() {

@@ -261,15 +261,8 @@ func (l *life) begin() error {
 	if err := l.catalog().Ready(l.ctx); err != nil {
 		return err
 	}
-	reg := &catalog.RegisterNode{Node: l.node.id, Name: l.node.id, Address: l.node.id + ":1"}
-	for _, m := range l.members.Media() {
-		reg.Disks = append(reg.Disks, catalog.DiskFacts{ID: m.ID(), Tier: "hot", Bytes: fullSize})
-	}
-	if err := l.retry(func() error { return l.must(l.ctx, catalog.Command{RegisterNode: reg}) }); err != nil {
+	if err := l.register(); err != nil {
 		return fmt.Errorf("register: %w", err)
-	}
-	if err := l.retry(l.openEpoch); err != nil {
-		return fmt.Errorf("epoch: %w", err)
 	}
 	_, _ = l.sweeper.Reconcile(l.ctx, l.members.Media()...)
 	l.openScrubs()
@@ -279,12 +272,28 @@ func (l *life) begin() error {
 	return nil
 }
 
+// register is that of package daemon.
+func (l *life) register() error {
+	reg := &catalog.RegisterNode{Node: l.node.id, Name: l.node.id, Address: l.node.id + ":1"}
+	for _, m := range l.members.Media() {
+		reg.Disks = append(reg.Disks, catalog.DiskFacts{ID: m.ID(), Tier: "hot", Bytes: fullSize})
+	}
+	for {
+		if err := l.retry(func() error { return l.must(l.ctx, catalog.Command{RegisterNode: reg}) }); err != nil {
+			return err
+		}
+		if err := l.retry(l.openEpoch); !wire.IsCode(err, wire.Conflict) {
+			return err
+		}
+	}
+}
+
 // openEpoch begins an epoch. A proposal without an answer may begin one at any
 // time after.
 func (l *life) openEpoch() error {
 	l.node.unanswered.Add(1)
 	r, err := l.propose(l.ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: l.node.id}})
-	if err == nil {
+	if err == nil || wire.IsCode(err, wire.Conflict) {
 		l.node.unanswered.Add(-1)
 	}
 	l.epoch.Store(uint32(r.Epoch))
