@@ -185,7 +185,7 @@ func (r *Rebuilder) ways(ctx context.Context, view *catalog.State, i item) iter.
 				return
 			}
 		}
-		if i.at.Spare() < 0 {
+		if i.at.Spare() < 1 { // what is left may be damaged
 			r.search(ctx, view, i)(yield)
 		}
 	}

@@ -73,6 +73,31 @@ func TestGivenUpDisksComeBack(t *testing.T) {
 	}
 }
 
+// TestTheLastCopyIsDamaged: two of three copies are given up with their nodes,
+// and the third has a bit turned over. What comes back with a node makes up for it.
+func TestTheLastCopyIsDamaged(t *testing.T) {
+	r := memberstest.New(t, 5, 1)
+	at := r.Stripe(r.Group(tiering.Scheme{Data: 1, Parity: 2}, "n1d1", "n2d1", "n3d1"), content(1, 1000))
+	r.Flip("n1d1", catalog.SegmentFile(at.ID), 77)
+	r.Apply(setNode("n2", catalog.NodeLost))
+	r.Apply(setNode("n3", catalog.NodeLost))
+	r.Apply(move(r, 1, "n1d1", "n4d1", "n5d1"))
+	if placed, err := bench(r, "n4").Pass(t.Context(), r.State()); placed != 0 || err != nil {
+		t.Fatalf("placed %d, %v; want none: the copy that is left is wrong", placed, err)
+	}
+	comeBack(r, "n2")
+	if _, err := reconciler(r, "n2").Reconcile(t.Context(), r.Store("n2").Media()...); err != nil {
+		t.Fatal(err)
+	}
+	if placed, err := bench(r, "n4").Pass(t.Context(), r.State()); placed != 1 || err != nil {
+		t.Fatalf("placed %d, %v; want 1, from the disk that is back", placed, err)
+	}
+	got, err := r.Content("n4d1", catalog.SegmentFile(at.ID))
+	if err != nil || memberstest.Hash(got) != at.Data[0].Hash {
+		t.Errorf("got hash %s, %v; want %s", memberstest.Hash(got), err, at.Data[0].Hash)
+	}
+}
+
 // TestWrongBytesAreNotFound: a file of that name and size on some disk is not
 // the member unless it has its hash.
 func TestWrongBytesAreNotFound(t *testing.T) {
