@@ -135,7 +135,8 @@ const DefaultGossip = "7462"
 type Node struct {
 	cfg     Config
 	id      identity
-	lock    *os.File
+	locks   []*os.File // of the directory, and of each disk
+	added   []string   // disks that this start has brought
 	network *network                        // nil: the node is alone
 	epoch   atomic.Uint32                   // of this life; 0 before it has begun
 	serving atomic.Bool                     // the start is through
@@ -203,9 +204,11 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 		}
 	}()
 	LimitMemory(cfg.MemoryLimit)
-	if n.lock, err = lockDir(cfg.Dir); err != nil {
+	lock, err := lockDir(cfg.Dir)
+	if err != nil {
 		return nil, err
 	}
+	n.locks = append(n.locks, lock)
 	if err = n.identify(ctx); err != nil {
 		return nil, err
 	}
@@ -266,7 +269,7 @@ func (n *Node) checkExposed() error {
 // openStorage opens disks and catalog. In a cluster other nodes are answered
 // from then on, for they may need this one before its own start is through.
 func (n *Node) openStorage(background context.Context) error {
-	media, err := openDisks(n.cfg, &n.id)
+	media, err := n.openDisks()
 	if err != nil {
 		return err
 	}
@@ -339,6 +342,7 @@ func (n *Node) register(ctx context.Context) (catalog.Epoch, error) {
 			return 0, err
 		}
 		if _, err := n.propose(ctx, catalog.Command{RegisterNode: reg}); err != nil {
+			n.refusedDisks(err)
 			return 0, fmt.Errorf("registering the node: %w", err)
 		}
 		r, err := n.propose(ctx, catalog.Command{OpenEpoch: &catalog.OpenEpoch{Node: n.id.Node}})
@@ -531,8 +535,8 @@ func (n *Node) release() error {
 	if n.network != nil {
 		errs = append(errs, n.network.close())
 	}
-	if n.lock != nil {
-		errs = append(errs, n.lock.Close())
+	for _, l := range n.locks {
+		errs = append(errs, l.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
 	"github.com/tarnlake/tarn/tiering"
+	"golang.org/x/sys/unix"
 )
 
 // DiskConfig is a directory on a disk of its own that the node may use.
@@ -53,42 +54,46 @@ type diskPlace struct {
 // that comes from another node of the cluster is taken as it is. A disk that
 // has gone missing is never made anew: the node goes on without it, unless it
 // was the last one.
-func openDisks(cfg Config, id *identity) ([]*tiering.Medium, error) {
-	given := cfg.Disks
-	if len(given) == 0 && len(id.Disks) == 0 {
-		given = []DiskConfig{{Path: filepath.Join(cfg.Dir, "media", "0"), Tier: Tiers[0]}}
+func (n *Node) openDisks() ([]*tiering.Medium, error) {
+	given := n.cfg.Disks
+	if len(given) == 0 && len(n.id.Disks) == 0 {
+		given = []DiskConfig{{Path: filepath.Join(n.cfg.Dir, "media", "0"), Tier: Tiers[0]}}
 	}
-	media, missing := mountKnown(cfg, id)
+	media, missing := n.mountKnown()
 	for _, d := range given {
-		m, err := addDisk(cfg, id, d)
+		m, err := n.addDisk(d)
 		if err != nil {
 			return nil, err
 		}
 		if m != nil {
-			media = append(media, m)
+			media, n.added = append(media, m), append(n.added, m.ID())
 		}
 	}
 	if len(media) == 0 {
 		return nil, missing
 	}
 	if missing != nil {
-		cfg.Logger.Error("the node starts without some of its disks", "error", missing)
+		n.cfg.Logger.Error("the node starts without some of its disks", "error", missing)
 	}
 	for _, m := range media {
 		if err := m.RemoveLeftovers(); err != nil { // of writes that a crash cut off
 			return nil, wire.Errorf(wire.Unavailable, "clearing unfinished writes away: %w", err)
 		}
 	}
+	n.warnOfShared(media)
 	return media, nil
 }
 
 // mountKnown mounts the disks of node.json, and says which are not there.
-func mountKnown(cfg Config, id *identity) (media []*tiering.Medium, missing error) {
-	for _, d := range id.Disks {
-		m, err := tiering.Mount(tiering.NewGuard(tiering.OSFS{}, cfg.StallAfter), absolute(cfg.Dir, d.Path), id.Cluster)
+func (n *Node) mountKnown() (media []*tiering.Medium, missing error) {
+	for _, d := range n.id.Disks {
+		m, err := tiering.Mount(tiering.NewGuard(tiering.OSFS{}, n.cfg.StallAfter), absolute(n.cfg.Dir, d.Path), n.id.Cluster)
 		if err == nil && m.ID() != d.ID {
 			err = wire.Errorf(wire.Conflict, "the medium in %s is %s; this node's is %s", d.Path, m.ID(), d.ID).
 				WithHint("put back the node's own disk")
+		}
+		if err == nil {
+			err = n.lockDisk(m.Dir())
 		}
 		if err != nil {
 			missing = errors.Join(missing, err)
@@ -100,8 +105,8 @@ func mountKnown(cfg Config, id *identity) (media []*tiering.Medium, missing erro
 }
 
 // addDisk takes a disk that the node has not had; nil if it has it already.
-func addDisk(cfg Config, id *identity, d DiskConfig) (*tiering.Medium, error) {
-	dir := cfg.Dir
+func (n *Node) addDisk(d DiskConfig) (*tiering.Medium, error) {
+	dir, id := n.cfg.Dir, &n.id
 	at, err := filepath.Abs(d.Path)
 	if err != nil {
 		return nil, err
@@ -109,7 +114,7 @@ func addDisk(cfg Config, id *identity, d DiskConfig) (*tiering.Medium, error) {
 	if slices.ContainsFunc(id.Disks, func(have diskPlace) bool { return absolute(dir, have.Path) == absolute(dir, at) }) {
 		return nil, nil
 	}
-	m, err := mountOrFormat(tiering.NewGuard(tiering.OSFS{}, cfg.StallAfter), at, id.Cluster)
+	m, err := mountOrFormat(tiering.NewGuard(tiering.OSFS{}, n.cfg.StallAfter), at, id.Cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -117,8 +122,55 @@ func addDisk(cfg Config, id *identity, d DiskConfig) (*tiering.Medium, error) {
 		return nil, wire.Errorf(wire.Conflict, "the medium in %s is one that this node has elsewhere: it was copied or moved", at).
 			WithHint("mount it where it was, or take the copy away")
 	}
+	if err := n.lockDisk(at); err != nil {
+		return nil, err
+	}
 	id.Disks = append(id.Disks, diskPlace{ID: m.ID(), Path: relative(dir, at), Tier: d.Tier})
 	return m, id.write(dir)
+}
+
+// lockDisk takes a disk for this process, until it ends: another node of this
+// machine that is given the same directory is refused before it touches it.
+func (n *Node) lockDisk(at string) error {
+	f, err := os.Open(at)
+	if err != nil {
+		return unusableDir(at, err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return wire.Errorf(wire.Conflict, "the disk in %s is one of a node that runs: %w", at, err).WithHint("give each node directories of its own")
+	}
+	n.locks = append(n.locks, f)
+	return nil
+}
+
+// refusedDisks lets go of the disks that this start has brought, where the
+// cluster refuses them: the next start without them is to succeed.
+func (n *Node) refusedDisks(reason error) {
+	if len(n.added) == 0 || !wire.IsCode(reason, wire.Conflict) {
+		return
+	}
+	n.id.Disks = slices.DeleteFunc(n.id.Disks, func(d diskPlace) bool { return slices.Contains(n.added, d.ID) })
+	if err := n.id.write(n.cfg.Dir); err != nil {
+		n.cfg.Logger.Error("a disk that was refused is still this node's", "error", err)
+	}
+}
+
+// warnOfShared says which disks are directories of one filesystem: they are
+// counted as two, and lost together.
+func (n *Node) warnOfShared(media []*tiering.Medium) {
+	first := map[uint64]string{}
+	for _, m := range media {
+		var st unix.Stat_t
+		if unix.Stat(m.Dir(), &st) != nil {
+			continue
+		}
+		if other, ok := first[st.Dev]; ok {
+			n.cfg.Logger.Warn("two disks are directories of one filesystem: copies on both are lost together", "disk", m.Dir(), "other", other)
+			continue
+		}
+		first[st.Dev] = m.Dir()
+	}
 }
 
 func mountOrFormat(disk tiering.FS, at, cluster string) (*tiering.Medium, error) {

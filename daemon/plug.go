@@ -24,10 +24,13 @@ func (n *Node) plug(p peer.Plug) (facts catalog.DiskFacts, err error) {
 	}
 	n.plugging.Lock()
 	defer n.plugging.Unlock()
+	if err := n.mayPlug(p); err != nil {
+		return facts, err
+	}
 	if err := n.forgetInstead(p); err != nil {
 		return facts, err
 	}
-	m, err := addDisk(n.cfg, &n.id, DiskConfig{Path: p.Path, Tier: p.Tier})
+	m, err := n.addDisk(DiskConfig{Path: p.Path, Tier: p.Tier})
 	if err != nil {
 		return facts, err
 	}
@@ -42,6 +45,25 @@ func (n *Node) plug(p peer.Plug) (facts catalog.DiskFacts, err error) {
 	n.wg.Go(func() { n.openScrub(m).Run(n.background) })
 	n.cfg.Logger.Info("a disk was plugged in", "disk", m.ID(), "path", p.Path, "instead", p.Instead)
 	return n.id.facts(m)
+}
+
+// mayPlug refuses a directory before anything of it is touched or written down:
+// one that is not there, which is a mistyped path or a disk that is not mounted,
+// one that is too small, and the disk of another node.
+func (n *Node) mayPlug(p peer.Plug) error {
+	space, err := tiering.OSFS{}.Space(p.Path)
+	if err != nil {
+		return wire.Errorf(wire.InvalidArgument, "%s cannot be a disk of the node: %w", p.Path, err).
+			WithHint("mount the disk and make an empty directory on it")
+	}
+	if err := tooSmall(p.Instead, p.Needs, space.Total); err != nil {
+		return err
+	}
+	m, err := tiering.Mount(tiering.OSFS{}, p.Path, n.id.Cluster)
+	if err != nil {
+		return nil // it is told by who mounts or formats it
+	}
+	return n.catalog.View().CheckPlug(n.id.Node, m.ID())
 }
 
 // forgetInstead lets a directory be another disk than the one that was there:

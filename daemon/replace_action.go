@@ -32,7 +32,7 @@ func (s *service) replaceDisk(ctx context.Context, req wire.ReplaceDisk) (struct
 		}
 	}
 	if err == nil {
-		err = tooSmall(view, old, cmd.By)
+		err = tooSmall(old.ID, heldOn(view, old), cmd.By.Bytes)
 	}
 	if err != nil {
 		return struct{}{}, err
@@ -53,19 +53,20 @@ func (s *service) plugFor(ctx context.Context, view *catalog.State, old *catalog
 		}
 		at = n.ID
 	}
-	facts, err := s.plugInto(ctx, view, at, peer.Plug{Path: req.By, Tier: old.Tier, Instead: old.ID})
+	facts, err := s.plugInto(ctx, view, at, peer.Plug{Path: req.By, Tier: old.Tier, Instead: old.ID, Needs: heldOn(view, old)})
 	return at, facts, err
 }
 
 // tooSmall refuses a disk that could not hold what is on the other.
-func tooSmall(view *catalog.State, old *catalog.Disk, by catalog.DiskFacts) error {
-	held := repair.HealthOf(view).Held[old.ID]
-	if by.Bytes <= 0 || held.Bytes < by.Bytes/20*19 {
+func tooSmall(old string, held, has int64) error {
+	if has <= 0 || held == 0 || held < has/20*19 {
 		return nil
 	}
-	return wire.Errorf(wire.Conflict, "disk %s holds %s, and its replacement has %s", old.ID, health.Bytes(held.Bytes), health.Bytes(by.Bytes)).
-		WithHint("take a larger one, or spread it over others: tarn disk drain %s", old.ID)
+	return wire.Errorf(wire.Conflict, "disk %s holds %s, and its replacement has %s", old, health.Bytes(held), health.Bytes(has)).
+		WithHint("take a larger one, or spread it over others: tarn disk drain %s", old)
 }
+
+func heldOn(view *catalog.State, d *catalog.Disk) int64 { return repair.HealthOf(view).Held[d.ID].Bytes }
 
 // replaceNode gives the places of all disks of a node to those of another one.
 func (s *service) replaceNode(ctx context.Context, req wire.ReplaceNode) (struct{}, error) {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,6 +36,10 @@ func TestDiskReplaced(t *testing.T) {
 		t.Errorf("removing a disk in use: %v; want CONFLICT with what is left", err)
 	}
 	fresh := filepath.Join(t.TempDir(), "fresh")
+	if err := r.c.ReplaceDisk(t.Context(), wire.ReplaceDisk{ID: old.ID, By: fresh}); !wire.IsCode(err, wire.InvalidArgument) {
+		t.Errorf("by a directory that is not there: %v; want INVALID_ARGUMENT", err)
+	}
+	fresh = t.TempDir()
 	if err := r.c.ReplaceDisk(t.Context(), wire.ReplaceDisk{ID: old.ID, By: fresh}); err != nil {
 		t.Fatal(err)
 	}
@@ -85,13 +90,14 @@ func TestDiskAdded(t *testing.T) {
 		"not empty":  {Path: r.dir},
 		"no node":    {Path: t.TempDir(), Node: "n9"},
 		"not a path": {Path: ""},
+		"not there":  {Path: filepath.Join(t.TempDir(), "mistyped")},
 	}
 	for name, req := range refused {
 		if id, err := r.c.AddDisk(t.Context(), req); err == nil {
 			t.Errorf("%s: became disk %s", name, id)
 		}
 	}
-	fresh := filepath.Join(t.TempDir(), "fresh")
+	fresh := t.TempDir()
 	id, err := r.c.AddDisk(t.Context(), wire.AddDisk{Path: fresh})
 	if err != nil {
 		t.Fatal(err)
@@ -117,6 +123,38 @@ func TestDiskAdded(t *testing.T) {
 		t.Errorf("after a restart it is %+v; want %s, up", got, id)
 	}
 	r.checkRows(200)
+}
+
+// TestDisksOfOthersAreRefused: a node that is told to take a disk which another
+// one has, or a copy of it, refuses, at a start and later, and goes on as if it
+// had not been told.
+func TestDisksOfOthersAreRefused(t *testing.T) {
+	c := newTestCluster(t, 2)
+	theirs, mine := c.nodes[0].members.Media()[0], c.nodes[1].members.Media()[0]
+	clone := t.TempDir()
+	if err := os.CopyFS(clone, os.DirFS(theirs.Dir())); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{theirs.Dir(), clone} {
+		to := c.dial(1)
+		_, err := to.AddDisk(t.Context(), wire.AddDisk{Path: path})
+		if !wire.IsCode(err, wire.Conflict) {
+			t.Errorf("adding %s: %v; want CONFLICT", path, err)
+		}
+		if err := to.ReplaceDisk(t.Context(), wire.ReplaceDisk{ID: mine.ID(), By: path}); !wire.IsCode(err, wire.Conflict) {
+			t.Errorf("replacing a disk by %s: %v; want CONFLICT", path, err)
+		}
+		c.stop(1)
+		cfg := c.config(1)
+		cfg.Disks = append(cfg.Disks, DiskConfig{Path: path, Tier: "hot"})
+		if n, err := Start(t.Context(), cfg); !wire.IsCode(err, wire.Conflict) {
+			t.Errorf("with %s it started: %v, %v; want CONFLICT", path, n, err)
+		}
+		c.start(1)
+		if media := c.nodes[1].members.Media(); len(media) != 1 || media[0].ID() != mine.ID() {
+			t.Errorf("after %s node n2 has %d disks; want its own", path, len(media))
+		}
+	}
 }
 
 // TestNodeReplaced: a node that is gone is replaced by one that has joined: its

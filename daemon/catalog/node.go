@@ -56,17 +56,17 @@ func (s *State) checkNode(c RegisterNode) error {
 			return wire.Errorf(wire.Conflict, "disk %s is plugged into the node twice: one is a copy of the other", facts.ID)
 		}
 		seen[facts.ID] = true
-		if err := s.checkPlug(c.Node, facts); err != nil {
+		if err := s.CheckPlug(c.Node, facts.ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkPlug refuses a disk that another node has.
-func (s *State) checkPlug(node string, facts DiskFacts) error {
-	if d, ok := s.disks.Get(facts.ID); ok && d.Node != node && s.nodeIs(d.Node, NodeUp) && d.State != DiskDown {
-		return wire.Errorf(wire.Conflict, "disk %s is in node %s, which is up: this one is a copy of it", facts.ID, s.nodeName(d.Node)).
+// CheckPlug refuses a node the disk that another node has.
+func (s *State) CheckPlug(node, disk string) error {
+	if d, ok := s.disks.Get(disk); ok && d.Node != node && s.nodeIs(d.Node, NodeUp) && d.State != DiskDown {
+		return wire.Errorf(wire.Conflict, "disk %s is in node %s, which is up: this one is a copy of it", disk, s.nodeName(d.Node)).
 			WithHint("take one of the two disks out, or stop that node if the disk has moved")
 	}
 	return nil
@@ -80,7 +80,7 @@ func (s *State) addDisk(c AddDisk) (Result, error) {
 	if err := checkText("disk id", c.Disk.ID, maxIDBytes); err != nil {
 		return Result{}, err
 	}
-	if err := s.checkPlug(c.Node, c.Disk); err != nil {
+	if err := s.CheckPlug(c.Node, c.Disk.ID); err != nil {
 		return Result{}, err
 	}
 	s.plugIn(c.Node, c.Disk)

@@ -55,6 +55,7 @@ type Plug struct {
 	Path    string `json:"path"`
 	Tier    string `json:"tier"`
 	Instead string `json:"instead,omitempty"` // the disk that was there, or elsewhere
+	Needs   int64  `json:"needs,omitempty"`   // bytes that it has to take
 }
 
 // Plug has a node make a directory one of its disks.
