@@ -27,9 +27,10 @@ func (c *Client) Append(ctx context.Context, table string, batch arrow.RecordBat
 		return wire.Receipt{}, err
 	}
 	l.seq++
+	began, waited := time.Now(), time.Duration(0)
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		at := c.door.where()
-		r, err := l.send(ctx, batch)
+		r, err := l.send(ctx, batch, waited)
 		if err == nil {
 			c.returnLane(l)
 			return r, nil
@@ -48,6 +49,7 @@ func (c *Client) Append(ctx context.Context, table string, batch arrow.RecordBat
 			return wire.Receipt{}, e
 		case <-time.After(wait/2 + rand.N(wait)):
 		}
+		waited = time.Since(began)
 	}
 }
 
@@ -91,8 +93,8 @@ func (c *Client) returnLane(l *lane) {
 }
 
 // send puts one batch on the lane's stream, opening it where needed, and
-// waits for the receipt.
-func (l *lane) send(ctx context.Context, batch arrow.RecordBatch) (wire.Receipt, error) {
+// waits for the receipt. waited is how long ago it did so first.
+func (l *lane) send(ctx context.Context, batch arrow.RecordBatch, waited time.Duration) (wire.Receipt, error) {
 	var r wire.Receipt
 	if l.stream == nil || !l.schema.Equal(batch.Schema()) {
 		l.hangUp()
@@ -102,7 +104,7 @@ func (l *lane) send(ctx context.Context, batch arrow.RecordBatch) (wire.Receipt,
 	}
 	stop := context.AfterFunc(ctx, l.cancel) // the stream outlives the call, not its end by ctx
 	defer stop()
-	id, err := json.Marshal(wire.BatchID{Producer: l.producer, Seq: l.seq})
+	id, err := json.Marshal(wire.Sent{BatchID: wire.BatchID{Producer: l.producer, Seq: l.seq}, Waited: waited})
 	if err != nil {
 		return r, err
 	}

@@ -140,24 +140,24 @@ func putOf(d *flight.FlightDescriptor) (*wire.Put, error) {
 // append commits and answers batch by batch.
 func (s *service) append(stream flight.FlightService_DoPutServer, rows *flight.Reader, put *wire.Put) error {
 	for rows.Next() {
-		var id wire.BatchID
+		var sent wire.Sent
 		if meta := rows.LatestAppMetadata(); len(meta) > 0 {
-			if err := json.Unmarshal(meta, &id); err != nil {
+			if err := json.Unmarshal(meta, &sent); err != nil {
 				return wire.Errorf(wire.InvalidArgument, "the batch's metadata is not a batch id: %w", err)
 			}
 		}
-		if err := s.appendBatch(stream, put.Table, rows.RecordBatch(), id); err != nil {
+		if err := s.appendBatch(stream, put.Table, rows.RecordBatch(), sent); err != nil {
 			return err
 		}
 	}
 	return readError(stream.Context(), rows)
 }
 
-func (s *service) appendBatch(stream flight.FlightService_DoPutServer, table string, batch arrow.RecordBatch, id wire.BatchID) error {
+func (s *service) appendBatch(stream flight.FlightService_DoPutServer, table string, batch arrow.RecordBatch, sent wire.Sent) error {
 	s.n.work.RLock()
 	defer s.n.work.RUnlock()
 	batch.Retain()
-	r, err := s.n.ingest.Append(stream.Context(), table, batch, id)
+	r, err := s.n.ingest.AppendAgain(stream.Context(), table, batch, sent.BatchID, sent.Waited)
 	if err != nil {
 		return err
 	}

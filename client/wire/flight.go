@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/tarnlake/tarn/expr"
+import (
+	"time"
+
+	"github.com/tarnlake/tarn/expr"
+)
 
 // Descriptor is the command of a FlightDescriptor: exactly one member is set.
 // Clients of other makers may also name a table by path (read it all, or put
@@ -46,6 +50,12 @@ type Put struct {
 type BatchID struct {
 	Producer string `json:"producer"`
 	Seq      int64  `json:"seq"`
+}
+
+// Sent is the app metadata of a batch that is appended.
+type Sent struct {
+	BatchID
+	Waited time.Duration `json:"waited_ns,omitempty"` // since it was sent first; 0: this is the first time
 }
 
 // LoadEnd is the app metadata of the last, empty message of a load: the

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"slices"
@@ -364,6 +365,13 @@ func TestProducersAreForgottenByAge(t *testing.T) {
 			c.CommitSegments.Producers = append(c.CommitSegments.Producers, wire.BatchID{Producer: "0", Seq: 2})
 		}
 		w.must(c)
+	}
+	s, err := DecodeState(bytes.NewReader(encoded(t, w.s)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.MayHaveForgotten(table.ID, time.Time{}) || s.MayHaveForgotten(table.ID, s.Time().Add(time.Second)) {
+		t.Errorf("one was forgotten, and the last commit was at %v", s.Time())
 	}
 	for producer, want := range map[string]bool{"0": true, "1": false, "2": true} {
 		if _, ok := w.s.CommittedBatch(table.ID, wire.BatchID{Producer: producer, Seq: 1}); ok != want {

@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/plant"
@@ -158,7 +159,7 @@ func (s *State) commit(t table, c CommitSegments) (Result, error) {
 		entry.Bytes += seg.Bytes
 	}
 	entry.TotalRows += entry.Rows // commitTo adds the rows that were there
-	t.remember(c, version)
+	t.remember(c, version, s.time)
 	r := s.commitTo(&t, entry)
 
 	e, open := s.open.Get(c.Epoch)
@@ -226,22 +227,32 @@ func (t *table) remove(ids []SegmentID, version Version) (rows int64, err error)
 }
 
 // remember notes producers and key of a commit, and forgets old ones.
-func (t *table) remember(c CommitSegments, version Version) {
+func (t *table) remember(c CommitSegments, version Version, at time.Time) {
 	if len(c.Producers) > 0 {
 		t.producers = t.producers.edit()
 		for _, b := range c.Producers {
 			last, known := t.producers.get(b.Producer)
 			if !known || b.Seq > last.seq {
-				t.producers.put(b.Producer, producer{b.Seq, version})
+				t.producers.put(b.Producer, producer{b.Seq, version, at})
 			}
 		}
-		t.producers.trim(producerWindow, func(producer) bool { return false })
+		t.producers.trim(producerWindow, func(p producer) bool {
+			t.forgot = latest(t.forgot, p.at)
+			return false
+		})
 	}
 	if c.Key != "" {
 		t.keys = t.keys.edit()
 		t.keys.put(c.Key, version)
 		t.trimKeys()
 	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // trimKeys forgets keys of versions that are gone, but for the newest.

@@ -121,7 +121,7 @@ func (d *decoder) takePart(r record) error {
 	case r.Segment != nil:
 		return d.takeSegment(r.Segment)
 	case r.Producer != nil:
-		return takeEntry(d.table.producers, r.Producer.ID, producer{r.Producer.Seq, r.Producer.Version})
+		return takeEntry(d.table.producers, r.Producer.ID, producer{r.Producer.Seq, r.Producer.Version, r.Producer.At})
 	case r.Key != nil:
 		return takeEntry(d.table.keys, r.Key.Key, r.Key.Version)
 	}
@@ -172,7 +172,7 @@ func (d *decoder) takeTable(r tableRecord) error {
 	t := &table{
 		id: r.ID, name: r.Name, options: r.Options, lastField: r.LastField,
 		schemas: map[int]*schema.Schema{}, partition: r.PartitionBy, sort: r.SortBy,
-		producers: newWindow[producer](), keys: newWindow[Version](),
+		producers: newWindow[producer](), keys: newWindow[Version](), forgot: r.Forgot,
 	}
 	for _, info := range r.Schemas {
 		s := info.Schema()

@@ -99,12 +99,14 @@ type tableRecord struct {
 	Schemas     []wire.SchemaInfo  `json:"schemas"`
 	PartitionBy []schema.Transform `json:"partition_by,omitempty"`
 	SortBy      []schema.SortKey   `json:"sort_by,omitempty"`
+	Forgot      time.Time          `json:"forgot,omitzero"`
 }
 
 type producerRecord struct {
-	ID      string  `json:"id"`
-	Seq     int64   `json:"seq"`
-	Version Version `json:"version"`
+	ID      string    `json:"id"`
+	Seq     int64     `json:"seq"`
+	Version Version   `json:"version"`
+	At      time.Time `json:"at"`
 }
 
 type keyRecord struct {
@@ -223,7 +225,7 @@ func (e *encoder) storage(s *State) {
 }
 
 func (e *encoder) table(t *table) {
-	r := tableRecord{ID: t.id, Name: t.name, Options: t.options, LastField: t.lastField, PartitionBy: t.partition, SortBy: t.sort}
+	r := tableRecord{ID: t.id, Name: t.name, Options: t.options, LastField: t.lastField, PartitionBy: t.partition, SortBy: t.sort, Forgot: t.forgot}
 	for _, id := range slices.Sorted(maps.Keys(t.schemas)) {
 		r.Schemas = append(r.Schemas, wire.SchemaInfo{ID: id, Fields: t.schemas[id].Fields})
 	}
@@ -234,7 +236,7 @@ func (e *encoder) table(t *table) {
 	for _, s := range t.all.items {
 		e.put(record{Segment: s})
 	}
-	t.producers.each(func(id string, p producer) { e.put(record{Producer: &producerRecord{id, p.seq, p.version}}) })
+	t.producers.each(func(id string, p producer) { e.put(record{Producer: &producerRecord{id, p.seq, p.version, p.at}}) })
 	t.keys.each(func(key string, v Version) { e.put(record{Key: &keyRecord{key, v}}) })
 }
 

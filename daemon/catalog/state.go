@@ -85,6 +85,7 @@ type table struct {
 	live      list[*Segment] // those of them without Removed
 	producers window[producer]
 	keys      window[Version]
+	forgot    time.Time // of the newest commit of a producer that is not among them any more; zero: none
 
 	newest *Snapshot
 }
@@ -93,6 +94,7 @@ type table struct {
 type producer struct {
 	seq     int64
 	version Version
+	at      time.Time // of the version
 }
 
 func (t *table) lastCommit() Commit { return t.commits.items[t.commits.len()-1] }
@@ -236,6 +238,14 @@ func (s *State) CommittedBatch(id TableID, batch wire.BatchID) (Version, bool) {
 		return 0, false
 	}
 	return p.version, true
+}
+
+// MayHaveForgotten reports whether a batch that CommittedBatch does not know may
+// have been committed all the same, if it was first sent at a time: its
+// producer may have been forgotten since.
+func (s *State) MayHaveForgotten(id TableID, sent time.Time) bool {
+	t, ok := s.tables.Get(id)
+	return ok && !t.forgot.IsZero() && !t.forgot.Before(sent)
 }
 
 // CommittedKey reports whether an idempotency key has been committed to a

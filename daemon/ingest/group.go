@@ -52,9 +52,21 @@ type group struct {
 // and visible. The batch must not change before that. With a producer, a
 // batch that was committed before is not added again.
 func (g *Ingester) Append(ctx context.Context, table string, batch arrow.RecordBatch, id wire.BatchID) (wire.Receipt, error) {
+	return g.AppendAgain(ctx, table, batch, id, 0)
+}
+
+// AppendAgain is Append for a batch that the client has sent first so long ago
+// (0: it has not). It is refused with wire.LimitExceeded when its producer may have
+// been forgotten since: then nobody knows whether it is a duplicate.
+func (g *Ingester) AppendAgain(ctx context.Context, table string, batch arrow.RecordBatch, id wire.BatchID, waited time.Duration) (wire.Receipt, error) {
 	t, err := g.find(ctx, table)
 	if err != nil {
 		return wire.Receipt{}, err
+	}
+	if waited > 0 && id.Producer != "" {
+		if err := g.remembered(ctx, t, id, waited); err != nil {
+			return wire.Receipt{}, err
+		}
 	}
 	r, err := g.group(t).join(ctx, batch, id)
 	if err != nil {
@@ -66,6 +78,23 @@ func (g *Ingester) Append(ctx context.Context, table string, batch arrow.RecordB
 	case <-ctx.Done():
 		return wire.Receipt{}, wire.Errorf(wire.Canceled, "the append was canceled before its commit was known: %w", ctx.Err())
 	}
+}
+
+// clockSlack is how far the clocks of two nodes may be apart here.
+const clockSlack = time.Minute
+
+// remembered refuses a batch of which the catalog may have forgotten that it is
+// committed.
+func (g *Ingester) remembered(ctx context.Context, t *catalog.Snapshot, id wire.BatchID, waited time.Duration) error {
+	view, err := g.Catalog.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if _, ok := view.CommittedBatch(t.ID, id); ok || !view.MayHaveForgotten(t.ID, time.Now().Add(-waited-clockSlack)) {
+		return nil
+	}
+	return wire.Errorf(wire.LimitExceeded, "batch %d of producer %q was sent first %v ago, and table %q has had so many producers since that it is not known whether it is committed", id.Seq, id.Producer, waited.Round(time.Second), t.Name).
+		WithHint("look for its rows in the table before they are appended again")
 }
 
 // find finds a table. What this node knows will do, unless it does not know
