@@ -87,7 +87,7 @@ func (to emit) counter(d *prometheus.Desc, v float64) {
 // Collect reads it off the node.
 func (m *healthMetrics) Collect(out chan<- prometheus.Metric) {
 	to, view := emit(out), m.n.catalog.View()
-	m.rows(to, m.n.judged.of(view))
+	m.rows(to, m.n.judged.of(view, m.n.unheard(view)))
 	m.members(to, view)
 	m.agreement(to)
 	for _, medium := range m.n.members.Media() {

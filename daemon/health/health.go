@@ -4,6 +4,7 @@
 package health
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tarnlake/tarn/client/wire"
@@ -93,12 +94,30 @@ func (f Facts) votes() (v wire.Votes) {
 			fallthrough
 		case "voter":
 			v.Voters++
-			if n.State == catalog.NodeUp {
+			if n.State == catalog.NodeUp && !f.silent(n) {
 				v.Up++
 			}
 		}
 	}
 	return v
+}
+
+// Silent lists the nodes that nobody has judged, and that seem to be gone: it
+// takes ten seconds until one is judged, and a minute from one to the next.
+// What they hold is not to be counted on meanwhile.
+func (f Facts) Silent() (all []string) {
+	for _, n := range f.Nodes {
+		if n.State == catalog.NodeUp && f.silent(n) {
+			all = append(all, n.ID)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (f Facts) silent(n *catalog.Node) bool {
+	_, reported := f.Reports[n.ID]
+	return f.Held[n.ID] != "" || !reported
 }
 
 func (f Facts) node(id string) *catalog.Node {

@@ -163,12 +163,12 @@ members_parked warning: 1 member was set aside: rebuilding failed for a reason t
 	}, `
 danger: any 2 disks or 2 nodes may be lost; 1 member is on the way to the disk where they belong
 if one more disk fails, nothing is lost
-votes 2/3 
+votes 1/3 
 rebuild: 1, 1 waiting, 10.0 MiB at 0 B/s, 0 s
 merge: 1500, 0 waiting, 0 B at 0 B/s, 0 s
 no_leader danger: this node knows of no leader: nothing is written until a majority of the votes (2 of 3) is in touch
   start the voting nodes that are away, or look at the network; wipe and init nothing: tarn node list
-node_held warning: node n2 seems to be gone and is not judged: too many would be given up at once
+node_held warning: node n2 seems to be gone, counts as away, and is not judged: too many would be given up at once
   look at the network first; then: tarn node list
 node_lost warning: node n3 was given up: what it held is rebuilt elsewhere
   start it again, or put another in its place and then: tarn node remove N3
@@ -177,12 +177,25 @@ disk_down warning: disk D2 of node n2 is not there (it was not there when its no
 merge_backlog warning: 1500 fresh segments wait to be merged: writers are slowed down, and at 2048 refused
   append larger batches, or raise the flush interval: tarn table alter TABLE set flush-interval=200ms
 `},
+	{"two of three nodes are silent", func(f *Facts) { delete(f.Reports, "N1"); delete(f.Reports, "N2") }, `
+danger: any 2 disks or 2 nodes may be lost
+if one more disk fails, nothing is lost
+votes 1/3 n1
+votes_short danger: 1 of 3 votes are up, less than a majority: nothing is written until 2 are
+  start the voting nodes that are away, or look at the network; wipe and init nothing: tarn node list
+node_silent warning: node n1 was up and did not say how it is within two seconds: it counts as away here
+  is it running? Look at its log
+node_silent warning: node n2 was up and did not say how it is within two seconds: it counts as away here
+  is it running? Look at its log
+`},
 	{"a node is silent", func(f *Facts) { delete(f.Reports, "N2") }, `
 warning: any 2 disks or 2 nodes may be lost
 if one more disk fails, nothing is lost
-votes 3/3 n1
-node_silent warning: node n2 is up and did not say how it is within two seconds
-  look at its log
+votes 2/3 n1
+votes_short warning: 2 of 3 votes are up: with one less nothing is written
+  bring back a voting node: tarn node list
+node_silent warning: node n2 was up and did not say how it is within two seconds: it counts as away here
+  is it running? Look at its log
 `},
 }
 

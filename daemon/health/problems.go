@@ -103,7 +103,11 @@ func (f Facts) agreement() (all []wire.Problem) {
 		all = append(all, wire.Problem{Code: NoLeader, Level: wire.LevelDanger,
 			Text: fmt.Sprintf("this node knows of no leader: nothing is written until a majority of the votes (%d of %d) is in touch", majority, v.Voters),
 			Next: "start the voting nodes that are away, or look at the network; wipe and init nothing: tarn node list"})
-	case v.Voters > 1 && v.Up <= majority:
+	case v.Up < majority:
+		all = append(all, wire.Problem{Code: VotesShort, Level: wire.LevelDanger,
+			Text: fmt.Sprintf("%d of %d votes are up, less than a majority: nothing is written until %d are", v.Up, v.Voters, majority),
+			Next: "start the voting nodes that are away, or look at the network; wipe and init nothing: tarn node list"})
+	case v.Voters > 1 && v.Up == majority:
 		all = append(all, wire.Problem{Code: VotesShort, Level: wire.LevelWarning,
 			Text: fmt.Sprintf("%d of %d votes are up: with one less nothing is written", v.Up, v.Voters),
 			Next: "bring back a voting node: tarn node list"})
@@ -123,11 +127,11 @@ func (f Facts) nodes() (all []wire.Problem) {
 			p.Code, p.Text = NodeLost, fmt.Sprintf("node %s was given up%s: what it held is rebuilt elsewhere", n.Name, because(n.Reason))
 			p.Next = fmt.Sprintf("start it again, or put another in its place and then: tarn node remove %s", n.ID)
 		case f.Held[n.ID] != "":
-			p.Code, p.Text = NodeHeld, fmt.Sprintf("node %s seems to be gone and is not judged: %s", n.Name, f.Held[n.ID])
+			p.Code, p.Text = NodeHeld, fmt.Sprintf("node %s seems to be gone, counts as away, and is not judged: %s", n.Name, f.Held[n.ID])
 			p.Next = "look at the network first; then: tarn node list"
 		case !reported:
-			p.Code, p.Text, p.Since = NodeSilent, fmt.Sprintf("node %s is up and did not say how it is within two seconds", n.Name), n.Since
-			p.Next = "look at its log"
+			p.Code, p.Text, p.Since = NodeSilent, fmt.Sprintf("node %s was up and did not say how it is within two seconds: it counts as away here", n.Name), n.Since
+			p.Next = "is it running? Look at its log"
 		default:
 			continue
 		}

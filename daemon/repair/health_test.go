@@ -104,6 +104,16 @@ func TestHealthOfWork(t *testing.T) {
 	}
 }
 
+// TestHealthOfSilentNodes: what nobody has judged yet is not counted on.
+func TestHealthOfSilentNodes(t *testing.T) {
+	r := memberstest.New(t, 6, 1)
+	r.Stripe(r.Group(copies3, three...), content(1, 50))
+	h := HealthOf(r.State(), "n2", "n3")
+	if want := []Class{{0, 1, 1, 50}}; !slices.Equal(h.Classes, want) || h.Spare.Disks != 0 {
+		t.Errorf("two of three nodes are silent: %+v, %+v; want %+v and no disk to spare", h.Classes, h.Spare, want)
+	}
+}
+
 // TestHealthAgainstWalk: what groups count without a look at their stripes is
 // what a look at each of them gives.
 func TestHealthAgainstWalk(t *testing.T) {
@@ -154,8 +164,13 @@ func TestHealthAgainstWalk(t *testing.T) {
 
 // checkHealth judges a state by a look at each stripe.
 func checkHealth(t *rapid.T, view *catalog.State) {
-	h, want, missing := HealthOf(view), map[int]Class{}, 0
-	away := awayDisks(view)
+	silent := rapid.SliceOfNDistinct(rapid.SampledFrom(view.Nodes()), 0, 2, func(n *catalog.Node) string { return n.ID }).Draw(t, "silent")
+	var ids []string
+	for _, n := range silent {
+		ids = append(ids, n.ID)
+	}
+	h, want, missing := HealthOf(view, ids...), map[int]Class{}, 0
+	away := Away(view, ids...)
 	for _, g := range view.Groups() {
 		view.Stripes(g.ID, 0, func(at catalog.Location) bool {
 			spare, c := g.Scheme.Parity, Class{Stripes: 1}

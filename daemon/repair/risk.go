@@ -12,10 +12,12 @@ import (
 // HealthOf judges a state. It looks at every group, at every stripe that misses
 // something, and at those that can lose less than most: a healthy cluster is
 // judged without a look at its stripes. The state is not locked meanwhile.
-func HealthOf(view *catalog.State) Health {
+// silent are nodes that count as away though the state has them up: nobody has
+// judged them yet.
+func HealthOf(view *catalog.State, silent ...string) Health {
 	j := judging{
 		view: view, Health: Health{Spare: tiering.Loss{Disks: 1 << 30, Nodes: 1 << 30, Zones: 1 << 30}, Held: map[string]Held{}},
-		tops: map[string]*tiering.Topology{}, away: awayDisks(view),
+		tops: map[string]*tiering.Topology{}, away: Away(view, silent...),
 		classes: map[int]*Class{}, left: map[leftKey]*Left{}, judged: map[loss]bool{},
 		incomplete: map[catalog.GroupID]*Class{},
 	}
@@ -67,10 +69,14 @@ type loss struct {
 	slots catalog.Slots
 }
 
-func awayDisks(view *catalog.State) map[string]bool {
+// Away returns the disks that cannot be counted on now: those that cannot be
+// read by the state's word, and those of silent nodes, which nobody has judged.
+func Away(view *catalog.State, silent ...string) map[string]bool {
 	away := map[string]bool{}
 	for _, d := range view.Disks() {
-		away[d.ID] = !view.Readable(d.ID)
+		if !view.Readable(d.ID) || slices.Contains(silent, d.Node) {
+			away[d.ID] = true
+		}
 	}
 	return away
 }
