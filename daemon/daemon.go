@@ -94,7 +94,7 @@ func (c Config) withDefaults() Config {
 		c.MemoryLimit = DefaultMemoryLimit
 	}
 	if c.Name == "" {
-		c.Name, _ = os.Hostname() // without one it has its UUID
+		c.Name, _ = os.Hostname() // without one Start says that it takes a name
 	}
 	if c.TrashFor <= 0 {
 		c.TrashFor = 24 * time.Hour
@@ -188,6 +188,9 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 	cfg = cfg.withDefaults()
 	if err := kern.TierError(); err != nil {
 		return nil, wire.Errorf(wire.InvalidArgument, "%w", err).WithHint("leave TARN_KERN out to take the best tier of this CPU")
+	}
+	if err := catalog.CheckNodeNames(cfg.Name, cfg.Zone); err != nil {
+		return nil, err
 	}
 	n := &Node{cfg: cfg, started: time.Now(), clock: clock.New(cfg.Clock), end: make(chan struct{}), repairNow: make(chan struct{}, 1), damaged: make(chan catalog.MemberAt, 64), rebuilt: repair.NewMeter(time.Now), metrics: newMetrics(), puts: newPutMemory(cfg.MemoryLimit / 4)}
 	n.scanMemory, n.parts = ReadMemory(cfg.MemoryLimit, runtime.GOMAXPROCS(0))

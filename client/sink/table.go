@@ -39,7 +39,7 @@ func newTable(w io.Writer, s *arrow.Schema, opts Options) *tableSink {
 	t.table.SetStyle(style())
 	names, types, columns := table.Row{}, table.Row{}, []table.ColumnConfig{}
 	for i, f := range s.Fields() {
-		names, types = append(names, printable(f.Name)), append(types, t.dim(shorten(schema.TypeText(f.Type))))
+		names, types = append(names, Printable(f.Name)), append(types, t.dim(shorten(schema.TypeText(f.Type))))
 		columns = append(columns, table.ColumnConfig{Number: i + 1, Align: alignment(f.Type), AlignHeader: text.AlignCenter})
 	}
 	t.table.AppendHeader(names)
@@ -94,12 +94,13 @@ func (t *tableSink) cell(a arrow.Array, c cell, row int) string {
 	if a.IsNull(row) {
 		return t.dim(t.opts.Null)
 	}
-	return shorten(printable(string(c(nil, row))))
+	return shorten(Printable(string(c(nil, row))))
 }
 
-// printable shows control characters as escapes: a cell is one line, and
-// nothing in it talks to the terminal.
-func printable(s string) string {
+// Printable shows control characters as escapes, and bytes that are no text as
+// the sign for that: the result is one line, and does not talk to a terminal.
+func Printable(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
 	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
 		return s
 	}

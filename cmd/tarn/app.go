@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/tarnlake/tarn/client"
+	"github.com/tarnlake/tarn/client/sink"
 	"github.com/tarnlake/tarn/client/wire"
 )
 
@@ -153,16 +154,21 @@ func about(what string, err error) error {
 	return &e
 }
 
-// printError writes "tarn: message" and the hint below it.
+// printError writes "tarn: message" and the hint below it. Both may have words
+// of others in them.
 func (a *app) printError(err error) {
 	e := wire.FromError(err)
 	prefix := "tarn:"
 	if a.errTerminal && a.getenv("NO_COLOR") == "" {
 		prefix = "\x1b[1;31mtarn:\x1b[0m"
 	}
-	fmt.Fprintf(a.err, "%s %s\n", prefix, e.Message)
+	message := strings.Split(e.Message, "\n")
+	for i, line := range message {
+		message[i] = sink.Printable(line)
+	}
+	fmt.Fprintf(a.err, "%s %s\n", prefix, strings.Join(message, "\n"))
 	for line := range strings.Lines(e.Hint) {
-		fmt.Fprintf(a.err, "  try: %s\n", strings.TrimRight(line, "\n"))
+		fmt.Fprintf(a.err, "  try: %s\n", sink.Printable(strings.TrimRight(line, "\n")))
 	}
 }
 

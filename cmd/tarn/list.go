@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/tarnlake/tarn/client/sink"
 )
 
 // column is one column of a list that a command prints.
@@ -83,11 +84,12 @@ func one(batch arrow.RecordBatch) iter.Seq2[arrow.RecordBatch, error] {
 type pair struct{ name, value string }
 
 // printPairs writes name and value in two columns; empty values are left out.
+// A value may have words of others in it, such as a path in an error.
 func (a *app) printPairs(pairs []pair) error {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, p := range pairs {
 		if p.value != "" {
-			fmt.Fprintf(w, "%s\t%s\n", p.name, p.value)
+			fmt.Fprintf(w, "%s\t%s\n", p.name, sink.Printable(p.value))
 		}
 	}
 	return w.Flush()

@@ -114,6 +114,9 @@ func TestServerDir(t *testing.T) {
 		t.Errorf("got %v, %v; want data.csv alone", entries, err)
 	}
 	c.run("server", "--dir", "@x", "--memory-limit", "63MiB").fails(2, "64MiB is the least")
+	c.run("server", "--dir", "@x", "--name", "x\ny").fails(2, `"x\ny" cannot be the name of a node`, "try: 1 to 64 letters")
+	c.run("server", "--dir", "@x", "--name=-x").fails(2, `"-x" cannot be the name of a node`)
+	c.run("server", "--dir", "@x", "--zone", "a b").fails(2, `"a b" cannot be the name of a zone`)
 	c.run("status", "--addr", "bogus").fails(2, `--addr "bogus" is not an address`)
 	c.run("status", "--addr", "host:").fails(2, "HOST:PORT")
 	c.run("--version").matches(`^tarn \S+ \(go`)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,6 +52,11 @@ set aside   stripe 0000000a-00000001 slot 2 on disk 7f3c of n2: no sources
 	a := &app{streams: streams{out: &out}}
 	if err := a.printPairs(statusPairs(s, "127.0.0.1:7460", now)); err != nil || out.String() != want {
 		t.Errorf("got %v\n%s\nwant\n%s", err, &out, want)
+	}
+	s.Health.Problems[0].Text, s.Redundancy = "disk \x1b[31m\nvotes  9 of 9", "a\x9bb"
+	out.Reset()
+	if err := a.printPairs(statusPairs(s, "", now)); err != nil || strings.Contains(out.String(), "\x1b") || strings.Contains(out.String(), "\x9b") || strings.Contains(out.String(), "\nvotes  9") {
+		t.Errorf("%v; words of others talk to the terminal: %q", err, out.String())
 	}
 	s.Health.Votes.Leader, s.Ready = "", false
 	if got := statusPairs(s, "", now)[6].value; got != "2 of 3 up, and no leader is known" {

@@ -37,7 +37,7 @@ func (s *State) checkNode(c RegisterNode) error {
 	if err := checkText("node id", c.Node, maxIDBytes); err != nil {
 		return err
 	}
-	if err := checkText("node name", c.Name, maxIDBytes); err != nil {
+	if err := CheckNodeNames(c.Name, c.Zone); err != nil {
 		return err
 	}
 	if err := c.Speaks.Check(c.Name, s.Protocol()); err != nil {

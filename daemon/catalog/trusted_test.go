@@ -49,7 +49,7 @@ var testTrust = sync.OnceValue(func() (t *trustOf) {
 // admit lets a node in by the test's join token.
 func admit(node, key string) Command {
 	use := trust.Use{Node: node, Key: []byte(key), At: testStart}
-	return Command{AdmitNode: &AdmitNode{Join: testTrust().join.ID, Use: use, Node: RegisterNode{Node: node, Name: "name of " + node}}}
+	return Command{AdmitNode: &AdmitNode{Join: testTrust().join.ID, Use: use, Node: RegisterNode{Node: node, Name: "name-of-" + node}}}
 }
 
 func trustedWorld(t *testing.T) *world {
