@@ -49,6 +49,7 @@ func (n *Node) health(ctx context.Context) wire.Health {
 	f := health.Facts{
 		Now: time.Now(), Nodes: view.Nodes(), Disks: view.Disks(),
 		Votes: n.votes(), Held: n.heldBack(), Reports: n.reports(ctx, view),
+		Recovered: view.Recovery().Time,
 	}
 	f.Members = n.judged.of(view, f.Silent())
 	return health.Of(f)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tarnlake/tarn/daemon/health"
 )
 
 // TestMetricsAreDocumented: the table of the operator's page is what there is,
@@ -139,6 +140,9 @@ func TestProbes(t *testing.T) {
 	r.node.serving.Store(false)
 	epoch := r.node.epoch.Swap(0)
 	want("/readyz", 503, "not ready", "serving: ", "epoch: ")
+	if p := r.node.health(t.Context()).Problems; len(p) != 1 || p[0].Code != health.NodeUnready {
+		t.Errorf("a node that is not ready has the problems %+v; want that", p)
+	}
 	r.node.epoch.Store(epoch)
 	r.node.serving.Store(true)
 	want("/readyz", 200, "ready")

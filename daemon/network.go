@@ -29,6 +29,7 @@ type network struct {
 	node    string // UUID
 	address string // host:port by which others reach the port
 	fellows *fellows
+	ready   func() bool                     // the node has caught up with its cluster
 	catalog atomic.Pointer[catalog.Catalog] // nil until it is open
 
 	own       *trust.Roots // of node.pem
@@ -48,7 +49,7 @@ const certificateName = "node.pem"
 // openNetwork begins to speak on a port that is open. Calls of gRPC are not
 // answered yet: that is for who serves w.listener.
 func openNetwork(cfg Config, id identity, l net.Listener, epoch func() catalog.Epoch, ready func() bool) (_ *network, err error) {
-	w := &network{cfg: cfg, node: id.Node, address: advertised(cfg, l), refusals: trust.NewRefusals(cfg.Logger, time.Now)}
+	w := &network{cfg: cfg, node: id.Node, address: advertised(cfg, l), ready: ready, refusals: trust.NewRefusals(cfg.Logger, time.Now)}
 	if w.fellows, err = loadFellows(cfg.Dir); err != nil {
 		return nil, err
 	}
@@ -172,11 +173,16 @@ func (w *network) check(p trust.Peer) error {
 	if p.Role != trust.Node || len(view.Nodes()) == 0 {
 		return nil
 	}
-	if _, known := view.Node(p.Name); !known {
+	switch _, known := view.Node(p.Name); {
+	case known:
+		return nil
+	case !w.ready(): // it may have come since this node last ran
+		return wire.Errorf(wire.Unavailable, "node %s is not in the catalog of this node, which is starting and may be behind", p.Name).
+			WithHint("wait until it has caught up")
+	default:
 		return wire.Errorf(wire.Unauthenticated, "node %s was removed from the cluster", p.Name).
 			WithHint("to let it in again, start it in an empty directory with a new join token")
 	}
-	return nil
 }
 
 // locateServer is locate for Raft, in whose configuration a node's UUID is its

@@ -66,16 +66,22 @@ func works(ctx context.Context, m *tiering.Medium) error {
 }
 
 // unready returns why calls would fail here.
-func (n *Node) unready(ctx context.Context) (why []string) {
+func (n *Node) unready(ctx context.Context) []string {
+	why := n.unfit()
+	if _, err := n.catalog.Read(ctx); err != nil {
+		p := n.catalog.Progress()
+		why = append(why, fmt.Sprintf("catalog: %v (applied %d of %d entries that are known to be agreed on, term %d)", err, p.Applied, p.Committed, p.Term))
+	}
+	return why
+}
+
+// unfit returns what of that the node knows without asking another.
+func (n *Node) unfit() (why []string) {
 	if !n.serving.Load() {
 		why = append(why, "serving: "+errStarting.Message)
 	}
 	if epoch := n.ownEpoch(); epoch == 0 || n.catalog.View().EpochOf(n.id.Node) != epoch {
 		why = append(why, "epoch: the cluster has opened none for this life of the node, or has ended it: it cannot take rows")
-	}
-	if _, err := n.catalog.Read(ctx); err != nil {
-		p := n.catalog.Progress()
-		why = append(why, fmt.Sprintf("catalog: %v (applied %d of %d entries that are known to be agreed on, term %d)", err, p.Applied, p.Committed, p.Term))
 	}
 	return why
 }

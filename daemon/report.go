@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 
 // report says how this node is.
 func (n *Node) report() health.Report {
-	r := health.Report{Node: n.id.Node, Rate: n.rebuilt.Rate(), Rebuilt: n.rebuilt.Total(), Backlog: n.backlogOfAll(), Clock: n.clockReport()}
+	r := health.Report{Node: n.id.Node, Rate: n.rebuilt.Rate(), Rebuilt: n.rebuilt.Total(), Backlog: n.backlogOfAll(), Clock: n.clockReport(), Unready: strings.Join(n.unfit(), "; ")}
 	for _, m := range n.members.Media() {
 		d := health.DiskReport{ID: m.ID(), Path: m.Dir()}
 		if space, err := m.Space(); err == nil {

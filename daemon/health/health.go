@@ -15,23 +15,25 @@ import (
 
 // Facts is what a node knows of its cluster.
 type Facts struct {
-	Now     time.Time
-	Members repair.Health
-	Nodes   []*catalog.Node
-	Disks   []*catalog.Disk
-	Votes   map[string]string // by node: leader, voter or learner
-	Held    map[string]string // why nodes that seem to be gone are not judged
-	Reports map[string]Report // by node; those that are up and not here did not answer
+	Now       time.Time
+	Members   repair.Health
+	Nodes     []*catalog.Node
+	Disks     []*catalog.Disk
+	Votes     map[string]string // by node: leader, voter or learner
+	Held      map[string]string // why nodes that seem to be gone are not judged
+	Reports   map[string]Report // by node; those that are up and not here did not answer
+	Recovered time.Time         // when the cluster was recovered last; zero: never
 }
 
 // Report is what only a node itself knows of it. Nodes of one cluster send it
 // to each other: names may be added, never changed.
 type Report struct {
 	Node    string       `json:"node"`
-	Rate    int64        `json:"rate"`            // bytes a second of members rebuilt over the last minute
-	Rebuilt int64        `json:"rebuilt"`         // bytes since it started
-	Backlog int          `json:"backlog"`         // fresh segments that wait for a merge, as it sees it
-	Clock   string       `json:"clock,omitempty"` // what is wrong with its clock
+	Rate    int64        `json:"rate"`              // bytes a second of members rebuilt over the last minute
+	Rebuilt int64        `json:"rebuilt"`           // bytes since it started
+	Backlog int          `json:"backlog"`           // fresh segments that wait for a merge, as it sees it
+	Clock   string       `json:"clock,omitempty"`   // what is wrong with its clock
+	Unready string       `json:"unready,omitempty"` // why it takes no calls
 	Disks   []DiskReport `json:"disks"`
 }
 

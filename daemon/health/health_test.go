@@ -129,6 +129,45 @@ votes_short warning: 2 of 3 votes are up: with one less nothing is written
 node_down warning: node n3 is down (it does not answer): its rows are read and written elsewhere
   start it again; if it will not come back: tarn node lose n3
 `},
+	{"a node was left behind", func(f *Facts) { spoil(f); f.Recovered = f.Nodes[2].Since }, `
+warning: any 1 disk or 1 node may be lost
+if one more disk fails, nothing is lost
+votes 2/3 n1
+votes_short warning: 2 of 3 votes are up: with one less nothing is written
+  bring back a voting node: tarn node list
+node_down warning: node n3 is down (it does not answer): its rows are read and written elsewhere
+  run there: tarn recover --rejoin --dir DIR, and start it again; if it will not come back: tarn node lose n3
+`},
+	{"a node went down after a recovery", func(f *Facts) { spoil(f); f.Recovered = f.Nodes[2].Since.Add(-1) }, `
+warning: any 1 disk or 1 node may be lost
+if one more disk fails, nothing is lost
+votes 2/3 n1
+votes_short warning: 2 of 3 votes are up: with one less nothing is written
+  bring back a voting node: tarn node list
+node_down warning: node n3 is down (it does not answer): its rows are read and written elsewhere
+  start it again; if it will not come back: tarn node lose n3
+`},
+	{"a node that was left behind was given up", func(f *Facts) {
+		f.Recovered, f.Nodes[2].State, f.Nodes[2].Since = now.Add(-time.Hour), catalog.NodeLost, now
+		f.Votes = map[string]string{"N1": "leader"}
+	}, `
+warning: any 2 disks or 2 nodes may be lost
+if one more disk fails, nothing is lost
+votes 1/1 n1
+node_lost warning: node n3 was given up: what it held is rebuilt elsewhere
+  start it again; if it says that the cluster was recovered without it, run there: tarn recover --rejoin --dir DIR, and start it again, or put another in its place and then: tarn node remove N3
+`},
+	{"a node is not ready", func(f *Facts) {
+		r := f.Reports["N2"]
+		r.Unready = "it catches up"
+		f.Reports["N2"] = r
+	}, `
+warning: any 2 disks or 2 nodes may be lost
+if one more disk fails, nothing is lost
+votes 3/3 n1
+node_unready warning: node n2 runs and is not ready (it catches up)
+  wait until it has caught up; if it does not, look at its log
+`},
 	{"disks in doubt", func(f *Facts) {
 		report(f, "N1", func(d *DiskReport) { d.Doubt = "fsync failed" })
 		report(f, "N2", func(d *DiskReport) { d.Free = 10 << 30; d.Scrub = wire.Scrub{LastBad: 1} })

@@ -22,6 +22,7 @@ const (
 	NodeLost       = "node_lost"
 	NodeHeld       = "node_held"
 	NodeSilent     = "node_silent"
+	NodeUnready    = "node_unready"
 	DiskSuspect    = "disk_suspect"
 	DiskDown       = "disk_down"
 	DiskLost       = "disk_lost"
@@ -34,7 +35,7 @@ const (
 
 // Codes lists the codes of all problems.
 var Codes = []string{
-	RowsOutOfReach, RowsAtRisk, NoLeader, VotesShort, NodeDown, NodeLost, NodeHeld, NodeSilent,
+	RowsOutOfReach, RowsAtRisk, NoLeader, VotesShort, NodeDown, NodeLost, NodeHeld, NodeSilent, NodeUnready,
 	DiskSuspect, DiskDown, DiskLost, DiskDrained, DiskFilling, DiskBad, MembersParked, MergeBacklog,
 }
 
@@ -118,26 +119,45 @@ func (f Facts) agreement() (all []wire.Problem) {
 func (f Facts) nodes() (all []wire.Problem) {
 	for _, n := range f.Nodes {
 		p := wire.Problem{Level: wire.LevelWarning, Node: n.Name, Since: n.Since}
-		_, reported := f.Reports[n.ID]
+		report, reported := f.Reports[n.ID]
 		switch {
 		case n.State == catalog.NodeDown:
 			p.Code, p.Text = NodeDown, fmt.Sprintf("node %s is down%s: its rows are read and written elsewhere", n.Name, because(n.Reason))
-			p.Next = fmt.Sprintf("start it again; if it will not come back: tarn node lose %s", n.Name)
+			p.Next = fmt.Sprintf("%s; if it will not come back: tarn node lose %s", f.restart(n), n.Name)
 		case n.State == catalog.NodeLost:
 			p.Code, p.Text = NodeLost, fmt.Sprintf("node %s was given up%s: what it held is rebuilt elsewhere", n.Name, because(n.Reason))
-			p.Next = fmt.Sprintf("start it again, or put another in its place and then: tarn node remove %s", n.ID)
+			p.Next = fmt.Sprintf("%s, or put another in its place and then: tarn node remove %s", f.restart(n), n.ID)
 		case f.Held[n.ID] != "":
 			p.Code, p.Text = NodeHeld, fmt.Sprintf("node %s seems to be gone, counts as away, and is not judged: %s", n.Name, f.Held[n.ID])
 			p.Next = "look at the network first; then: tarn node list"
 		case !reported:
 			p.Code, p.Text, p.Since = NodeSilent, fmt.Sprintf("node %s was up and did not say how it is within two seconds: it counts as away here", n.Name), n.Since
 			p.Next = "is it running? Look at its log"
+		case report.Unready != "":
+			p.Code, p.Text = NodeUnready, fmt.Sprintf("node %s runs and is not ready%s", n.Name, because(report.Unready))
+			p.Next = "wait until it has caught up; if it does not, look at its log"
 		default:
 			continue
 		}
 		all = append(all, p)
 	}
 	return all
+}
+
+// restart says how a node comes back. One that a recovery has left behind has a
+// catalog that is no part of the cluster's any more, and ends when it is
+// started with it; after it was given up, nobody but itself knows which it is.
+func (f Facts) restart(n *catalog.Node) string {
+	const rejoin = "run there: tarn recover --rejoin --dir DIR, and start it again"
+	switch {
+	case f.Recovered.IsZero():
+		return "start it again"
+	case !n.Since.After(f.Recovered):
+		return rejoin
+	case n.State == catalog.NodeLost:
+		return "start it again; if it says that the cluster was recovered without it, " + rejoin
+	}
+	return "start it again"
 }
 
 func (f Facts) disks() (all []wire.Problem) {
