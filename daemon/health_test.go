@@ -70,3 +70,28 @@ func TestJudgementForgetsNoLoss(t *testing.T) {
 		t.Errorf("and a disk is lost: %d disks to spare; want 0", h.Spare.Disks)
 	}
 }
+
+// TestRelieve: a disk that is nearly full has its trash emptied before its time.
+func TestRelieve(t *testing.T) {
+	r := newRackNode(t, 1)
+	m := r.node.members.Media()[0]
+	m.SetReserve(0)
+	w, err := m.Create("00000001-00000001.seg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Trash("00000001-00000001.seg", 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, reserve := range []int64{0, 1 << 62} {
+		m.SetReserve(reserve)
+		r.node.relieve()
+		left, err := m.TrashCount()
+		if want := 1 - int(reserve>>62); left != want || err != nil {
+			t.Errorf("with a reserve of %d: %d members in the trash, %v; want %d", reserve, left, err, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/tiering"
 )
 
 // maintainEvery is how often old versions are let go and garbage is moved.
@@ -33,6 +34,22 @@ func (n *Node) maintain(ctx context.Context) {
 			if err := m.EmptyTrash(ripe); err != nil {
 				n.cfg.Logger.Warn("emptying the trash", "disk", m.ID(), "error", err)
 			}
+		}
+		n.relieve()
+	}
+}
+
+// relieve empties the trash of disks that are nearly full before its time, the
+// oldest first: from where merges stop on, room for rows is worth more than that
+// a file can be brought back.
+func (n *Node) relieve() {
+	for _, m := range n.members.Media() {
+		emptied, err := m.EmptyTrashAt(tiering.FillNoMerges)
+		if err != nil {
+			n.cfg.Logger.Warn("emptying the trash early", "disk", m.ID(), "error", err)
+		}
+		if emptied > 0 {
+			n.cfg.Logger.Info("the trash was emptied early, the disk is nearly full", "disk", m.ID(), "deletions", emptied)
 		}
 	}
 }

@@ -62,12 +62,25 @@ func (s Space) Percent() float64 {
 
 // CheckFill returns an error that wraps ErrDiskFull if the medium is at a
 // level, or above.
-func (m *Medium) CheckFill(level Fill) error {
+func (m *Medium) CheckFill(level Fill) error { return m.CheckRoom(level, 0) }
+
+// CheckRoom is CheckFill for a member of so many bytes: with them the medium must
+// still be below the last mark. It is not asked to stay below the level, or a
+// disk just below it would wait for ever for a large member.
+func (m *Medium) CheckRoom(level Fill, bytes int64) error {
 	s, err := m.Space()
 	if err != nil {
 		return err
 	}
-	return m.tooFull(s, level)
+	if err := m.tooFull(s, level); err != nil {
+		return err
+	}
+	then := s
+	then.Free -= max(bytes, 0)
+	if w := m.marks.Load(); w != nil && bytes > 0 && s.Total > 0 && w.Next(FillOpen, then.Percent()) >= FillNoWrites {
+		return fmt.Errorf("medium %s: %w: %.1f %% of %s bytes would be taken", m.dir, ErrDiskFull, then.Percent(), digits(s.Total))
+	}
+	return nil
 }
 
 func (m *Medium) tooFull(s Space, level Fill) error {

@@ -28,6 +28,7 @@ type Writer struct {
 	hash *xxh3.Hasher
 	size int64
 	sent int64 // bytes that the kernel was told to write
+	room int64 // bytes up to which the room was looked at
 	err  error // the first failure
 }
 
@@ -84,13 +85,25 @@ func (m *Medium) has(name string) (bool, error) {
 	return true, f.Close()
 }
 
+// roomEvery is after how many bytes of a member the room is looked at again:
+// how large a member will be is not known when it begins.
+const roomEvery = 1 << 20
+
 // Write appends to the member. After an error the writer is good for Abort only.
+// It fails with ErrDiskFull as soon as Create would, but for members that are
+// smaller than a MiB.
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.file == nil {
 		return 0, fmt.Errorf("write member %s: %w", w.name, fs.ErrClosed)
 	}
 	if w.err != nil {
 		return 0, w.err
+	}
+	if w.size+int64(len(p)) >= w.room+roomEvery {
+		w.room = w.size + int64(len(p))
+		if w.err = w.m.checkSpace(); w.err != nil {
+			return 0, w.err
+		}
 	}
 	n, err := w.file.Write(p)
 	w.hash.Write(p[:n])

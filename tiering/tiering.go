@@ -195,7 +195,7 @@ func (m *Medium) Space() (Space, error) {
 	return s, nil
 }
 
-// SetReserve sets how many bytes must be free for Create to go on; negative
+// SetReserve sets how many bytes must be free for Create and Write to go on; negative
 // restores the default, which is 5 % of the filesystem or 1 GiB, whichever is
 // less. The reserve is what deletes, the catalog and repair go on with.
 func (m *Medium) SetReserve(bytes int64) { m.reserve.Store(max(bytes, -1)) }

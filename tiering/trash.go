@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // Deletes work on a full and on a suspect medium: they need no new blocks,
@@ -76,7 +78,7 @@ func (m *Medium) Undelete(name string, index uint64) error {
 }
 
 // EmptyTrash removes for good the trash of every index for which ripe says
-// so. Nothing is synced: what a crash brings back is removed the next time.
+// so, which is asked in the order of indexes. Nothing is synced: what a crash brings back is removed the next time.
 func (m *Medium) EmptyTrash(ripe func(index uint64) bool) error {
 	m.trash.Lock()
 	defer m.trash.Unlock()
@@ -84,6 +86,7 @@ func (m *Medium) EmptyTrash(ripe func(index uint64) bool) error {
 	if err != nil {
 		return err
 	}
+	slices.SortFunc(bins, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	for _, bin := range bins {
 		index, err := strconv.ParseUint(bin.Name(), 16, 64)
 		at := m.trashAt(index)
@@ -95,6 +98,23 @@ func (m *Medium) EmptyTrash(ripe func(index uint64) bool) error {
 		}
 	}
 	return nil
+}
+
+// EmptyTrashAt removes trash for good as long as the medium is at a level of
+// fill or above, or under its reserve, the oldest first: what was deleted last
+// is what somebody may want back. It returns of how many indexes. Like
+// EmptyTrash it syncs nothing.
+func (m *Medium) EmptyTrashAt(level Fill) (emptied int, err error) {
+	var pressed error
+	err = m.EmptyTrash(func(uint64) bool { // in the order of indexes
+		s, err := m.Space()
+		if pressed = errors.Join(pressed, err); pressed != nil || m.Fill() < level && s.Free >= s.Reserve {
+			return false
+		}
+		emptied++
+		return true
+	})
+	return emptied, errors.Join(pressed, err)
 }
 
 func (m *Medium) emptyBin(bin string) error {

@@ -187,7 +187,7 @@ disk_suspect warning: disk D1 of node n1 failed or stalled (fsync failed): it is
 disk_bad warning: disk D2 of node n2 was read back: 1 member was wrong or gone, and rebuilt
   if that happens again: tarn disk replace D2 PATH
 disk_filling warning: disk D2 of node n2 is 90% full: 10.0 GiB of 100.0 GiB are free
-  add a disk or a node, or drop what is not needed: tarn table list
+  add a disk or a node, or drop what is not needed (tarn table list): its room is free after --trash-for, or within minutes once the disk is too full for merges (90 %)
 members_parked warning: 1 member was set aside: rebuilding failed for a reason that does not pass by itself
   mend the reason (below, and tarn stripe show STRIPE); then: tarn stripe retry
 `},

@@ -225,7 +225,7 @@ func fillOf(r DiskReport, reported bool) wire.Problem {
 	}
 	return wire.Problem{Code: DiskFilling,
 		Text: fmt.Sprintf("is %d%% full: %s of %s are free", int(float64(r.Total-r.Free)/float64(r.Total)*100), Bytes(r.Free), Bytes(r.Total)),
-		Next: "add a disk or a node, or drop what is not needed: tarn table list"}
+		Next: "add a disk or a node, or drop what is not needed (tarn table list): its room is free after --trash-for, or within minutes once the disk is too full for merges (90 %)"}
 }
 
 func (f Facts) parked() []wire.Problem {

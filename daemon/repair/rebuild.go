@@ -245,7 +245,7 @@ func (r *Rebuilder) by(ctx context.Context, way way, i item, damaged bool, index
 			return fmt.Errorf("a damaged %s is in the way: %w", name, err)
 		}
 	}
-	if err := medium.CheckFill(tiering.FillNoRepair); err != nil {
+	if err := medium.CheckRoom(tiering.FillNoRepair, i.want().Bytes); err != nil {
 		return err
 	}
 	w, err := medium.Create(name)
