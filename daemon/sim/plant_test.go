@@ -49,7 +49,7 @@ var plants = map[plant.Fault]planted{
 	plant.ApplyTwice:     {what: "apply an entry twice", pkg: "catalog", test: "TestProposalsAgainstAModel", says: "took effect true; want false", args: []string{"-rapid.nofailfile"}},
 	plant.CleanUnknown:   {what: "trash files that are not committed yet", by: "I8", seed: 5, fit: whichever},
 	plant.StaleReconcile: {what: "compare disks with an old state", by: "I8", seed: 3, fit: with(drain)},
-	plant.CountLostDisk:  {what: "count a copy on a lost disk", pkg: "catalog", test: "TestStorageAgainstRack", says: "a stripe was acknowledged on", args: []string{"-rapid.nofailfile"}},
+	plant.CountLostDisk:  {what: "count a copy on a lost disk", pkg: "catalog", test: "TestStorageAgainstRack", says: "[rapid] failed after", args: []string{"-rapid.nofailfile"}},
 	plant.KeepLostDisk:   {what: "do not miss what a lost disk held", by: "I7", seed: 6, fit: with(permanent)},
 	plant.IgnoreLate:     {what: "do not miss a late copy", by: "I7", seed: 1, fit: several},
 	plant.PlaceUnwritten: {what: "drop the source before the copy is written and read back", by: "I7", seed: 1, fit: with(drain)},
