@@ -198,6 +198,12 @@ func (r *rebuilding) adopt(ctx context.Context) error {
 	for _, x := range told.Refused {
 		r.problem(recovery.Problem{Kind: recovery.Unknown, Where: x.Segment.String(), What: x.Reason, Next: "keep it"})
 	}
+	for _, d := range told.Doubtful {
+		r.problem(recovery.Problem{
+			Kind: recovery.Doubtful, Where: "table " + d.Table, What: fmt.Sprintf("%d rows of %d segments may be there twice: merges that came of too many segments to list them all may have them, too", d.Rows, d.Segments),
+			Next: "count rows that are there more than once when the node runs; see docs/operations/recovery.md",
+		})
+	}
 	r.told.NoTrust = s.Trust().Cluster == "" && r.id.Secured
 	r.state, err = reread(s)
 	return err

@@ -12,7 +12,9 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
+	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/schema"
+	"github.com/tarnlake/tarn/tiering"
 )
 
 // loseCatalog takes all there is of a catalog from a stopped node and disks.
@@ -78,6 +80,99 @@ func TestCatalogOfSegments(t *testing.T) {
 	r.append(800, 820)
 	r.until("everything rebuilt", complete)
 	r.checkRows(820)
+}
+
+// TestCatalogWithoutAGeneration: rows were merged twice. What the first merges
+// made is gone, and what they had replaced is there, beside what is live.
+func TestCatalogWithoutAGeneration(t *testing.T) {
+	r := newMergingNode(t, 1, 16<<10)
+	makeTable(t, r.c)
+	for from := range 8 {
+		r.append(100*from, 100*from+100)
+		r.untilSettled(1)
+	}
+	live := map[catalog.SegmentID]bool{}
+	for _, s := range r.table().Segments {
+		live[s.ID] = true
+	}
+	r.stop()
+	r.loseCatalog()
+	removed, left := 0, 0
+	for file, merged := range segmentsOn(t, r.disks[0].Path) {
+		switch {
+		case live[file.ID]:
+		case !merged:
+			left++
+		default:
+			removed++
+			if err := os.Remove(file.path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if removed == 0 || left == 0 {
+		t.Fatalf("%d segments are in between, and %d before them; want some of both", removed, left)
+	}
+	var seen Survivor
+	if _, err := RecoverFromDisks(t.Context(), r.dir, nil, func(s Survivor) (string, error) { seen = s; return s.Cluster, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if seen.Catalog.Rows != 800 || len(seen.Rebuilt.Problems) > 0 {
+		t.Errorf("told is %+v of %+v; want 800 rows and nothing wrong", seen.Rebuilt, seen.Catalog)
+	}
+	r.start()
+	if got := r.count("SELECT count(*), count(DISTINCT x) FROM t"); got != "[800 800]" {
+		t.Errorf("got %s; want 800 rows, each once", got)
+	}
+}
+
+type segmentAt struct {
+	catalog.MemberFile
+	path string
+}
+
+// segmentsOn returns the segments on a disk, and whether each came of a merge.
+func segmentsOn(t *testing.T, disk string) map[segmentAt]bool {
+	t.Helper()
+	cluster, err := tiering.ClusterOf(tiering.OSFS{}, disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := tiering.Mount(tiering.OSFS{}, disk, cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := m.Inventory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[segmentAt]bool{}
+	for _, e := range files {
+		name, err := catalog.ParseMemberFile(e.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[segmentAt{name, m.Path(e.Name)}] = isMerged(t, m, e.Name)
+	}
+	return all
+}
+
+func isMerged(t *testing.T, m *tiering.Medium, name string) bool {
+	t.Helper()
+	f, err := m.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := format.Open(f, f.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := catalog.ParseOrigin(r.Info().Properties[catalog.OriginProperty])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.Merged != nil
 }
 
 // TestCatalogOfAClustersDisks: three nodes have lost their catalog. The disks of

@@ -42,6 +42,7 @@ type Adopted struct {
 	Superseded int             // segments left out: others have their rows
 	Deleted    int             // segments left out: the catalog knows that they were given up
 	Refused    []RefusedNotice // segments left out for what is wrong with them
+	Doubtful   []DoubtNotice   // segments taken whose rows others may have, too
 }
 
 // AdoptedTable is a table with segments that were adopted.
@@ -57,6 +58,14 @@ type AdoptedTable struct {
 type RefusedNotice struct {
 	Segment SegmentID
 	Reason  string
+}
+
+// DoubtNotice says how much of a table may be there twice: merges have these rows
+// that came of more segments than their files can list.
+type DoubtNotice struct {
+	Table    string
+	Segments int
+	Rows     int64
 }
 
 // doubtVersions is room for versions that lost commits may have had.
@@ -123,13 +132,12 @@ func (a *adoption) sort(found []FoundSegment) {
 		}
 	}
 	live := a.s.liveSegments()
-	gone := superseded(fresh, known, func(id SegmentID) (int64, bool) {
-		if seg, ok := live[id]; ok {
-			return seg.Rows, true
-		}
-		n, ok := rows[id]
-		return n, ok
-	})
+	for id, seg := range live {
+		rows[id] = seg.Rows
+	}
+	gone := superseded(fresh, known, rows)
+	known = slices.DeleteFunc(known, func(f FoundSegment) bool { return live[f.ID] == nil })
+	a.doubt(fresh, known, gone)
 	for _, f := range fresh {
 		if gone[f.ID] {
 			a.told.Superseded++

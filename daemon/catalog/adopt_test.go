@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -58,15 +59,10 @@ func (l *lakeFiles) merge() {
 	for _, id := range inputs {
 		rows = append(rows, l.rows[id]...)
 	}
-	merged := &Merged{Rows: int64(len(rows)), Replaces: inputs}
+	merged := l.merged(inputs, len(rows))
 	var outputs []SegmentID
 	for part := range slices.Chunk(rows, max(1, len(rows)/(1+l.rng.IntN(3)))) {
-		merged.Part = NewSegmentID(Epoch(1+(l.last+1)/10), l.last+1)
-		if len(outputs) > 0 {
-			merged.Part = outputs[0]
-		}
-		m := *merged
-		outputs = append(outputs, l.write(part, &m))
+		outputs = append(outputs, l.write(part, merged))
 	}
 	if l.rng.IntN(3) == 0 { // never committed
 		for _, id := range outputs[1+l.rng.IntN(len(outputs)):] {
@@ -78,6 +74,19 @@ func (l *lakeFiles) merge() {
 	}
 	l.removed = append(l.removed, inputs...)
 	l.live = append(l.live[n:], outputs...)
+}
+
+// merged is what the next segments will say when they get so many rows.
+func (l *lakeFiles) merged(inputs []SegmentID, rows int) *Merged {
+	var from []Input
+	for _, id := range inputs {
+		from = append(from, Input{id, l.origin[id].Merged})
+	}
+	m, err := NewMerged(NewSegmentID(Epoch(1+(l.last+1)/10), l.last+1), int64(rows), from)
+	if err != nil {
+		panic(err)
+	}
+	return m
 }
 
 // expire deletes the files that were removed first. The nodes are up then, and
@@ -167,6 +176,64 @@ func TestAdoptTakesEachRowOnce(t *testing.T) {
 	}
 }
 
+// adopted returns the rows of the catalog that is made of the files.
+func (l *lakeFiles) adopted(t *testing.T) (got []int) {
+	t.Helper()
+	s, told, err := NewState().Recovered("n", "x", testStart, NewSegmentID(99, 9).Epoch()).Adopt(threeDisks(), l.found())
+	if err != nil || len(told.Refused)+len(told.Doubtful) > 0 {
+		t.Fatalf("%v, %v, %v", err, told.Refused, told.Doubtful)
+	}
+	if len(told.Tables) == 0 {
+		return nil
+	}
+	for _, seg := range adoptedTable1(t, s).Segments {
+		got = append(got, l.rows[seg.ID]...)
+	}
+	slices.Sort(got)
+	return got
+}
+
+// TestAdoptWithoutGenerations: of what merges replaced a disk has some and not
+// others, of any generation. Each row is there once as long as what was live is.
+func TestAdoptWithoutGenerations(t *testing.T) {
+	for seed := range uint64(300) {
+		l := newLakeFiles(seed)
+		for range 60 {
+			[]func(){l.append, l.merge, l.merge}[l.rng.IntN(3)]()
+		}
+		for _, id := range slices.Sorted(maps.Keys(l.rows)) {
+			if !slices.Contains(l.live, id) && l.rng.IntN(2) == 0 {
+				l.remove(id)
+			}
+		}
+		got := l.adopted(t)
+		for i := range max(l.acked, len(got)) {
+			if i >= len(got) || got[i] != i {
+				t.Fatalf("seed %d: the rows are %v; want each of %d once", seed, got, l.acked)
+			}
+		}
+	}
+}
+
+// TestAdoptNeverDoubles: whatever is missing, no row is there twice.
+func TestAdoptNeverDoubles(t *testing.T) {
+	for seed := range uint64(300) {
+		l := newLakeFiles(seed)
+		for range 60 {
+			[]func(){l.append, l.merge, l.merge, l.expire}[l.rng.IntN(4)]()
+		}
+		for _, id := range slices.Sorted(maps.Keys(l.rows)) {
+			if l.rng.IntN(3) == 0 {
+				l.remove(id)
+			}
+		}
+		got := l.adopted(t)
+		if once := slices.Compact(slices.Clone(got)); len(once) != len(got) {
+			t.Fatalf("seed %d: the rows are %v; want none twice", seed, got)
+		}
+	}
+}
+
 func adoptedTable1(t *testing.T, s *State) *Snapshot {
 	t.Helper()
 	table, err := s.Table("t")
@@ -202,7 +269,7 @@ func TestAdoptNewerThanCheckpoint(t *testing.T) {
 	}
 	inputs := []SegmentID{NewSegmentID(e, 1), NewSegmentID(e, 2)}
 	merged := NewSegmentID(e, 3)
-	add(merged, table.ID, Origin{Table: "t", Version: 2, Merged: &Merged{merged, 20, inputs}}, 20)
+	add(merged, table.ID, Origin{Table: "t", Version: 2, Merged: &Merged{Part: merged, Rows: 20, Replaces: inputs}}, 20)
 	add(NewSegmentID(e+1, 1), table.ID+1, Origin{Table: "made", Version: 7}, 5)
 	add(NewSegmentID(e+1, 2), table.ID+2, Origin{Table: "t", Version: 1}, 1) // of another table that had the name
 	add(NewSegmentID(first, 10), gone.ID, Origin{Table: "old", Version: 3}, 10)
@@ -316,6 +383,7 @@ func TestOriginRoundTrip(t *testing.T) {
 // refused, and the state that comes of it can be read again.
 func FuzzParseOrigin(f *testing.F) {
 	f.Add(Origin{Table: "t", Version: 3, Merged: &Merged{Part: 5, Rows: 7, Replaces: []SegmentID{1, 2}}}.String())
+	f.Add(Origin{Table: "t", Version: 3, Merged: &Merged{Part: 5, Older: SegmentSet{9, 2, 3, 0}, Parts: SegmentSet{4, 0}, Cut: 3}}.String())
 	f.Add(`{"table":"t","version":1,"sort_by":[{"field":1}],"options":{"lookup":["id"]}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		o, err := ParseOrigin(text)

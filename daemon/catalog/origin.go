@@ -25,13 +25,6 @@ type Origin struct {
 // OriginProperty is the property of a segment's info that holds its origin.
 const OriginProperty = "origin"
 
-// Merged says whose rows the segments of one part of a merge have together.
-type Merged struct {
-	Part     SegmentID   `json:"part"` // names the part: the first of its segments
-	Rows     int64       `json:"rows"` // of all its segments
-	Replaces []SegmentID `json:"replaces"`
-}
-
 // Origin returns what a segment of a partition of t is to say. merged is nil
 // for rows that come from outside.
 func (t *Snapshot) Origin(values []schema.PartitionValue, merged *Merged) Origin {
@@ -68,8 +61,8 @@ func (o Origin) check() error {
 	if len(o.Partition) != len(o.PartitionBy) || o.Version < 1 || o.Version > maxVersion {
 		return fmt.Errorf("version %d, %d values for %d partition expressions", o.Version, len(o.Partition), len(o.PartitionBy))
 	}
-	if m := o.Merged; m != nil && (m.Part == 0 || m.Rows < 0) {
-		return fmt.Errorf("part %s of %d rows", m.Part, m.Rows)
+	if err := o.Merged.check(); err != nil {
+		return err
 	}
 	return checkOptions(o.Options)
 }

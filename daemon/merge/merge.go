@@ -99,14 +99,14 @@ func (m *Merger) write(ctx context.Context, job *Job, out *output) (inputs []*ca
 		out.later += files
 	}
 	for _, p := range job.Parts {
-		part, rows, err := m.rows(ctx, job.Table, p)
+		part, from, rows, err := m.rows(ctx, job.Table, p)
 		if err != nil {
 			return nil, err
 		}
 		_, planned := split(p, m.Target)
 		_, files := split(part, m.Target)
 		out.later += files - planned
-		if err := m.writePart(ctx, job, out, part, rows); err != nil {
+		if err := m.writePart(ctx, job, out, part, from, rows); err != nil {
 			return nil, err
 		}
 		inputs = append(inputs, part.Inputs...)
@@ -114,9 +114,9 @@ func (m *Merger) write(ctx context.Context, job *Job, out *output) (inputs []*ca
 	return inputs, out.finish(ctx)
 }
 
-func (m *Merger) writePart(ctx context.Context, job *Job, out *output, part Part, rows iter.Seq2[arrow.RecordBatch, error]) error {
-	from := len(out.segments)
-	out.begin(part, m.Target)
+func (m *Merger) writePart(ctx context.Context, job *Job, out *output, part Part, from []catalog.Input, rows iter.Seq2[arrow.RecordBatch, error]) error {
+	made := len(out.segments)
+	out.begin(part, from, m.Target)
 	for batch, err := range rows {
 		if err == nil {
 			err = m.rest(ctx)
@@ -131,34 +131,48 @@ func (m *Merger) writePart(ctx context.Context, job *Job, out *output, part Part
 	if out.rows != 0 {
 		return wire.Errorf(wire.Corrupt, "table %q: segments of a merge have %d rows fewer than the catalog says", job.Table.Name, out.rows)
 	}
-	return out.finishPart(ctx, from, func(segments int, bytes int64) int {
+	return out.finishPart(ctx, made, func(segments int, bytes int64) int {
 		return Policy{Target: m.Target}.levelOf(job.Tier, segments, bytes)
 	})
 }
 
 // rows opens the inputs of a part and returns it with as many of them as
-// memory allows for, and their rows.
-func (m *Merger) rows(ctx context.Context, t *catalog.Snapshot, p Part) (Part, iter.Seq2[arrow.RecordBatch, error], error) {
+// memory allows for, what these came of, and their rows.
+func (m *Merger) rows(ctx context.Context, t *catalog.Snapshot, p Part) (Part, []catalog.Input, iter.Seq2[arrow.RecordBatch, error], error) {
 	as := t.Schema.Arrow()
 	var inputs []*input
+	var from []catalog.Input
 	for _, s := range p.Inputs {
-		r, err := m.Open(ctx, s)
-		if err == nil && r.Rows() != s.Rows {
-			err = wire.Errorf(wire.Corrupt, "it has %d rows; the catalog says %d", r.Rows(), s.Rows)
-		}
+		in, o, err := m.open(ctx, t, s)
 		if err != nil {
-			return p, nil, failed(ctx, &InputError{s.ID, err})
+			return p, nil, nil, failed(ctx, &InputError{s.ID, err})
 		}
-		inputs = append(inputs, &input{segment: s, reader: r, table: t.Schema})
+		inputs, from = append(inputs, in), append(from, catalog.Input{ID: s.ID, Merged: o.Merged})
 	}
 	if len(t.SortBy) == 0 {
-		return p, concatenated(ctx, as, inputs), nil
+		return p, from, concatenated(ctx, as, inputs), nil
 	}
 	s, n, err := newSorted(ctx, as, orderOf(t.Schema, t.SortBy), inputs, m.Memory/(2*lanes))
 	if err != nil {
-		return p, nil, err
+		return p, nil, nil, err
 	}
-	return Part{p.Values, p.Inputs[:n]}, s.rows(ctx), nil
+	return Part{p.Values, p.Inputs[:n]}, from[:n], s.rows(ctx), nil
+}
+
+// open opens an input and reads what it says of its origin.
+func (m *Merger) open(ctx context.Context, t *catalog.Snapshot, s *catalog.Segment) (*input, catalog.Origin, error) {
+	r, err := m.Open(ctx, s)
+	if err != nil {
+		return nil, catalog.Origin{}, err
+	}
+	if r.Rows() != s.Rows {
+		return nil, catalog.Origin{}, wire.Errorf(wire.Corrupt, "it has %d rows; the catalog says %d", r.Rows(), s.Rows)
+	}
+	o, err := catalog.ParseOrigin(r.Info().Properties[catalog.OriginProperty])
+	if err != nil {
+		return nil, catalog.Origin{}, wire.Errorf(wire.Corrupt, "%w", err)
+	}
+	return &input{segment: s, reader: r, table: t.Schema}, o, nil
 }
 
 func failed(ctx context.Context, err error) error {

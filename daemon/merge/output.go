@@ -27,6 +27,7 @@ type output struct {
 	held   int64          // bytes that a segment in the making may hold
 
 	part    Part
+	from    []catalog.Input // of the part
 	merged  *catalog.Merged // what the segments of the part say of it; nil before the first
 	rows    int64           // of the part, that are still to be written
 	perFile int64           // rows of a segment of the part
@@ -62,8 +63,8 @@ func split(p Part, target int64) (perFile, files int64) {
 func ceil(a, b int64) int64 { return (a + b - 1) / b }
 
 // begin begins the next part.
-func (o *output) begin(p Part, target int64) {
-	o.part, o.rows, o.merged = p, p.rows(), nil
+func (o *output) begin(p Part, from []catalog.Input, target int64) {
+	o.part, o.from, o.rows, o.merged = p, from, p.rows(), nil
 	perFile, files := split(p, target)
 	o.perFile, o.later = perFile, o.later-files
 }
@@ -104,7 +105,9 @@ func (o *output) open() error {
 	}
 	o.file = f
 	if o.merged == nil {
-		o.merged = o.part.merged(id)
+		if o.merged, err = catalog.NewMerged(id, o.rows, o.from); err != nil {
+			return err
+		}
 	}
 	f.rows, err = ingest.NewSegmentWriter(to, o.table, o.table.Origin(o.part.Values, o.merged), id, 1)
 	return err

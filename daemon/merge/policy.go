@@ -62,15 +62,6 @@ func (p Part) bytes() (total int64) {
 	return total
 }
 
-// merged is what the segments of the part say, the first of which is given.
-func (p Part) merged(first catalog.SegmentID) *catalog.Merged {
-	m := &catalog.Merged{Part: first, Rows: p.rows()}
-	for _, s := range p.Inputs {
-		m.Replaces = append(m.Replaces, s.ID)
-	}
-	return m
-}
-
 func (p Part) rows() (total int64) {
 	for _, s := range p.Inputs {
 		total += s.Rows

@@ -27,6 +27,7 @@ const (
 	Damaged    Kind = "damaged"    // bytes are not those that were written
 	Missing    Kind = "missing"    // the catalog counts on it, and it is not there
 	Unknown    Kind = "unknown"    // it is there, and the catalog does not know it: perhaps of a commit that was lost
+	Doubtful   Kind = "doubtful"   // rows that may be there twice
 )
 
 // Problem is one thing that is wrong.
