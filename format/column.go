@@ -131,41 +131,73 @@ func (c *Column) Array(mem memory.Allocator) (arrow.Array, error) {
 // Pages that are not in the reader's cache are read, those that lie close
 // together at once, and put there.
 func (r *Reader) ReadColumns(ctx context.Context, block int, fieldIDs []int32) ([]*Column, error) {
-	columns, err := r.readColumns(ctx, block, fieldIDs)
-	if err != nil {
+	columns := newColumns(len(fieldIDs))
+	if err := r.ReadInto(ctx, columns, block, fieldIDs); err != nil {
 		return nil, err
 	}
-	return columns, r.shareDictionaries(ctx, columns)
+	return columns, nil
 }
 
-// readColumns is ReadColumns without the dictionaries.
-func (r *Reader) readColumns(ctx context.Context, block int, fieldIDs []int32) ([]*Column, error) {
-	places, err := r.find(fieldIDs, block)
-	if err != nil {
-		return nil, err
+func newColumns(n int) []*Column {
+	columns, all := make([]*Column, n), make([]Column, n)
+	for i := range all {
+		columns[i] = &all[i]
 	}
-	metas, err := r.load(ctx, places)
-	if err != nil {
-		return nil, err
+	return columns
+}
+
+// ReadInto is ReadColumns into columns of the caller, one for each field, which
+// may have been others before: nothing of those is left, nor is it changed
+// whatever was had from them. It allocates nothing where all pages are in the
+// cache and none refers to a dictionary that is not in use. After an error the
+// columns are good for nothing but to be read into again.
+func (r *Reader) ReadInto(ctx context.Context, columns []*Column, block int, fieldIDs []int32) error {
+	if err := r.readInto(ctx, columns, block, fieldIDs); err != nil {
+		return err
 	}
-	out, all := make([]*Column, len(metas)), make([]Column, len(metas))
+	return r.shareDictionaries(ctx, columns)
+}
+
+// readInto is ReadInto without the dictionaries.
+func (r *Reader) readInto(ctx context.Context, columns []*Column, block int, fieldIDs []int32) error {
+	if err := r.loadAll(ctx, block, fieldIDs); err != nil {
+		return err
+	}
 	var missing []int
-	for i, m := range metas {
-		out[i] = &all[i]
-		r.setColumn(out[i], pageAt{places[i], block, m.pages[block]})
-		if out[i].kept == nil {
+	for i, id := range fieldIDs {
+		place, _ := r.columns.find(id)
+		r.setColumn(columns[i], pageAt{place, block, r.metas[place].Load().pages[block]})
+		if columns[i].kept == nil {
 			missing = append(missing, i)
 		}
 	}
 	if len(missing) == 0 {
-		return out, nil
+		return nil
 	}
-	return out, r.fill(ctx, out, missing)
+	return r.fill(ctx, columns, missing)
+}
+
+// loadAll makes sure that the metas of fields are there, and that there is
+// such a block.
+func (r *Reader) loadAll(ctx context.Context, block int, fieldIDs []int32) error {
+	there := block >= 0 && block < r.Blocks()
+	for _, id := range fieldIDs {
+		place, ok := r.columns.find(id)
+		there = there && ok && r.metas[place].Load() != nil
+	}
+	if there {
+		return nil
+	}
+	places, err := r.find(fieldIDs, block)
+	if err == nil {
+		_, err = r.load(ctx, places)
+	}
+	return err
 }
 
 // setColumn makes c a column, with its bytes if they are in the cache.
 func (r *Reader) setColumn(c *Column, at pageAt) {
-	c.r, c.at = r, at
+	*c = Column{r: r, at: at}
 	c.typ, _ = r.typeOf(at.place)
 	if kept, ok := r.cache.get(at.off).(*keptPage); ok {
 		c.kept, c.bytes = kept, kept.bytes

@@ -57,8 +57,8 @@ func (r *Reader) Stored(ctx context.Context, fieldID int32, block int) (Stored, 
 // somewhere else: the bytes of those that ReadColumns returns, of which none is
 // looked into. They are shared and not to be changed.
 func (r *Reader) Pages(ctx context.Context, block int, fieldIDs []int32) ([][]byte, error) {
-	columns, err := r.readColumns(ctx, block, fieldIDs)
-	if err != nil {
+	columns := newColumns(len(fieldIDs))
+	if err := r.readInto(ctx, columns, block, fieldIDs); err != nil {
 		return nil, err
 	}
 	out := make([][]byte, len(columns))

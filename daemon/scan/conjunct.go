@@ -129,14 +129,19 @@ func rangeOf(op expr.Op, v int64) *valueSpan {
 // inOrder returns the conditions with those first that throw out the most rows
 // for their time: a cheap range goes before a search in text that lets fewer
 // rows through. No other order of independent conditions takes less time.
-func (p *Plan) inOrder() []*conjunct {
-	out := slices.Clone(p.conjuncts)
-	price := make(map[*conjunct]float64, len(out))
-	for _, c := range out {
-		price[c] = c.price()
+// They are appended to dst.
+func (p *Plan) inOrder(dst []priced) []priced {
+	for i, c := range p.conjuncts {
+		dst = append(dst, priced{i, c.price()})
 	}
-	slices.SortStableFunc(out, func(a, b *conjunct) int { return cmp.Compare(price[a], price[b]) })
-	return out
+	slices.SortStableFunc(dst, func(a, b priced) int { return cmp.Compare(a.price, b.price) })
+	return dst
+}
+
+// priced is one of the conditions of a plan, and what it costs.
+type priced struct {
+	nth   int
+	price float64
 }
 
 // price is the time that it takes to throw out one row.

@@ -36,7 +36,7 @@ func TestConditionsInOrder(t *testing.T) {
 			}
 			cond.stats.add(known.tried, known.passed, known.took)
 		}
-		first := p.inOrder()[0]
+		first := p.conjuncts[p.inOrder(nil)[0].nth]
 		if got := p.inputs[first.slots[0]].field.Name; got != c.wantedFirst {
 			t.Errorf("%s: the condition on %s goes first; want that on %s", c.name, got, c.wantedFirst)
 		}

@@ -40,7 +40,7 @@ func TestMasksHold(t *testing.T) {
 
 func checkMask(t *testing.T, p *Plan, task task) {
 	t.Helper()
-	s := &survivors{batch: &batch{n: task.rows, cols: make([]column, len(p.inputs))}}
+	s := p.survivors(task)
 	if err := p.read(t.Context(), task, s, forFilter); err != nil {
 		t.Fatal(err)
 	}
@@ -55,15 +55,14 @@ func checkMask(t *testing.T, p *Plan, task task) {
 			t.Fatalf("%s: row %d of block %d of %s is %v; found %d, in its mask %v", p.q.Where, i, task.block, task.seg.ID, is, task.found, in)
 		}
 	}
-	left, err := p.load(t.Context(), task, int64(task.rows))
+	left := p.survivors(task)
+	some, err := p.load(t.Context(), task, left, int64(task.rows))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left != nil {
-		left.settle()
-	}
-	if want := truth.rows(task.rows); left == nil && len(want) > 0 || left != nil && left.n != len(want) ||
-		left != nil && left.rows != nil && !slices.Equal(left.rows, want) {
+	left.settle()
+	if want := truth.rows(task.rows); some != (len(want) > 0) || some && left.n != len(want) ||
+		some && left.rows != nil && !slices.Equal(left.rows, want) {
 		t.Fatalf("%s: block %d of %s, found %d: got %+v; want rows %v", p.q.Where, task.block, task.seg.ID, task.found, left, want)
 	}
 }

@@ -90,12 +90,14 @@ func (p *Plan) work(ctx context.Context, t task) (*piece, error) {
 	if len(p.order) > 0 {
 		limit = int64(t.rows)
 	}
-	s, err := p.load(ctx, t, limit)
-	if s == nil || err != nil {
+	s := p.survivors(t)
+	defer s.release()
+	if some, err := p.load(ctx, t, s, limit); !some || err != nil {
 		return nil, err
 	}
 	s.settle()
 	out := &piece{}
+	var err error
 	if err := p.read(ctx, t, s, forOutput); err != nil {
 		return nil, err
 	}
@@ -138,8 +140,9 @@ func (p *Plan) workGrouped(ctx context.Context, t task) (*piece, error) {
 	if part, ok := p.fromZones(t); ok {
 		return &piece{part: part}, nil
 	}
-	s, err := p.load(ctx, t, int64(t.rows))
-	if s == nil || err != nil {
+	s := p.survivors(t)
+	defer s.release()
+	if some, err := p.load(ctx, t, s, int64(t.rows)); !some || err != nil {
 		return nil, err
 	}
 	if err := p.read(ctx, t, s, forOutput); err != nil {
@@ -175,7 +178,7 @@ func (p *Plan) tallied(s *survivors) *partial {
 	}
 	masks := s.masks
 	if masks == nil {
-		masks = allMasks(s.n)
+		masks = s.scratch.allMasks(s.n)
 	}
 	return p.tally(s.batch, masks)
 }
@@ -224,8 +227,7 @@ func (p *Plan) fromZones(t task) (*partial, bool) {
 	}
 	zone := p.catalogZones(t.seg)
 	if t.r != nil {
-		var failed error // a zone that cannot be read is one that is not known
-		zone = t.zones(&failed)
+		zone = t.zones()
 	}
 	part := p.newPartial()
 	for i, spec := range p.aggs {

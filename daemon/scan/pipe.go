@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,7 +42,8 @@ type pipe[T any, R sized] struct {
 
 	mu      sync.Mutex
 	changed sync.Cond    // of what follows
-	line    []*job[T, R] // begun and not taken by the consumer, in order
+	line    []*job[T, R] // begun and not taken by the consumer, in order; never long
+	free    []*job[T, R] // taken by the consumer, to be used again
 	ended   bool         // there are no more tasks
 	held    int64        // bytes of results that the consumer has not taken
 	helpers int
@@ -95,11 +97,11 @@ func (p *pipe[T, R]) consume(ctx context.Context, yield func(R, error) bool) {
 			p.begin(ctx, true)
 			continue
 		}
-		start := time.Now()
+		start, bytes := time.Now(), j.result.size() // while nobody works with the result
 		if !yield(j.result, j.err) || j.err != nil {
 			return
 		}
-		p.took(ctx, j.result.size(), time.Since(start) > handOver)
+		p.took(ctx, j, bytes, time.Since(start) > handOver)
 	}
 }
 
@@ -117,7 +119,7 @@ func (p *pipe[T, R]) first(ctx context.Context) (*job[T, R], error) {
 			return nil, ctx.Err()
 		case len(p.line) > 0 && p.line[0].done:
 			j := p.line[0]
-			p.line = p.line[1:]
+			p.line = slices.Delete(p.line, 0, 1)
 			return j, nil
 		case len(p.line) == 0 && p.ended:
 			return nil, errNoTasks
@@ -155,11 +157,13 @@ const handOver = 50 * time.Microsecond
 
 // took notes that the consumer is done with a result, and whether that took
 // it long.
-func (p *pipe[T, R]) took(ctx context.Context, bytes int64, long bool) {
+func (p *pipe[T, R]) took(ctx context.Context, j *job[T, R], bytes int64, long bool) {
 	p.pool.take(-bytes)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.held -= bytes
+	*j = job[T, R]{}
+	p.free = append(p.free, j)
 	p.changed.Broadcast()
 	if long && p.helpers == cap(p.pool.workers)-1 && !p.ended {
 		p.help(ctx, cap(p.pool.workers))
@@ -225,9 +229,9 @@ func (p *pipe[T, R]) pull(ctx context.Context, consumer bool) *job[T, R] {
 		return nil
 	}
 	t := p.take()
-	j := &job[T, R]{task: t.task, err: t.err, done: t.err != nil}
-	if t.err == nil && !t.more {
-		j = nil
+	var j *job[T, R]
+	if t.err != nil || t.more {
+		j = p.jobOf(t)
 	}
 	p.append(j)
 	if consumer && p.helpers == 0 && cap(p.pool.workers) > 1 && j != nil && !j.done {
@@ -236,6 +240,20 @@ func (p *pipe[T, R]) pull(ctx context.Context, consumer bool) *job[T, R] {
 			p.help(ctx, cap(p.pool.workers)-1)
 		}
 	}
+	return j
+}
+
+// jobOf returns a job for a task; one that could not be had is done.
+func (p *pipe[T, R]) jobOf(t pulled[T]) *job[T, R] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) == 0 {
+		p.free = append(p.free, new(job[T, R]))
+	}
+	last := len(p.free) - 1
+	j := p.free[last]
+	p.free = p.free[:last]
+	j.task, j.err, j.done = t.task, t.err, t.err != nil
 	return j
 }
 

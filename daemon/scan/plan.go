@@ -72,10 +72,11 @@ type Plan struct {
 	q    *expr.Query
 	opts Options
 
-	inputs    []input     // the columns of the table that are read, by slot
-	filter    node        // nil: all rows
-	conjuncts []*conjunct // of the filter
-	pred      *index.Pred // what zones know of filter
+	inputs    []input                // the columns of the table that are read, by slot
+	fields    [forOutput + 1][]int32 // the ids of those that are needed up to each step
+	filter    node                   // nil: all rows
+	conjuncts []*conjunct            // of the filter
+	pred      *index.Pred            // what zones know of filter
 
 	grouped  bool
 	keys     []node // of the groups, over the inputs
@@ -432,6 +433,7 @@ func (c *compiler) output(b *binder) error {
 		c.p.markBare()
 	}
 	c.p.schema = arrow.NewSchema(fields, nil)
+	c.p.listFields()
 	return nil
 }
 
@@ -478,6 +480,15 @@ func (p *Plan) markBare() {
 	}
 	for i, in := range p.inputs {
 		p.inputs[i].bare = in.step == forOutput && !worked[i]
+	}
+}
+
+// listFields sets the fields that each step needs.
+func (p *Plan) listFields() {
+	for _, in := range p.inputs {
+		for s := in.step; s <= forOutput; s++ {
+			p.fields[s] = append(p.fields[s], in.field.ID)
+		}
 	}
 }
 

@@ -21,12 +21,12 @@ type Pool struct {
 
 	mu    sync.Mutex
 	used  int64
-	freed chan struct{} // closed, and made anew, when memory is given back
+	freed chan struct{} // closed when memory is given back; nil: nobody waits for that
 }
 
 // NewPool returns a pool of so many bytes, for so many tasks at once.
 func NewPool(limit int64, workers int) *Pool {
-	return &Pool{limit: limit, workers: make(chan struct{}, workers), freed: make(chan struct{})}
+	return &Pool{limit: limit, workers: make(chan struct{}, workers)}
 }
 
 // BorrowFrom lets the queries' memory come out of a cache: what they hold it
@@ -41,9 +41,9 @@ func (p *Pool) take(bytes int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used += bytes
-	if bytes < 0 {
+	if bytes < 0 && p.freed != nil {
 		close(p.freed)
-		p.freed = make(chan struct{})
+		p.freed = nil
 	}
 	return p.used <= p.limit
 }
@@ -59,7 +59,13 @@ func (p *Pool) held() int64 {
 func (p *Pool) room() (ok bool, freed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.used <= p.limit, p.freed
+	if p.used <= p.limit {
+		return true, nil
+	}
+	if p.freed == nil {
+		p.freed = make(chan struct{})
+	}
+	return false, p.freed
 }
 
 // patience is how long a query waits for memory that only others can free,

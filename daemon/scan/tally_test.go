@@ -114,8 +114,9 @@ func isTallied(t *testing.T, l *lake, query string) bool {
 			t.Fatal(err)
 		}
 		task.all = true
-		s, err := p.load(t.Context(), task, int64(task.rows))
-		if err != nil {
+		s := p.survivors(task)
+		defer s.release()
+		if _, err := p.load(t.Context(), task, s, int64(task.rows)); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.read(t.Context(), task, s, forOutput); err != nil {

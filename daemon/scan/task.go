@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -42,21 +44,22 @@ type leftOut struct{ zone, index int }
 // ahead: while a block is worked on, the next one is on its way from the disk.
 func (p *Plan) tasks(ctx context.Context, o Opener) iter.Seq2[task, error] {
 	return func(yield func(task, error) bool) {
-		var waiting *task
+		var waiting task
+		waits := false
 		for t, err := range p.wanted(ctx, o) {
 			if err == nil {
 				t.expect(p)
 			}
-			if waiting != nil && !yield(*waiting, nil) {
+			if waits && !yield(waiting, nil) {
 				return
 			}
-			if waiting = &t; err != nil {
+			if waiting, waits = t, true; err != nil {
 				yield(task{}, err)
 				return
 			}
 		}
-		if waiting != nil {
-			yield(*waiting, nil)
+		if waits {
+			yield(waiting, nil)
 		}
 	}
 }
@@ -76,13 +79,7 @@ func (t *task) expect(p *Plan) {
 	default:
 		upTo = forOutput
 	}
-	var ids []int32
-	for _, in := range p.inputs {
-		if in.step <= upTo {
-			ids = append(ids, in.field.ID)
-		}
-	}
-	t.r.Expect(t.block, ids)
+	t.r.Expect(t.block, p.fields[upTo])
 }
 
 // wanted is the tasks themselves.
@@ -137,14 +134,16 @@ func (f *failure) Unwrap() error { return f.err }
 // blocks yields the blocks of a segment that neither zones nor indexes rule
 // out, and counts the others.
 func (p *Plan) blocks(ctx context.Context, seg *catalog.Segment, r *format.Reader, out *leftOut, yield func(task, error) bool) bool {
-	indexed := indexes{pred: p.inBuckets(p.pred, seg), r: r}
+	pred := p.inBuckets(p.pred, seg)
+	indexed, zones := indexes{pred: pred, r: r}, blockZones{r: r}
+	zoneOf := zones.of
 	for b := range r.Blocks() {
 		t := task{seg: seg, r: r, block: b, rows: r.BlockRows(b), all: p.filter == nil}
 		if p.filter != nil && !p.opts.NoPrune {
-			var failed error
-			verdict := p.verdict(seg, t.zones(&failed))
-			if failed != nil {
-				yield(task{}, fmt.Errorf("segment %s block %d: zones: %w", seg.ID, b, failed))
+			zones.block = b
+			verdict := index.Prune(pred, zoneOf)
+			if zones.failed != nil {
+				yield(task{}, fmt.Errorf("segment %s block %d: zones: %w", seg.ID, b, zones.failed))
 				return false
 			}
 			if verdict == index.None {
@@ -190,7 +189,7 @@ func (x *indexes) ask(ctx context.Context, t *task) (err error) {
 		return nil
 	}
 	if x.mask == nil {
-		x.mask = new(index.Mask)
+		x.mask = freeIndexMasks.Get().(*index.Mask)
 	}
 	if t.found, err = x.rows.Block(t.block, x.mask); err != nil {
 		return err
@@ -204,19 +203,33 @@ func (x *indexes) ask(ctx context.Context, t *task) (err error) {
 	return nil
 }
 
-// zones are those of the block. An error is stored in failed.
-func (t *task) zones(failed *error) zones {
-	return func(field int32) (index.Zone, bool) {
-		if !t.r.Has(field) {
-			return index.Zone{Rows: int64(t.rows), Nulls: int64(t.rows)}, true
-		}
-		z, err := t.r.Zone(field, t.block)
-		if err != nil {
-			*failed = err
-		}
-		return z, err == nil
-	}
+// freeIndexMasks are those that have been used up, see candidates.
+var freeIndexMasks = sync.Pool{New: func() any { return new(index.Mask) }}
+
+// blockZones are the zones of one block after the other.
+type blockZones struct {
+	r      *format.Reader
+	block  int
+	failed error // of the last zone that could not be read
 }
+
+// of is the zones function of the block. A column that is younger than the
+// segment is null in all rows.
+func (z *blockZones) of(field int32) (index.Zone, bool) {
+	if !z.r.Has(field) {
+		rows := int64(z.r.BlockRows(z.block))
+		return index.Zone{Rows: rows, Nulls: rows}, true
+	}
+	zone, err := z.r.Zone(field, z.block)
+	if err != nil {
+		z.failed = err
+	}
+	return zone, err == nil
+}
+
+// zones are those of the block. One that cannot be read is one that is not
+// known.
+func (t *task) zones() zones { return (&blockZones{r: t.r, block: t.block}).of }
 
 // survivors are the rows of a block that are still in play, and their columns
 // as far as they have been read.
@@ -227,30 +240,31 @@ type survivors struct {
 	// nobody has picked them; nil: all of the batch.
 	masks []kern.Mask
 	left  int
+
+	scratch *scratch // what all of the above is made in
 }
 
-// load reads the filter's columns of a block, and returns the rows that pass,
-// at most limit of them, maybe as masks. None of them: nil.
-func (p *Plan) load(ctx context.Context, t task, limit int64) (*survivors, error) {
-	s := &survivors{batch: &batch{n: t.rows, cols: make([]column, len(p.inputs))}}
+// load reads the filter's columns of a block, and leaves the rows in s that
+// pass, at most limit of them, maybe as masks. It reports whether there are any.
+func (p *Plan) load(ctx context.Context, t task, s *survivors, limit int64) (some bool, err error) {
 	switch {
 	case t.all:
 	case t.found == index.TheseRows: // its columns need not be looked at
-		s.masks = t.candidates()
+		s.masks = t.candidates(s)
 		s.left = kern.CountMasks(s.masks)
 	default:
 		if err := p.read(ctx, t, s, forFilter); err != nil {
-			return nil, err
+			return false, err
 		}
-		if err := p.filterRows(s, t.candidates()); err != nil {
-			return nil, err
+		if err := p.filterRows(s, t.candidates(s)); err != nil {
+			return false, err
 		}
 	}
 	return s.atMost(limit), nil
 }
 
-// atMost returns s with at most limit rows; nil if none is left.
-func (s *survivors) atMost(limit int64) *survivors {
+// atMost keeps at most limit rows, and reports whether any is left.
+func (s *survivors) atMost(limit int64) bool {
 	left := s.n
 	if s.masks != nil {
 		left = s.left
@@ -259,10 +273,7 @@ func (s *survivors) atMost(limit int64) *survivors {
 		s.settle()
 		s.keep(firstRows(int(limit)))
 	}
-	if left == 0 || limit == 0 {
-		return nil
-	}
-	return s
+	return left > 0 && limit > 0
 }
 
 // settle picks the rows of the masks.
@@ -274,9 +285,9 @@ func (s *survivors) settle() {
 }
 
 // candidates returns masks of the rows that may pass the filter: those that
-// the indexes know, or all.
-func (t *task) candidates() []kern.Mask {
-	masks := allMasks(t.rows)
+// the indexes know, or all. What the indexes know is used up.
+func (t *task) candidates(s *survivors) []kern.Mask {
+	masks := s.scratch.allMasks(t.rows)
 	if t.mask != nil {
 		for k := range masks {
 			from := t.mask[k*kern.MaskWords:][:kern.MaskWords]
@@ -284,6 +295,8 @@ func (t *task) candidates() []kern.Mask {
 				masks[k][w] &= from[w]
 			}
 		}
+		freeIndexMasks.Put(t.mask)
+		t.mask = nil
 	}
 	return masks
 }
@@ -294,25 +307,26 @@ func (t *task) candidates() []kern.Mask {
 // them.
 func (p *Plan) filterRows(s *survivors, masks []kern.Mask) error {
 	left := kern.CountMasks(masks)
-	done := map[*conjunct]bool{}
-	for _, c := range p.inOrder() {
-		began := time.Now()
+	done := s.scratch.doneOf(len(p.conjuncts))
+	s.scratch.order = p.inOrder(s.scratch.order[:0])
+	for _, o := range s.scratch.order {
+		c, began := p.conjuncts[o.nth], time.Now()
 		if left > 0 && c.try(s.batch, masks) {
 			before := left
 			left = kern.CountMasks(masks)
-			done[c] = true
+			done[o.nth] = true
 			c.stats.add(before, left, time.Since(began))
 		}
 	}
 	if left < s.n {
 		s.masks, s.left = masks, left
 	}
-	if len(done) == len(p.conjuncts) {
+	if left == 0 || !slices.Contains(done, false) {
 		return nil
 	}
 	s.settle()
-	for _, c := range p.conjuncts {
-		if done[c] || s.n == 0 {
+	for i, c := range p.conjuncts {
+		if done[i] || s.n == 0 {
 			continue
 		}
 		began := time.Now()
@@ -328,13 +342,6 @@ func (p *Plan) filterRows(s *survivors, masks []kern.Mask) error {
 		}
 	}
 	return nil
-}
-
-// allMasks returns masks with a bit for each of n rows.
-func allMasks(n int) []kern.Mask {
-	masks := make([]kern.Mask, kern.MasksFor(n))
-	fillMasks(masks, n)
-	return masks
 }
 
 // fillMasks sets the bits of n rows, and clears those past them.
@@ -362,8 +369,8 @@ func (p *Plan) read(ctx context.Context, t task, s *survivors, upTo step) error 
 
 // readSlots reads the wanted columns that are not there yet.
 func (p *Plan) readSlots(ctx context.Context, t task, s *survivors, wanted func(slot int) bool) error {
-	var slots []int
-	var ids []int32
+	m := s.scratch
+	slots, ids, columns := m.slots[:0], m.ids[:0], m.columns[:0]
 	for slot, in := range p.inputs {
 		switch {
 		case !wanted(slot) || s.cols[slot].arr != nil || s.cols[slot].enc != nil:
@@ -371,13 +378,14 @@ func (p *Plan) readSlots(ctx context.Context, t task, s *survivors, wanted func(
 			s.cols[slot].arr = array.MakeArrayOfNull(mem, in.field.Type, s.n)
 		default:
 			slots, ids = append(slots, slot), append(ids, in.field.ID)
+			columns = append(columns, &m.stored[slot])
 		}
 	}
+	m.slots, m.ids, m.columns = slots, ids, columns
 	if len(ids) == 0 {
 		return nil
 	}
-	columns, err := t.r.ReadColumns(ctx, t.block, ids)
-	if err != nil {
+	if err := t.r.ReadInto(ctx, columns, t.block, ids); err != nil {
 		return readError(t, err)
 	}
 	for i, c := range columns {

@@ -6,10 +6,8 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/format/kern"
 )
 
@@ -105,8 +103,9 @@ func (p *Plan) findTop(ctx context.Context, t ranked, bound *threshold) (*topPie
 	if t.best > bound.bound.Load() {
 		return nil, nil
 	}
-	s, err := p.load(ctx, t.task, int64(t.rows))
-	if s == nil || err != nil {
+	s := p.survivors(t.task)
+	defer s.release()
+	if some, err := p.load(ctx, t.task, s, int64(t.rows)); !some || err != nil {
 		return nil, err
 	}
 	keys, err := p.cutToTop(ctx, t.task, s, bound)
@@ -148,10 +147,7 @@ func (p *Plan) cutToTop(ctx context.Context, t task, s *survivors, bound *thresh
 func (p *Plan) cutBy(key *topKey, s *survivors, bound *threshold) {
 	if s.rows == nil && s.cols[key.slot].vec == nil {
 		if s.masks == nil {
-			free := freeMasks.Get().(*[blockVectors]kern.Mask)
-			defer freeMasks.Put(free)
-			s.masks = free[:kern.MasksFor(s.n)]
-			fillMasks(s.masks, s.n)
+			s.masks = s.scratch.allMasks(s.n)
 		}
 		key.dropPast(bound, &s.cols[key.slot], s.masks)
 		if s.left = kern.CountMasks(s.masks); s.left < s.n {
@@ -163,11 +159,6 @@ func (p *Plan) cutBy(key *topKey, s *survivors, bound *threshold) {
 		s.keep(rows)
 	}
 }
-
-// freeMasks are masks of blocks that cutBy works with.
-var freeMasks = sync.Pool{New: func() any { return new([blockVectors]kern.Mask) }}
-
-const blockVectors = format.BlockRows / kern.Vector
 
 // topRows keeps the best rows that it has seen, and about as many more.
 type topRows struct {
@@ -256,7 +247,8 @@ func each2[T any](items []T) iter.Seq2[T, error] {
 // readPlaces reads some rows of a block.
 func (p *Plan) readPlaces(ctx context.Context, places []rowPlace, output func(*batch) ([]arrow.Array, error)) (*piece, error) {
 	t := places[0].t
-	s := &survivors{batch: &batch{n: t.rows, cols: make([]column, len(p.inputs))}}
+	s := p.survivors(t)
+	defer s.release()
 	s.keep(convert(places, func(l rowPlace) int32 { return l.row }))
 	if err := p.readSlots(ctx, t, s, p.shown); err != nil {
 		return nil, err
@@ -315,8 +307,8 @@ func (k *topKey) best(t *task) int64 {
 	if k == nil {
 		return first
 	}
-	var failed error // a zone that cannot be read is one that is not known
-	z, ok := t.zones(&failed)(k.field)
+	zones := blockZones{r: t.r, block: t.block}
+	z, ok := zones.of(k.field) // one that cannot be read is one that is not known
 	bound := z.Min
 	if k.desc {
 		bound = z.Max
