@@ -37,6 +37,13 @@ type (
 	}
 )
 
+// emptied is an aggregate that holds nothing of a block and can be used again
+// for the next. All that a block is tallied into are.
+type emptied interface {
+	aggregate
+	empty() // of no groups, with the same memory
+}
+
 // intArray returns integers as an array.
 func intArray(values []int64) arrow.Array {
 	return (&vec{typ: arrow.PrimitiveTypes.Int64, n: len(values), ints: values}).array()

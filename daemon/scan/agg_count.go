@@ -7,6 +7,7 @@ type countAgg struct{ counts []int64 }
 
 func (c *countAgg) grow(n int)   { c.counts = extend(c.counts, n) }
 func (c *countAgg) bytes() int64 { return int64(len(c.counts)) * 8 }
+func (c *countAgg) empty()       { c.counts = c.counts[:0] }
 
 func (c *countAgg) add(groups []int32, n int, v *vec) {
 	switch {

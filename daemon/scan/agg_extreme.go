@@ -50,6 +50,7 @@ func newExtreme(t arrow.DataType, isMax bool) aggregate {
 func same[T any](v T) T { return v }
 
 func (e *extreme[T]) grow(n int)   { e.best, e.has = extend(e.best, n), extend(e.has, n) }
+func (e *extreme[T]) empty()       { e.best, e.has, e.held = e.best[:0], e.has[:0], 0 }
 func (e *extreme[T]) bytes() int64 { return int64(len(e.best))*24 + e.held }
 
 func (e *extreme[T]) add(groups []int32, n int, v *vec) {

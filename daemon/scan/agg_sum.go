@@ -19,6 +19,7 @@ type exactSum struct {
 }
 
 func (s *exactSum) grow(n int)   { s.sums, s.counts = extend(s.sums, n), extend(s.counts, n) }
+func (s *exactSum) empty()       { s.sums, s.counts = s.sums[:0], s.counts[:0] }
 func (s *exactSum) bytes() int64 { return int64(len(s.sums)) * 32 }
 
 func (s *exactSum) add(groups []int32, n int, v *vec) {

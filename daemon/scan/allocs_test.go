@@ -17,13 +17,13 @@ var allocQueries = []struct {
 	name, sql string
 	most      float64
 }{
-	{"count", `SELECT count(*) FROM t WHERE part BETWEEN 1000 AND 150000`, 6},
-	{"product", `SELECT sum(price * discount), count(*) FROM t WHERE day >= 100 AND day < 400 AND discount BETWEEN 0.05 AND 0.07 AND quantity < 24`, 10},
-	{"like", `SELECT count(*) FROM t WHERE comment LIKE '%zeppelin%'`, 6},
-	{"extremes", `SELECT min(price), max(price), avg(quantity) FROM t WHERE part < 150000`, 15},
-	{"two texts", `SELECT flag, mode, sum(quantity), sum(price), avg(discount), min(day), max(price), count(*) FROM t WHERE day <= 2000 GROUP BY flag, mode ORDER BY flag, mode`, 53},
-	{"text as it comes", `SELECT mode, count(*), sum(quantity) FROM t GROUP BY mode`, 29},
-	{"number", `SELECT quantity, count(*), sum(price) FROM t GROUP BY quantity`, 24},
+	{"count", `SELECT count(*) FROM t WHERE part BETWEEN 1000 AND 150000`, 0},
+	{"product", `SELECT sum(price * discount), count(*) FROM t WHERE day >= 100 AND day < 400 AND discount BETWEEN 0.05 AND 0.07 AND quantity < 24`, 0},
+	{"like", `SELECT count(*) FROM t WHERE comment LIKE '%zeppelin%'`, 0},
+	{"extremes", `SELECT min(price), max(price), avg(quantity) FROM t WHERE part < 150000`, 0},
+	{"two texts", `SELECT flag, mode, sum(quantity), sum(price), avg(discount), min(day), max(price), count(*) FROM t WHERE day <= 2000 GROUP BY flag, mode ORDER BY flag, mode`, 0},
+	{"text as it comes", `SELECT mode, count(*), sum(quantity) FROM t GROUP BY mode`, 0},
+	{"number", `SELECT quantity, count(*), sum(price) FROM t GROUP BY quantity`, 4},
 	{"top", `SELECT * FROM t ORDER BY price DESC LIMIT 10`, 108},
 }
 
@@ -38,6 +38,7 @@ func TestBlocksAllocateNothing(t *testing.T) {
 	for _, q := range allocQueries {
 		t.Run(q.name, func(t *testing.T) {
 			got := (allocsOf(t, large, q.sql) - allocsOf(t, small, q.sql)) / (many - few)
+			t.Logf("%.2f allocations a block", got)
 			if got > q.most+0.5 { // a collection may take what waits for the next block
 				t.Errorf("%s: got %.1f allocations a block; want at most %v", q.sql, got, q.most)
 			}

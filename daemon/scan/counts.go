@@ -51,7 +51,7 @@ func (p *Plan) fromValues(ctx context.Context, r *format.Reader) (*partial, erro
 		return nil, err
 	}
 	part := p.newPartial()
-	part.groups.take([]*vec{groups}, groups.n, nil, nil)
+	part.groups.take([]*vec{groups}, groups.n)
 	for i, a := range p.aggs {
 		part.aggs[i].grow(part.groups.n)
 		into := part.aggs[i].(*countAgg).counts

@@ -148,28 +148,54 @@ func stringsOf(s codec.Strings) []string {
 // dictionaryOf returns the distinct values of a stored column in ascending
 // order, and the code of each row; nil codes if it is no dictionary.
 func dictionaryOf(c *column) (values *vec, codes *codec.Ints) {
-	if c.codes != nil || c.enc == nil {
-		return c.values, c.codes
-	}
-	if t := c.enc.Text(); t != nil {
-		if c.shared, c.numbers, c.codes = t.Shared(); c.shared != nil {
-			c.values = sharedValues(c.typ, c.shared, c.numbers)
-			return c.values, c.codes
-		}
-		if texts, codes, ok := t.Codes(); ok {
-			c.values, c.codes = &vec{typ: c.typ, n: len(texts.Offsets) - 1, strs: stringsOf(texts)}, codes
-		}
-		return c.values, c.codes
-	}
-	if ints, codes, ok := c.enc.Ints().Codes(); ok {
-		c.values, c.codes = &vec{typ: c.typ, n: len(ints)}, codes
-		if laneOf(c.typ) == laneDec {
-			c.values.small = ints
-		} else {
-			c.values.ints = ints
-		}
+	if codesOf(c) != nil && c.values == nil {
+		c.values = c.dictionary()
 	}
 	return c.values, c.codes
+}
+
+// codesOf is dictionaryOf without the values, of which there are c.distinct.
+func codesOf(c *column) *codec.Ints {
+	if c.codes != nil || c.enc == nil {
+		return c.codes
+	}
+	t := c.enc.Text()
+	if t == nil {
+		if ints, codes, ok := c.enc.Ints().Codes(); ok {
+			c.codes, c.distinct = codes, len(ints)
+		}
+		return c.codes
+	}
+	if c.shared, c.numbers, c.codes = t.Shared(); c.shared == nil {
+		if texts, codes, ok := t.Codes(); ok {
+			c.codes, c.distinct = codes, len(texts.Offsets)-1
+		}
+		return c.codes
+	}
+	if c.distinct = c.shared.Len(); c.numbers != nil {
+		c.distinct = len(c.numbers)
+	}
+	return c.codes
+}
+
+// dictionary returns the values of a column's codes.
+func (c *column) dictionary() *vec {
+	if c.shared != nil {
+		return sharedValues(c.typ, c.shared, c.numbers)
+	}
+	v := &vec{typ: c.typ, n: c.distinct}
+	if t := c.enc.Text(); t != nil {
+		texts, _, _ := t.Codes()
+		v.strs = stringsOf(texts)
+		return v
+	}
+	ints, _, _ := c.enc.Ints().Codes()
+	if laneOf(c.typ) == laneDec {
+		v.small = ints
+	} else {
+		v.ints = ints
+	}
+	return v
 }
 
 // sharedValues returns the values of numbers; nil numbers are all.

@@ -22,10 +22,17 @@ func newGroups(types []arrow.DataType) *groups {
 	for _, t := range types {
 		g.keys = append(g.keys, newColumn(t))
 	}
-	if len(types) == 0 {
+	g.empty()
+	return g
+}
+
+// empty takes away the groups of a block, which were taken all at once.
+func (g *groups) empty() {
+	g.n, g.taken = 0, nil
+	g.numbered.empty()
+	if len(g.keys) == 0 {
 		g.n = 1
 	}
-	return g
 }
 
 func (g *groups) size() int64 {
@@ -128,8 +135,11 @@ func encoded(keys []*vec, n int) []string {
 }
 
 func (g *groups) keyVecs() []*vec {
-	if g.taken != nil {
+	switch {
+	case g.taken != nil:
 		return g.taken
+	case len(g.numbered.numbers) > 0:
+		return g.numberedKeys(firstRows(g.n))
 	}
 	out := make([]*vec, len(g.keys))
 	for i, k := range g.keys {

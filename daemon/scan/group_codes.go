@@ -64,8 +64,11 @@ func (g *groups) ofCodes(keys []*codedKey, n int) []int32 {
 		}
 		out[i] = k - 1
 	}
-	by, numbers := numbersAt(keys, first)
-	g.take(keysAt(keys, first), len(first), by, numbers)
+	if by, numbers := numbersAt(keys, first); by != nil {
+		g.n, g.numbered = len(first), numbered{by: by, numbers: numbers}
+	} else {
+		g.take(keysAt(keys, first), len(first))
+	}
 	return out
 }
 

@@ -3,6 +3,7 @@ package scan
 import (
 	"slices"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/format/codec"
 )
 
@@ -42,37 +43,40 @@ func numberOf(d *codec.SharedTexts, numbers []uint32, code int, null bool) int32
 // numbered is which groups have which numbers.
 type numbered struct {
 	by      numbering
-	numbers []int32 // of the groups of a block, by group
+	numbers []int32 // of the groups of a block, by group; these have no other keys
 	groups  []int32 // by number, plus one: the groups of the whole; 0: none yet
+	into    []int32 // what ofGroups has returned last
 }
 
-// take makes groups of n keys that are all different, and numbered so if by is
-// not nil. It keeps keys, and no other can be added.
-func (g *groups) take(keys []*vec, n int, by numbering, numbers []int32) {
-	g.taken, g.n = keys, n
-	if by.size() > 0 && len(by) > 0 {
-		g.numbered = numbered{by: by, numbers: numbers}
-	}
+// empty lets go of the dictionaries, and keeps the memory.
+func (n *numbered) empty() {
+	clear(n.by)
+	*n = numbered{by: n.by[:0], numbers: n.numbers[:0]}
 }
+
+// take makes groups of n keys that are all different. It keeps keys, and no
+// other can be added.
+func (g *groups) take(keys []*vec, n int) { g.taken, g.n = keys, n }
 
 // ofGroups returns the group of each group of o, and makes groups for those
-// that are new.
+// that are new. It is good until the next call.
 func (g *groups) ofGroups(o *groups) []int32 {
-	if o.numbered.by == nil {
+	if len(o.numbered.by) == 0 {
 		return g.of(o.keyVecs(), o.n)
 	}
 	if !slices.Equal(g.numbered.by, o.numbered.by) {
-		g.numbered = numbered{by: o.numbered.by, groups: make([]int32, o.numbered.by.size())}
+		g.numbered = numbered{by: slices.Clone(o.numbered.by), groups: make([]int32, o.numbered.by.size())}
 	}
 	known := g.numbered.groups
-	out, fresh := make([]int32, o.n), []int32{}
+	g.numbered.into = resized(g.numbered.into, o.n)
+	out, fresh := g.numbered.into, []int32(nil)
 	for i, n := range o.numbered.numbers {
 		if out[i] = known[n] - 1; out[i] < 0 {
 			fresh = append(fresh, int32(i))
 		}
 	}
 	if len(fresh) > 0 {
-		for k, id := range g.of(pickAll(o.keyVecs(), fresh, o.n), len(fresh)) {
+		for k, id := range g.of(o.numberedKeys(fresh), len(fresh)) {
 			i := fresh[k]
 			out[i] = id
 			known[o.numbered.numbers[i]] = id + 1
@@ -81,16 +85,36 @@ func (g *groups) ofGroups(o *groups) []int32 {
 	return out
 }
 
-// pickAll returns the values of some of n rows.
-func pickAll(keys []*vec, rows []int32, n int) []*vec {
-	if len(rows) == n {
-		return keys
-	}
-	out := make([]*vec, len(keys))
-	for i, k := range keys {
-		out[i] = k.pick(rows)
+// numberedKeys returns the keys of some groups that are numbered.
+func (g *groups) numberedKeys(some []int32) []*vec {
+	left := gather(g.numbered.numbers, some)
+	out := make([]*vec, len(g.keys))
+	for i := len(out) - 1; i >= 0; i-- {
+		d := g.numbered.by[i]
+		size := int32(d.Len() + 1)
+		own := convert(left, func(n int32) int32 { return n % size })
+		for j := range left {
+			left[j] /= size
+		}
+		out[i] = numberedTexts(g.keys[i].v.typ, d, own)
 	}
 	return out
+}
+
+// numberedTexts returns the values of numbers, of which the one past the last
+// is that of null.
+func numberedTexts(t arrow.DataType, d *codec.SharedTexts, numbers []int32) *vec {
+	v := &vec{typ: t, n: len(numbers), strs: make([]string, len(numbers))}
+	texts := d.Texts()
+	valid := fill(v.n, func(i int) bool { return int(numbers[i]) < len(texts) })
+	for i, n := range numbers {
+		if valid.has(i) {
+			v.strs[i] = texts[n]
+		} else {
+			v.valid = valid
+		}
+	}
+	return v
 }
 
 // bytesOfKeys returns about what the values of keys hold.

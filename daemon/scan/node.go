@@ -35,8 +35,9 @@ type column struct {
 	arr arrow.Array
 	vec *vec
 
-	values *vec // of the dictionary of enc, see dictionaryOf
-	codes  *codec.Ints
+	codes    *codec.Ints // of the dictionary of enc, see codesOf
+	distinct int         // how many codes there are
+	values   *vec        // what they stand for, see dictionaryOf
 
 	shared  *codec.SharedTexts // where values are numbered in the whole segment
 	numbers []uint32           // of values; nil: codes are numbers

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/tarnlake/tarn/daemon/catalog"
@@ -41,6 +42,15 @@ func (p *piece) nthOf(row int32) int32 {
 type partial struct {
 	groups *groups
 	aggs   []aggregate
+
+	left piece      // of a block: what its task leaves
+	home *sync.Pool // where it waits to be used again; nil: it is not
+}
+
+// piece returns the piece of a task whose groups are in p.
+func (p *partial) piece() *piece {
+	p.left = piece{part: p, bytes: p.bytes()}
+	return &p.left
 }
 
 func (p *Plan) newPartial() *partial {
@@ -51,6 +61,34 @@ func (p *Plan) newPartial() *partial {
 		part.aggs = append(part.aggs, a)
 	}
 	return part
+}
+
+// blockPartial returns an empty partial for a block, with the memory of one
+// that has been merged where that is known to hold nothing of a block.
+func (p *Plan) blockPartial() *partial {
+	if p.tallies == nil {
+		return p.newPartial()
+	}
+	if old, ok := p.tallies.merged.Get().(*partial); ok {
+		return old
+	}
+	part := p.newPartial()
+	part.home = &p.tallies.merged
+	return part
+}
+
+// release gives the memory of p, and of its piece, to another block.
+func (p *partial) release() {
+	if p.home == nil {
+		return
+	}
+	p.groups.empty()
+	for _, a := range p.aggs {
+		a.(emptied).empty()
+		a.grow(p.groups.n)
+	}
+	p.left = piece{}
+	p.home.Put(p)
 }
 
 func typesOf(nodes []node) []arrow.DataType {
@@ -135,10 +173,10 @@ func (p *Plan) project(b *batch) ([]arrow.Array, error) {
 
 func (p *Plan) workGrouped(ctx context.Context, t task) (*piece, error) {
 	if t.groups != nil {
-		return &piece{part: t.groups, bytes: t.groups.bytes()}, nil
+		return t.groups.piece(), nil
 	}
 	if part, ok := p.fromZones(t); ok {
-		return &piece{part: part}, nil
+		return part.piece(), nil
 	}
 	s := p.survivors(t)
 	defer s.release()
@@ -149,7 +187,7 @@ func (p *Plan) workGrouped(ctx context.Context, t task) (*piece, error) {
 		return nil, err
 	}
 	if part := p.tallied(s); part != nil {
-		return &piece{part: part, bytes: part.bytes()}, nil
+		return part.piece(), nil
 	}
 	s.settle()
 	part := p.newPartial()
@@ -167,7 +205,7 @@ func (p *Plan) workGrouped(ctx context.Context, t task) (*piece, error) {
 		part.aggs[i].grow(part.groups.n)
 		part.aggs[i].add(ids, s.n, v)
 	}
-	return &piece{part: part, bytes: part.bytes()}, nil
+	return part.piece(), nil
 }
 
 // tallied returns the groups of what is left of a whole block, where they can
@@ -229,9 +267,10 @@ func (p *Plan) fromZones(t task) (*partial, bool) {
 	if t.r != nil {
 		zone = t.zones()
 	}
-	part := p.newPartial()
+	part := p.blockPartial()
 	for i, spec := range p.aggs {
 		if !spec.fromZone(part.aggs[i], t.rows, zone) {
+			part.release()
 			return nil, false
 		}
 	}

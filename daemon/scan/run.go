@@ -147,6 +147,7 @@ func (p *Plan) merged(pieces iter.Seq2[*piece, error], b *budget, each func(*par
 		if each != nil {
 			each(total, piece)
 		}
+		piece.part.release()
 	}
 	return total, nil
 }

@@ -150,7 +150,7 @@ func (p *Plan) partialOf(it *item) *partial {
 		return part
 	}
 	if len(keys) > 0 {
-		part.groups.take(keys, n, nil, nil)
+		part.groups.take(keys, n)
 	}
 	for _, a := range part.aggs {
 		a.grow(n)

@@ -6,10 +6,8 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/tarnlake/tarn/expr"
-	"github.com/tarnlake/tarn/format"
 	"github.com/tarnlake/tarn/format/codec"
 	"github.com/tarnlake/tarn/format/kern"
 )
@@ -27,6 +25,8 @@ type tallyPlan struct {
 	of    []int // by aggregate: its lane; -1: count(*)
 
 	anyOrder bool // of groups: ORDER BY sorts them anyway
+
+	merged sync.Pool // partials of blocks that have been merged
 }
 
 // tallyLane is one aggregated expression; aggregates of the same one share it.
@@ -120,6 +120,11 @@ type tally struct {
 	lanes  []laneTally
 	joint  int     // the lane whose sum is taken together with rows; -1: none
 	both   []int64 // of these, see kern.GroupCountSum
+
+	some, first []int32   // codes that have rows, and these in the order in which they come
+	left        bits      // of them: those that have not come yet
+	apart       [][]int32 // codes by key
+	part        kern.Mask // see eachCode
 }
 
 // laneTally is what a lane comes to, by code.
@@ -131,16 +136,12 @@ type laneTally struct {
 
 // tallyKey is one key of a block, as codes.
 type tallyKey struct {
-	typ    arrow.DataType
-	col    *format.Column
-	nulls  bool // their code is the last one
-	codes  *codec.Ints
-	base   int64 // of codes
-	size   int   // one past the highest code
-	values *vec  // of codes; nil: they are base + code
-
-	shared  *codec.SharedTexts // as in column
-	numbers []uint32
+	of    *column
+	nulls bool // their code is the last one
+	codes *codec.Ints
+	coded bool  // codes are those of a dictionary; else they stand for base + code
+	base  int64 // of codes
+	size  int   // one past the highest code
 }
 
 // maxPasses is the number of codes up to which a pass for each of them is
@@ -167,7 +168,7 @@ func (p *Plan) tally(b *batch, masks []kern.Mask) *partial {
 			t.vector(plan, b, &masks[k], k)
 		}
 	}
-	t.part()
+	t.takeJoint()
 	return t.finish(p, masks)
 }
 
@@ -209,8 +210,8 @@ func (t *tally) join(plan *tallyPlan) {
 	}
 }
 
-// part puts count and sum of the joint lane where they belong.
-func (t *tally) part() {
+// takeJoint puts count and sum of the joint lane where they belong.
+func (t *tally) takeJoint() {
 	if t.joint < 0 {
 		return
 	}
@@ -250,9 +251,9 @@ func (l *laneTally) begin(lane *tallyLane, b *batch, codes int) bool {
 }
 
 // cleared returns n zeros, in the memory of s if that is enough.
-func cleared(s []int64, n int) []int64 {
+func cleared[T int32 | int64](s []T, n int) []T {
 	if cap(s) < n {
-		return make([]int64, n)
+		return make([]T, n)
 	}
 	s = s[:n]
 	clear(s)
@@ -270,9 +271,9 @@ func tallyKeyOf(c *column) (k tallyKey, ok bool) {
 	if c.enc == nil {
 		return k, false
 	}
-	k.col, k.typ = c.enc, c.typ
-	if k.values, k.codes = dictionaryOf(c); k.codes != nil {
-		k.size, k.shared, k.numbers = k.values.n, c.shared, c.numbers
+	k.of = c
+	if k.codes = codesOf(c); k.codes != nil {
+		k.coded, k.size = true, c.distinct
 	} else if ints := c.enc.Ints(); ints != nil {
 		lo, hi := ints.Bounds()
 		if uint64(hi)-uint64(lo) >= maxCodes {
@@ -297,7 +298,7 @@ func (k *tallyKey) read(dst *[kern.Vector]uint16, n int) {
 	}
 	var null kern.Mask
 	null.Fill(true)
-	onlyNulls(k.col, &null, n)
+	onlyNulls(k.of.enc, &null, n)
 	var rows [kern.Vector]uint16
 	for _, row := range rows[:kern.Rows(&rows, &null, 0)] {
 		dst[row] = uint16(k.size - 1)
@@ -372,9 +373,9 @@ func (t *tally) eachCode(m *kern.Mask, f func(code int, rows *kern.Mask)) {
 	for c := range t.codes {
 		rows := &t.groups[c]
 		if m != t.whole {
-			own := *rows
-			own.And(m)
-			rows = &own
+			t.part = *rows
+			t.part.And(m)
+			rows = &t.part
 		}
 		if rows.Any() {
 			f(c, rows)
@@ -411,15 +412,17 @@ func (t *tally) bound(into *laneTally, v *[kern.Vector]int64, m *kern.Mask) {
 
 // finish makes groups of the codes that have rows.
 func (t *tally) finish(p *Plan, masks []kern.Mask) *partial {
-	part := p.newPartial()
-	codes := []int32{0}
+	part := p.blockPartial()
+	codes := t.present()
 	if len(t.keys) > 0 {
-		codes = t.present()
 		if !p.tallies.anyOrder {
 			codes = t.asTheyCome(codes, masks)
 		}
-		by, numbers := t.numbers(codes)
-		part.groups.take(t.values(codes), len(codes), by, numbers)
+		if t.number(&part.groups.numbered, codes) {
+			part.groups.n = len(codes)
+		} else {
+			part.groups.take(t.values(codes), len(codes))
+		}
 	}
 	for i, a := range part.aggs {
 		a.grow(part.groups.n)
@@ -463,49 +466,49 @@ func addTally(a aggregate, g, c int, rows int64, lane *laneTally, isMax bool) {
 
 // present returns the codes that have rows.
 func (t *tally) present() []int32 {
-	var codes []int32
+	t.some = t.some[:0]
 	for c, n := range t.rows[:t.codes] {
 		if n > 0 {
-			codes = append(codes, int32(c))
+			t.some = append(t.some, int32(c))
 		}
 	}
-	return codes
+	return t.some
 }
 
 // asTheyCome puts the codes that have rows in the order in which they come.
 func (t *tally) asTheyCome(present []int32, masks []kern.Mask) []int32 {
-	left, there := newBits(t.codes), len(present)
+	t.left = resized(t.left, words(t.codes))
+	clear(t.left)
 	for _, c := range present {
-		left.set(int(c))
+		t.left.set(int(c))
 	}
-	codes := make([]int32, 0, there)
+	t.first = t.first[:0]
 	for k := range masks {
-		if len(codes) == there {
+		if len(t.first) == len(present) {
 			break
 		}
 		if masks[k].Any() {
 			t.readCodes(k)
-			codes = t.fresh(codes, &masks[k], left)
+			t.fresh(&masks[k])
 		}
 	}
-	return codes
+	return t.first
 }
 
-// fresh appends the codes of a vector's rows that are left, and takes them away
-// there.
-func (t *tally) fresh(codes []int32, m *kern.Mask, left bits) []int32 {
+// fresh appends the codes of a vector's rows that are left to those that have
+// come.
+func (t *tally) fresh(m *kern.Mask) {
 	found := *m
-	kern.InAnd(&found, t.code[:], 16, 0, left)
+	kern.InAnd(&found, t.code[:], 16, 0, t.left)
 	for w, rows := range found {
 		for ; rows != 0; rows &= rows - 1 {
 			c := int(t.code[w*64+mathbits.TrailingZeros64(rows)])
-			if left.has(c) {
-				left[c>>6] &^= 1 << (c & 63)
-				codes = append(codes, int32(c))
+			if t.left.has(c) {
+				t.left[c>>6] &^= 1 << (c & 63)
+				t.first = append(t.first, int32(c))
 			}
 		}
 	}
-	return codes
 }
 
 // values returns the keys that codes stand for.
@@ -517,41 +520,48 @@ func (t *tally) values(codes []int32) []*vec {
 	return out
 }
 
-// numbers returns the numbers that codes stand for, if all keys have shared
-// dictionaries.
-func (t *tally) numbers(codes []int32) (by numbering, numbers []int32) {
+// number sets out to the numbers that codes stand for, and reports whether it
+// could: if all keys have shared dictionaries.
+func (t *tally) number(out *numbered, codes []int32) bool {
 	for i := range t.keys {
-		if t.keys[i].shared == nil {
-			return nil, nil
+		if t.keys[i].of.shared == nil {
+			return false
 		}
-		by = append(by, t.keys[i].shared)
 	}
-	if by.size() == 0 {
-		return nil, nil
+	for i := range t.keys {
+		out.by = append(out.by, t.keys[i].of.shared)
 	}
-	numbers = make([]int32, len(codes))
+	if out.by.size() == 0 {
+		out.empty()
+		return false
+	}
+	out.numbers = cleared(out.numbers, len(codes))
 	for i, own := range t.eachKey(codes) {
-		key := &t.keys[i]
-		for j, c := range own {
-			null := key.nulls && int(c) == key.size-1
-			numbers[j] = numbers[j]*int32(key.shared.Len()+1) + numberOf(key.shared, key.numbers, int(c), null)
+		key, c := &t.keys[i], t.keys[i].of
+		for j, code := range own {
+			null := key.nulls && int(code) == key.size-1
+			out.numbers[j] = out.numbers[j]*int32(c.shared.Len()+1) + numberOf(c.shared, c.numbers, int(code), null)
 		}
 	}
-	return by, numbers
+	return true
 }
 
-// eachKey takes codes apart to those of each key.
+// eachKey takes codes apart to those of each key. They are good until the next
+// call.
 func (t *tally) eachKey(codes []int32) [][]int32 {
-	out := make([][]int32, len(t.keys))
-	left := slices.Clone(codes)
-	for i := len(t.keys) - 1; i >= 0; i-- {
+	t.apart = extend(t.apart, len(t.keys)+1)
+	last := len(t.keys)
+	left := append(t.apart[last][:0], codes...)
+	t.apart[last] = left
+	for i := last - 1; i >= 0; i-- {
 		size := int32(t.keys[i].size)
-		out[i] = make([]int32, len(left))
+		own := resized(t.apart[i], len(left))
 		for j, c := range left {
-			out[i][j], left[j] = c%size, c/size
+			own[j], left[j] = c%size, c/size
 		}
+		t.apart[i] = own
 	}
-	return out
+	return t.apart[:last]
 }
 
 // valuesOf returns the values of codes, of which the last may stand for null.
@@ -560,13 +570,13 @@ func (k *tallyKey) valuesOf(codes []int32) *vec {
 	if k.nulls {
 		null = int32(k.size - 1)
 	}
-	v := &vec{typ: k.typ, n: len(codes)}
-	if k.values != nil {
-		at := convert(codes, func(c int32) int32 { return min(c, int32(k.values.n-1)) })
-		v = k.values.pick(at)
+	v := &vec{typ: k.of.typ, n: len(codes)}
+	if k.coded {
+		values, _ := dictionaryOf(k.of)
+		v = values.pick(convert(codes, func(c int32) int32 { return min(c, int32(values.n-1)) }))
 	} else {
 		ints := convert(codes, func(c int32) int64 { return k.base + int64(c) })
-		if laneOf(k.typ) == laneDec {
+		if laneOf(k.of.typ) == laneDec {
 			v.small = ints
 		} else {
 			v.ints = ints
