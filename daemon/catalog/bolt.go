@@ -50,7 +50,7 @@ func checkMetas(path string) error {
 
 func damagedLog(path string, err error) error {
 	return wire.Errorf(wire.Corrupt, "the catalog's log %s is damaged: %w", path, err).
-		WithHint("do not start without it: commits that were acknowledged may be in it; bring the file back from a copy, or ask for help before anything is deleted")
+		WithHint("delete nothing: commits that were acknowledged may be in it; bring the file back from a copy; or, if other nodes have a majority, let this one join anew in an empty directory; or tarn recover --from-disks --dir DIR")
 }
 
 // boltPageSize finds the page size of a file in either of its metas.

@@ -56,28 +56,31 @@ func Examine(dir string) (*Replica, error) {
 	if err := x.snapshots(); err != nil {
 		return nil, err
 	}
-	if err := checkMetas(at); err != nil {
-		x.problem(err)
-		x.conclude()
-		return x.r, nil
+	err := checkLog(at)
+	if err == nil {
+		err = guarded(at, func() error { return x.log(at) })
 	}
-	if err := guarded(func() error { return x.log(at) }); err != nil {
-		if wire.IsCode(err, wire.Conflict) {
-			return nil, err
-		}
-		x.problem(damagedLog(at, err))
+	if wire.IsCode(err, wire.Conflict) {
+		return nil, err
+	}
+	if err != nil {
+		x.problem(err)
 		x.broken = true
 	}
 	x.conclude()
 	return x.r, nil
 }
 
-// guarded makes an error of a panic or a fault: bbolt believes its pages.
-func guarded(f func() error) (err error) {
+// guarded makes an error of damage to a log of any kind: what decodes entries
+// believes them.
+func guarded(at string, f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("its pages contradict each other: %v", p)
+			err = fmt.Errorf("what is in it contradicts itself: %v", p)
+		}
+		if err != nil && wire.FromError(err).Code == wire.Internal {
+			err = damagedLog(at, err)
 		}
 	}()
 	return f()
@@ -184,13 +187,12 @@ func serversOf(c raft.Configuration) (all []Server) {
 	return all
 }
 
-// log checks the pages of the log and applies its entries.
+// log applies the entries of a log whose pages have been checked.
 func (x *examination) log(at string) error {
-	options := &bbolt.Options{ReadOnly: true, Timeout: lockWait, PreLoadFreelist: true, FreelistType: bbolt.FreelistMapType}
-	if err := checkPages(at, options); err != nil {
-		return err
+	bolt, err := raftboltdb.New(raftboltdb.Options{Path: at, BoltOptions: &bbolt.Options{ReadOnly: true, Timeout: lockWait}})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return inUse(at)
 	}
-	bolt, err := raftboltdb.New(raftboltdb.Options{Path: at, BoltOptions: options})
 	if err != nil {
 		return err
 	}
@@ -207,26 +209,6 @@ func (x *examination) log(at string) error {
 
 // keyTerm is raft's own.
 var keyTerm = []byte("CurrentTerm")
-
-func checkPages(at string, options *bbolt.Options) error {
-	db, err := bbolt.Open(at, 0o600, options)
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return wire.Errorf(wire.Conflict, "the catalog's log %s is in use by another process", at).WithHint("stop the node first")
-	}
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return db.View(func(tx *bbolt.Tx) error {
-		var first error
-		for err := range tx.Check() {
-			if first == nil {
-				first = err
-			}
-		}
-		return first
-	})
-}
 
 // entries applies what follows the snapshot, and checks all of the log.
 func (x *examination) entries(log sealed) error {
@@ -246,7 +228,7 @@ func (x *examination) entries(log sealed) error {
 			continue // a snapshot leaves a gap
 		}
 		if err != nil {
-			x.problem(fmt.Errorf("entry %d of the catalog's log: %w", i, err))
+			x.problem(damagedLog(filepath.Join(storeDir(x.dir), "log.db"), fmt.Errorf("entry %d: %w", i, err)))
 			x.broken = x.broken || i > x.r.Snapshot
 			continue
 		}
@@ -268,7 +250,7 @@ func (x *examination) entry(l *raft.Log) {
 	default:
 		cmd, err := decodeCommand(l.Data)
 		if err != nil {
-			x.problem(fmt.Errorf("entry %d of the catalog's log: %w", l.Index, err))
+			x.problem(damagedLog(filepath.Join(storeDir(x.dir), "log.db"), fmt.Errorf("entry %d: %w", l.Index, err)))
 			x.broken = true
 			return
 		}

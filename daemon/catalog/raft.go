@@ -156,7 +156,7 @@ func open(cfg Config) (*Catalog, error) {
 	})
 	c.fsm = newFSM(c.poison, cfg.Speaks)
 	c.store = &store{sealed: sealed{cfg.wrap(disk.bolt)}, poison: c.poison, close: disk.Close}
-	if err := c.store.verify(); err != nil {
+	if err := guarded(storeDir(cfg.Dir), c.store.verify); err != nil {
 		return nil, errors.Join(err, disk.Close())
 	}
 	c.link = &link{Transport: cfg.Transport, node: cfg.Node, stalled: func() bool { return false }}

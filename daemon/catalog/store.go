@@ -160,7 +160,7 @@ func openDisk(cfg Config, dir string) (*disk, error) {
 		return cfg.Volume.disk(), nil
 	}
 	at := filepath.Join(dir, "log.db")
-	if err := checkMetas(at); err != nil {
+	if err := checkLog(at); err != nil {
 		return nil, err
 	}
 	bolt, err := raftboltdb.New(raftboltdb.Options{
