@@ -27,9 +27,16 @@ func (c *Client) Tokens(ctx context.Context) ([]wire.Token, error) {
 	return list.Tokens, err
 }
 
-// RevokeToken ends an access token, by its id or name.
+// RevokeToken ends an access token, by its id or name. That of the last admin
+// is a wire.Conflict.
 func (c *Client) RevokeToken(ctx context.Context, name string) error {
 	_, err := call[struct{}](ctx, c, wire.ActionRevokeToken, wire.Revoke{Name: name})
+	return err
+}
+
+// RevokeTokenAnyway is RevokeToken, also for the last admin's.
+func (c *Client) RevokeTokenAnyway(ctx context.Context, name string) error {
+	_, err := call[struct{}](ctx, c, wire.ActionRevokeToken, wire.Revoke{Name: name, Force: true})
 	return err
 }
 
@@ -72,9 +79,16 @@ func (c *Client) Certificates(ctx context.Context) ([]wire.Certificate, error) {
 	return list.Certificates, err
 }
 
-// RevokeCertificate ends the certificates with this serial or name.
+// RevokeCertificate ends the certificates with this serial or name. Those of the
+// last admin are a wire.Conflict.
 func (c *Client) RevokeCertificate(ctx context.Context, name string) error {
 	_, err := call[struct{}](ctx, c, wire.ActionRevokeCert, wire.Revoke{Name: name})
+	return err
+}
+
+// RevokeCertificateAnyway is RevokeCertificate, also for the last admin's.
+func (c *Client) RevokeCertificateAnyway(ctx context.Context, name string) error {
+	_, err := call[struct{}](ctx, c, wire.ActionRevokeCert, wire.Revoke{Name: name, Force: true})
 	return err
 }
 

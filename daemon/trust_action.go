@@ -78,7 +78,7 @@ func (s *service) tokens(ctx context.Context, _ struct{}) (list wire.TokenList, 
 }
 
 func (s *service) revokeToken(ctx context.Context, req wire.Revoke) (struct{}, error) {
-	_, err := s.n.propose(ctx, catalog.Command{RevokeToken: &catalog.RevokeToken{Token: req.Name}})
+	_, err := s.n.propose(ctx, catalog.Command{RevokeToken: &catalog.RevokeToken{Token: req.Name, Force: req.Force}})
 	return struct{}{}, err
 }
 
@@ -115,6 +115,6 @@ func (s *service) certificates(ctx context.Context, _ struct{}) (list wire.Certi
 }
 
 func (s *service) revokeCertificate(ctx context.Context, req wire.Revoke) (struct{}, error) {
-	_, err := s.n.propose(ctx, catalog.Command{RevokeCertificate: &catalog.RevokeCertificate{Certificate: req.Name}})
+	_, err := s.n.propose(ctx, catalog.Command{RevokeCertificate: &catalog.RevokeCertificate{Certificate: req.Name, Force: req.Force}})
 	return struct{}{}, err
 }

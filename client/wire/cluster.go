@@ -46,7 +46,8 @@ type Secret struct {
 
 // Revoke ends what has that id, or serial, or name.
 type Revoke struct {
-	Name string `json:"name"`
+	Name  string `json:"name"`
+	Force bool   `json:"force,omitempty"` // though it is the last admin's
 }
 
 // TokenList lists the access tokens, by name.

@@ -61,10 +61,15 @@ func (a *app) clusterCA() *cobra.Command {
 func (a *app) certCommand() *cobra.Command {
 	c := &cobra.Command{Use: "cert", Short: "Issue, list and revoke the certificates of clients"}
 	c.AddCommand(a.certIssue(), a.certList(),
-		a.names("revoke NAME", "End the certificates of a client, by its name or a serial", "  tarn cluster cert revoke etl",
-			func(ctx context.Context, n *client.Client, name string) error { return n.RevokeCertificate(ctx, name) }))
+		a.forced(a.names("revoke NAME", "End the certificates of a client, by its name or a serial", "  tarn cluster cert revoke etl",
+			func(ctx context.Context, n *client.Client, name string) error { return n.RevokeCertificate(ctx, name) }), noAdmin,
+			func(ctx context.Context, n *client.Client, name string) error {
+				return n.RevokeCertificateAnyway(ctx, name)
+			}))
 	return group(c)
 }
+
+const noAdmin = "no admin is left"
 
 func (a *app) certIssue() *cobra.Command {
 	var role, span, out string

@@ -40,6 +40,7 @@ func TestIssue(t *testing.T) {
 	c.run("cluster", "cert", "revoke", "load").ok("")
 	c.run("cluster", "cert", "list").matches("^load,writer,.*,revoked,")
 	c.run("status", "--cert", "@load.pem").fails(13, "was revoked")
+	c.run("cluster", "cert", "revoke", "root").fails(8, "the last admin", "--force")
 
 	// What is not issued leaves no file.
 	c.run("cluster", "cert", "issue", "../x", "--out", "@x.pem").fails(2, "cannot be the name of a client")

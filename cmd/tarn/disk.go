@@ -19,7 +19,7 @@ func (a *app) diskCommand() *cobra.Command {
 		a.diskChange("drain", wire.DiskDrain, "Move what a disk holds to other disks",
 			"The disk takes nothing new, and is read until everything has moved.\n\"tarn disk list\" shows how far it is; then: tarn disk remove ID"),
 		a.diskChange("use", wire.DiskUse, "Let a disk take members again", "It ends a drain, and takes back a disk that was lost or suspect."),
-		a.forced(a.diskChange("lose", wire.DiskLose, "Give a disk up", "What it held is rebuilt from other disks. Where there are not enough others for that this refuses; with\n--force what it held is out of reach then, until the disk is back in use."),
+		a.forced(a.diskChange("lose", wire.DiskLose, "Give a disk up", "What it held is rebuilt from other disks. Where there are not enough others for that this refuses; with\n--force what it held is out of reach then, until the disk is back in use."), rowsGo,
 			func(ctx context.Context, n *client.Client, id string) error { return n.LoseDiskAnyway(ctx, id) }),
 		a.diskChange("remove", wire.DiskRemove, "Forget a disk that holds nothing", "A disk that was drained, replaced or given up is forgotten once nothing belongs on it any more. Until then\nthis says how much is left and how long it takes."))
 	return group(c)
@@ -147,9 +147,12 @@ func (a *app) diskReplace() *cobra.Command {
 	return c
 }
 
-// forced gives a command that may refuse the flag to go on anyway.
-func (a *app) forced(c *cobra.Command, anyway func(context.Context, *client.Client, string) error) *cobra.Command {
-	force, run := c.Flags().Bool("force", false, "go on though rows go with it"), c.RunE
+const rowsGo = "rows go with it"
+
+// forced gives a command that may refuse the flag to go on anyway, though what
+// it is refused for comes with it.
+func (a *app) forced(c *cobra.Command, though string, anyway func(context.Context, *client.Client, string) error) *cobra.Command {
+	force, run := c.Flags().Bool("force", false, "go on though "+though), c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if !*force {
 			return run(c, args)

@@ -15,7 +15,7 @@ func (a *app) nodeCommand() *cobra.Command {
 		a.names("drain NODE", "Move what the disks of a node hold to other nodes", "  tarn node drain n3",
 			func(ctx context.Context, n *client.Client, node string) error { return n.DrainNode(ctx, node) }),
 		a.forced(a.names("lose NODE", "Give a node up that will not come back: what it held is rebuilt elsewhere", "  tarn node lose n3",
-			func(ctx context.Context, n *client.Client, node string) error { return n.LoseNode(ctx, node) }),
+			func(ctx context.Context, n *client.Client, node string) error { return n.LoseNode(ctx, node) }), rowsGo,
 			func(ctx context.Context, n *client.Client, node string) error { return n.LoseNodeAnyway(ctx, node) }),
 		a.names("remove NODE", "Forget a node that holds nothing", "  tarn node remove n3",
 			func(ctx context.Context, n *client.Client, node string) error { return n.RemoveNode(ctx, node) }))

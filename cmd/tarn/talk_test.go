@@ -95,7 +95,11 @@ func (g *guarded) answer(action *flight.Action, who trust.Principal) (any, error
 	case wire.ActionRevokeCert:
 		var req wire.Revoke
 		read(&req)
-		return struct{}{}, g.become(g.state.WithoutCertificate(req.Name))(nil)
+		next, err := g.state.WithoutCertificate(req.Name)
+		if err == nil && !req.Force {
+			err = g.state.CheckAdminLeft(next, time.Now())
+		}
+		return struct{}{}, g.become(next, err)(nil)
 	}
 	var req wire.NodeName
 	read(&req)

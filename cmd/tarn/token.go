@@ -93,8 +93,9 @@ func (a *app) listTokens(ctx context.Context, n *client.Client) error {
 }
 
 func (a *app) tokenRevoke() *cobra.Command {
-	return a.names("revoke NAME", "End an access token, by its name or id", "  tarn token revoke dashboard",
-		func(ctx context.Context, n *client.Client, name string) error { return n.RevokeToken(ctx, name) })
+	return a.forced(a.names("revoke NAME", "End an access token, by its name or id", "  tarn token revoke dashboard",
+		func(ctx context.Context, n *client.Client, name string) error { return n.RevokeToken(ctx, name) }), noAdmin,
+		func(ctx context.Context, n *client.Client, name string) error { return n.RevokeTokenAnyway(ctx, name) })
 }
 
 // names makes a command that does something to what its one argument names.

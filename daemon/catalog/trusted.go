@@ -22,14 +22,18 @@ type RevokeJoin struct {
 	ID string `json:"id"`
 }
 
-// RevokeToken takes access tokens back, by id or name.
+// RevokeToken takes access tokens back, by id or name. Without Force not those
+// of the last admin.
 type RevokeToken struct {
 	Token string `json:"token"`
+	Force bool   `json:"force,omitempty"`
 }
 
 // RevokeCertificate takes back certificates of clients, by serial or name.
+// Without Force not those of the last admin.
 type RevokeCertificate struct {
 	Certificate string `json:"certificate"`
+	Force       bool   `json:"force,omitempty"`
 }
 
 // Trust returns whom the cluster believes; the zero State before InitTrust. It
@@ -64,11 +68,22 @@ func (s *State) changeTrust(cmd Command) (trust.State, error) {
 	case cmd.CreateToken != nil:
 		return s.trust.WithToken(s.time, *cmd.CreateToken)
 	case cmd.RevokeToken != nil:
-		return s.trust.WithoutToken(cmd.RevokeToken.Token)
+		next, err := s.trust.WithoutToken(cmd.RevokeToken.Token)
+		return s.adminLeft(next, err, cmd.RevokeToken.Force)
 	case cmd.IssueCertificate != nil:
 		return s.trust.WithCertificate(s.time, *cmd.IssueCertificate)
 	}
-	return s.trust.WithoutCertificate(cmd.RevokeCertificate.Certificate)
+	next, err := s.trust.WithoutCertificate(cmd.RevokeCertificate.Certificate)
+	return s.adminLeft(next, err, cmd.RevokeCertificate.Force)
+}
+
+// adminLeft lets a change that takes something back go on if there was no error
+// and an admin is left, or force says so.
+func (s *State) adminLeft(next trust.State, err error, force bool) (trust.State, error) {
+	if err != nil || force {
+		return next, err
+	}
+	return next, s.trust.CheckAdminLeft(next, s.time)
 }
 
 // initTrust takes the authority of a new cluster, once: another one later

@@ -108,17 +108,42 @@ func TestTokensAndCertificates(t *testing.T) {
 	if p, err := w.s.Trust().Authenticate(now, testTrust().tokenText); err != nil || p.Name != "loader" {
 		t.Errorf("the token: got %+v, %v", p, err)
 	}
-	w.must(Command{RevokeToken: &RevokeToken{"loader"}})
+	w.must(Command{RevokeToken: &RevokeToken{Token: "loader"}})
 	if _, err := w.s.Trust().Authenticate(now, testTrust().tokenText); !wire.IsCode(err, wire.Unauthenticated) {
 		t.Errorf("revoked: got %v", err)
 	}
-	w.refuse(Command{RevokeToken: &RevokeToken{"loader"}}, wire.InvalidArgument)
+	w.refuse(Command{RevokeToken: &RevokeToken{Token: "loader"}}, wire.InvalidArgument)
 	w.must(Command{IssueCertificate: &testTrust().certificate})
-	w.must(Command{RevokeCertificate: &RevokeCertificate{"ana"}})
+	w.must(Command{RevokeCertificate: &RevokeCertificate{Certificate: "ana"}})
 	if got := w.s.Trust().ClientCertificates(); len(got) != 1 || !got[0].Revoked {
 		t.Errorf("certificates: got %+v; want one that is revoked", got)
 	}
-	w.refuse(Command{RevokeCertificate: &RevokeCertificate{"bob"}}, wire.InvalidArgument)
+	w.refuse(Command{RevokeCertificate: &RevokeCertificate{Certificate: "bob"}}, wire.InvalidArgument)
+}
+
+// TestLastAdmin: the last way in of an admin is not taken back by mistake.
+func TestLastAdmin(t *testing.T) {
+	w := trustedWorld(t)
+	issue := func(serial, name string, role trust.Role, expires time.Time) {
+		c := testTrust().certificate
+		c.Serial, c.Name, c.Role, c.Expires = serial, name, role, expires
+		w.must(Command{IssueCertificate: &c})
+	}
+	good := testStart.Add(24 * time.Hour)
+	issue("1", "root", trust.Admin, good)
+	issue("2", "etl", trust.Writer, good)
+	issue("3", "old", trust.Admin, testStart.Add(time.Hour))
+	token := testTrust().token
+	token.Name, token.Role, token.Expires = "robot", trust.Admin, good
+	w.must(Command{CreateToken: &token})
+	w.must(Command{RevokeCertificate: &RevokeCertificate{Certificate: "root"}}) // the token is left
+	w.must(Command{RevokeCertificate: &RevokeCertificate{Certificate: "etl"}, Time: testStart.Add(2 * time.Hour)})
+	w.refuse(Command{RevokeToken: &RevokeToken{Token: "robot"}}, wire.Conflict) // "old" has expired
+	issue("4", "next", trust.Admin, good)
+	w.must(Command{RevokeToken: &RevokeToken{Token: "robot"}})
+	w.refuse(Command{RevokeCertificate: &RevokeCertificate{Certificate: "4"}}, wire.Conflict)
+	w.must(Command{RevokeCertificate: &RevokeCertificate{Certificate: "4", Force: true}})
+	w.must(Command{RevokeCertificate: &RevokeCertificate{Certificate: "old"}}) // nobody to be locked out
 }
 
 // TestExpiredTrustIsForgotten: a month after, by the time of any command of trust.
