@@ -31,6 +31,9 @@ func (a *app) clusterToken() *cobra.Command {
 			if req.For, err = optionalSpan("for", span); err != nil {
 				return err
 			}
+			if req.Uses < 1 {
+				return wire.Errorf(wire.InvalidArgument, "--uses %d: a token is for one node at least", req.Uses).WithHint("tarn cluster token --uses 1")
+			}
 			return a.withClient(c.Context(), func(n *client.Client) error { return a.sayOnce(n.CreateJoinToken(c.Context(), req)) })
 		},
 	}

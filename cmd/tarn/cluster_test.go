@@ -62,6 +62,7 @@ func TestJoinToken(t *testing.T) {
 		}
 	}
 	c.run("cluster", "token", "--for", "soon").fails(2, "--for")
+	c.run("cluster", "token", "--uses", "0").fails(2, "--uses 0")
 	c.run("cluster", "token", "--cert", "@etl.pem").fails(15, "takes a admin")
 }
 
