@@ -174,17 +174,17 @@ func (c *conjunct) try(b *batch, masks []kern.Mask) bool {
 		dropNulls(masks, col)
 		return true
 	}
-	values, codes := dictionaryOf(&b.cols[c.slots[0]])
+	codes := codesOf(&b.cols[c.slots[0]])
 	if codes == nil {
 		return c.find != nil && c.findPlain(col, masks)
 	}
-	set, ok := c.passing(b, &b.cols[c.slots[0]], values)
+	set, ok := c.passing(b, &b.cols[c.slots[0]])
 	if !ok {
 		return false
 	}
 	nullPasses, ok := false, true
 	if _, nulls := col.Validity(); nulls > 0 {
-		nullPasses, ok = c.tryNull(b, values.typ)
+		nullPasses, ok = c.tryNull(b, b.cols[c.slots[0]].typ)
 	}
 	if ok {
 		keepCodes(masks, col, codes, set, nullPasses)
@@ -253,14 +253,15 @@ func (c *conjunct) findPlain(col *format.Column, masks []kern.Mask) bool {
 
 // passing returns the values of a stored column's dictionary that pass. Those
 // that blocks share are tried once, unless this block has but a few of them.
-func (c *conjunct) passing(b *batch, col *column, values *vec) (bits, bool) {
+func (c *conjunct) passing(b *batch, col *column) (bits, bool) {
 	const few = 16 // one in so many
-	if col.shared == nil || values.n < col.shared.Len()/few {
+	if col.shared == nil || col.distinct < col.shared.Len()/few {
+		values, _ := dictionaryOf(col)
 		return c.tryAll(b, values)
 	}
 	known := c.tried.Load()
 	if known == nil || known.of != col.shared {
-		passes, ok := c.tryAll(b, sharedValues(values.typ, col.shared, nil))
+		passes, ok := c.tryAll(b, sharedValues(col.typ, col.shared, nil))
 		known = &triedTexts{col.shared, passes, ok}
 		c.tried.Store(known)
 	}

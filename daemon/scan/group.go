@@ -13,7 +13,10 @@ type groups struct {
 	texts textKeys // one string key: by value; several, or wider ones: by sort key
 	null  int32    // the group of the single null key; -1: none yet
 
+	into []int32 // what ofGroups has returned last
+
 	taken    []*vec // all keys, if they came at once, see take
+	spare    []*vec // what was taken by the block before: memory for the next
 	numbered numbered
 }
 
@@ -28,6 +31,12 @@ func newGroups(types []arrow.DataType) *groups {
 
 // empty takes away the groups of a block, which were taken all at once.
 func (g *groups) empty() {
+	if g.taken != nil {
+		g.spare = g.taken
+	}
+	for _, v := range g.spare {
+		v.strs = nil // which are those of a page
+	}
 	g.n, g.taken = 0, nil
 	g.numbered.empty()
 	if len(g.keys) == 0 {
@@ -44,15 +53,15 @@ func (g *groups) size() int64 {
 }
 
 // of returns the group of each of n rows, and makes groups for new keys. No
-// keys: nil, all rows are in group 0.
-func (g *groups) of(keys []*vec, n int) []int32 {
+// keys: nil, all rows are in group 0. It uses the memory of dst.
+func (g *groups) of(dst []int32, keys []*vec, n int) []int32 {
 	if len(keys) == 0 {
 		return nil
 	}
 	for i, k := range keys {
 		keys[i] = k.spread()
 	}
-	out := make([]int32, n)
+	out := resized(dst, n)
 	if len(keys) > 1 {
 		byKey(g, out, g.texts.number, encoded(keys, n), nil, keys)
 		return out

@@ -45,7 +45,6 @@ type numbered struct {
 	by      numbering
 	numbers []int32 // of the groups of a block, by group; these have no other keys
 	groups  []int32 // by number, plus one: the groups of the whole; 0: none yet
-	into    []int32 // what ofGroups has returned last
 }
 
 // empty lets go of the dictionaries, and keeps the memory.
@@ -62,21 +61,22 @@ func (g *groups) take(keys []*vec, n int) { g.taken, g.n = keys, n }
 // that are new. It is good until the next call.
 func (g *groups) ofGroups(o *groups) []int32 {
 	if len(o.numbered.by) == 0 {
-		return g.of(o.keyVecs(), o.n)
+		g.into = g.of(g.into, o.keyVecs(), o.n)
+		return g.into
 	}
 	if !slices.Equal(g.numbered.by, o.numbered.by) {
 		g.numbered = numbered{by: slices.Clone(o.numbered.by), groups: make([]int32, o.numbered.by.size())}
 	}
 	known := g.numbered.groups
-	g.numbered.into = resized(g.numbered.into, o.n)
-	out, fresh := g.numbered.into, []int32(nil)
+	g.into = resized(g.into, o.n)
+	out, fresh := g.into, []int32(nil)
 	for i, n := range o.numbered.numbers {
 		if out[i] = known[n] - 1; out[i] < 0 {
 			fresh = append(fresh, int32(i))
 		}
 	}
 	if len(fresh) > 0 {
-		for k, id := range g.of(o.numberedKeys(fresh), len(fresh)) {
+		for k, id := range g.of(nil, o.numberedKeys(fresh), len(fresh)) {
 			i := fresh[k]
 			out[i] = id
 			known[o.numbered.numbers[i]] = id + 1

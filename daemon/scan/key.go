@@ -62,6 +62,21 @@ func vecOfKeys(t arrow.DataType, keys [][]byte) (*vec, bool) {
 	return v, true
 }
 
+// intOfKey returns the integer, or the unscaled value of the decimal, that a key
+// of type t stands for; ok is false if it does not fit, or is none.
+func intOfKey(t arrow.DataType, key []byte) (v int64, ok bool) {
+	switch {
+	case len(key) != keyWidth(t):
+		return 0, false
+	case laneOf(t) == laneInt:
+		return int64(binary.BigEndian.Uint64(key) ^ 1<<63), true
+	case laneOf(t) == laneDec:
+		d := decimal128.New(int64(binary.BigEndian.Uint64(key)^1<<63), binary.BigEndian.Uint64(key[8:]))
+		return int64(d.LowBits()), isSmall(d)
+	}
+	return 0, false
+}
+
 // floatRankOfKey turns the key of a float into its rank: both are the bits of
 // the float, ordered unsigned and signed.
 func floatRankOfKey(k uint64) uint64 { return k ^ 1<<63 }

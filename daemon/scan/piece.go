@@ -232,7 +232,7 @@ func (p *Plan) groupsOf(part *partial, s *survivors) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return part.groups.of(keys, s.n), nil
+	return part.groups.of(nil, keys, s.n), nil
 }
 
 func evalAll(nodes []node, b *batch) ([]*vec, error) {

@@ -87,6 +87,7 @@ type Plan struct {
 	labels   []string   // of keys and aggregates, for Explain
 	order    []orderKey
 	orderBy  []string // the same as text
+	topKey   *topKey  // see topKeyOf
 	limit    int64    // math.MaxInt64: none
 	offset   int64
 	schema   *arrow.Schema
@@ -434,6 +435,7 @@ func (c *compiler) output(b *binder) error {
 	}
 	c.p.schema = arrow.NewSchema(fields, nil)
 	c.p.listFields()
+	c.p.topKey = c.p.topKeyOf()
 	return nil
 }
 

@@ -142,7 +142,7 @@ func (p *Plan) partialOf(it *item) *partial {
 	keys := convert(columns[:len(p.keys)], vecOf)
 	columns = columns[len(p.keys):]
 	if it.kind == frameMembers {
-		ids := part.groups.of(keys, n)
+		ids := part.groups.of(nil, keys, n)
 		for _, a := range part.aggs {
 			a.grow(part.groups.n)
 		}

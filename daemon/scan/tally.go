@@ -421,7 +421,7 @@ func (t *tally) finish(p *Plan, masks []kern.Mask) *partial {
 		if t.number(&part.groups.numbered, codes) {
 			part.groups.n = len(codes)
 		} else {
-			part.groups.take(t.values(codes), len(codes))
+			part.groups.take(t.values(part.groups.spare, codes), len(codes))
 		}
 	}
 	for i, a := range part.aggs {
@@ -511,13 +511,19 @@ func (t *tally) fresh(m *kern.Mask) {
 	}
 }
 
-// values returns the keys that codes stand for.
-func (t *tally) values(codes []int32) []*vec {
-	out := make([]*vec, len(t.keys))
-	for i, own := range t.eachKey(codes) {
-		out[i] = t.keys[i].valuesOf(own)
+// values returns the keys that codes stand for, in the memory of dst if there
+// is any.
+func (t *tally) values(dst []*vec, codes []int32) []*vec {
+	if dst == nil {
+		dst = make([]*vec, len(t.keys))
+		for i := range dst {
+			dst[i] = new(vec)
+		}
 	}
-	return out
+	for i, own := range t.eachKey(codes) {
+		t.keys[i].valuesOf(dst[i], own)
+	}
+	return dst
 }
 
 // number sets out to the numbers that codes stand for, and reports whether it
@@ -564,26 +570,23 @@ func (t *tally) eachKey(codes []int32) [][]int32 {
 	return t.apart[:last]
 }
 
-// valuesOf returns the values of codes, of which the last may stand for null.
-func (k *tallyKey) valuesOf(codes []int32) *vec {
-	null := int32(-1)
-	if k.nulls {
-		null = int32(k.size - 1)
-	}
-	v := &vec{typ: k.of.typ, n: len(codes)}
+// valuesOf sets v to the values of codes, of which the last may stand for null.
+func (k *tallyKey) valuesOf(v *vec, codes []int32) {
+	ints := v.ints[:0]
+	*v = vec{typ: k.of.typ, n: len(codes)}
 	if k.coded {
 		values, _ := dictionaryOf(k.of)
-		v = values.pick(convert(codes, func(c int32) int32 { return min(c, int32(values.n-1)) }))
+		*v = *values.pick(convert(codes, func(c int32) int32 { return min(c, int32(values.n-1)) }))
 	} else {
-		ints := convert(codes, func(c int32) int64 { return k.base + int64(c) })
+		for _, c := range codes {
+			ints = append(ints, k.base+int64(c))
+		}
+		v.ints = ints // also of decimals, whose memory it is
 		if laneOf(k.of.typ) == laneDec {
 			v.small = ints
-		} else {
-			v.ints = ints
 		}
 	}
 	if k.nulls {
-		v.valid = fill(len(codes), func(i int) bool { return codes[i] != null })
+		v.valid = fill(len(codes), func(i int) bool { return int(codes[i]) != k.size-1 })
 	}
-	return v
 }

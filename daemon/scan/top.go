@@ -109,9 +109,10 @@ func (p *Plan) findTop(ctx context.Context, t ranked, bound *threshold) (*topPie
 		return nil, err
 	}
 	keys, err := p.cutToTop(ctx, t.task, s, bound)
-	if err != nil || s.n == 0 {
+	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
+	t.mask = nil // it is used up
 	out := &topPiece{rows: make([]topRow, s.n)}
 	for i, key := range keys {
 		row := int32(i)
@@ -129,8 +130,8 @@ func (p *Plan) cutToTop(ctx context.Context, t task, s *survivors, bound *thresh
 	if err := p.read(ctx, t, s, forOrder); err != nil {
 		return nil, err
 	}
-	if key := p.topKeyOf(); key != nil {
-		p.cutBy(key, s, bound)
+	if p.topKey != nil && !p.cutBy(p.topKey, s, bound) {
+		return nil, nil
 	}
 	s.settle()
 	keys, err := p.sortKeys(s.batch)
@@ -143,14 +144,16 @@ func (p *Plan) cutToTop(ctx context.Context, t task, s *survivors, bound *thresh
 }
 
 // cutBy throws out the rows that are past the threshold, and those that are
-// past the window of their own block.
-func (p *Plan) cutBy(key *topKey, s *survivors, bound *threshold) {
+// past the window of their own block. It reports whether any is left.
+func (p *Plan) cutBy(key *topKey, s *survivors, bound *threshold) bool {
 	if s.rows == nil && s.cols[key.slot].vec == nil {
 		if s.masks == nil {
 			s.masks = s.scratch.allMasks(s.n)
 		}
 		key.dropPast(bound, &s.cols[key.slot], s.masks)
-		if s.left = kern.CountMasks(s.masks); s.left < s.n {
+		if s.left = kern.CountMasks(s.masks); s.left == 0 {
+			return false
+		} else if s.left < s.n {
 			s.settle()
 		}
 		s.masks = nil
@@ -158,6 +161,7 @@ func (p *Plan) cutBy(key *topKey, s *survivors, bound *threshold) {
 	if rows := key.top(bound, s.vec(key.slot), int(p.window())); rows != nil {
 		s.keep(rows)
 	}
+	return s.n > 0
 }
 
 // topRows keeps the best rows that it has seen, and about as many more.
@@ -271,7 +275,7 @@ type ranked struct {
 // bestFirst yields tasks so that those come first which may hold the best
 // rows: then the others need not be looked at.
 func (p *Plan) bestFirst(tasks iter.Seq2[task, error]) iter.Seq2[ranked, error] {
-	key := p.topKeyOf()
+	key := p.topKey
 	return func(yield func(ranked, error) bool) {
 		var some []ranked
 		at := 0
@@ -316,15 +320,9 @@ func (k *topKey) best(t *task) int64 {
 	if !ok || z.Nulls > 0 && k.nullsFirst || bound == nil {
 		return first
 	}
-	v, ok := vecOfKeys(k.typ, [][]byte{bound})
+	v, ok := intOfKey(k.typ, bound)
 	if !ok {
 		return first
 	}
-	if laneOf(k.typ) == laneDec {
-		if v.small = v.narrow(); v.small == nil {
-			return first
-		}
-		return k.ordered(v.small[0])
-	}
-	return k.ordered(v.ints[0])
+	return k.ordered(v)
 }
