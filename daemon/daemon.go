@@ -135,8 +135,8 @@ const DefaultGossip = "7462"
 type Node struct {
 	cfg     Config
 	id      identity
-	locks   []*os.File // of the directory, and of each disk
-	added   []string   // disks that this start has brought
+	locks   []*os.File                      // of the directory, and of each disk
+	added   []string                        // disks that this start has brought
 	network *network                        // nil: the node is alone
 	epoch   atomic.Uint32                   // of this life; 0 before it has begun
 	serving atomic.Bool                     // the start is through

@@ -66,7 +66,9 @@ func tooSmall(old string, held, has int64) error {
 		WithHint("take a larger one, or spread it over others: tarn disk drain %s", old)
 }
 
-func heldOn(view *catalog.State, d *catalog.Disk) int64 { return repair.HealthOf(view).Held[d.ID].Bytes }
+func heldOn(view *catalog.State, d *catalog.Disk) int64 {
+	return repair.HealthOf(view).Held[d.ID].Bytes
+}
 
 // replaceNode gives the places of all disks of a node to those of another one.
 func (s *service) replaceNode(ctx context.Context, req wire.ReplaceNode) (struct{}, error) {
