@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 
 # Packages in which goroutines meet: the race detector runs over these.
-RACE := ./client/... ./daemon/... ./fuse/... ./tiering/... ./format/...
+RACE := ./client ./client/source/... ./client/sql/... ./client/wire/... ./client/credential/... ./daemon/... ./fuse/... ./tiering/... ./format/...
 
 export CGO_ENABLED ?= 0
 
@@ -27,7 +27,7 @@ test: deps lint build ## every test: unit, plain build, race, fuzz seeds, end to
 
 plain: ## what a build without SIMD kernels gives, and the kernels' own tests on every tier
 	GOEXPERIMENT= $(GO) build ./... && GOEXPERIMENT= $(GO) test ./format/...
-	for tier in scalar avx2 avx512; do TARN_KERN=$$tier $(GO) test -count=1 ./format/codec ./format || exit 1; done
+	for tier in scalar avx2 avx512; do TARN_KERN=$$tier $(GO) test -count=1 -short ./format/codec ./format || exit 1; done
 
 kern: ## the kernels, timed on every tier
 	$(GO) test -run '^$$' -bench . -benchtime 50ms ./format/kern
