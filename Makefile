@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 
 # Packages in which goroutines meet: the race detector runs over these.
-RACE := ./client ./client/source/... ./client/sql/... ./client/wire/... ./client/credential/... ./daemon/... ./fuse/... ./tiering/... ./format/...
+RACE := ./client ./client/source/... ./client/sql/... ./client/wire/... ./client/credential/... ./daemon/... ./fuse/... ./tiering/... ./format/codec
 
 export CGO_ENABLED ?= 0
 
@@ -38,6 +38,7 @@ quick: ## the tests of one module, without the race detector and the oracle
 # The kernels have no goroutines, and instrumented they take minutes to compile.
 race: deps ## the concurrent packages under the race detector
 	GOEXPERIMENT= CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $(RACE)
+	GOEXPERIMENT= CGO_ENABLED=1 $(GO) test -race -short -run 'Cache|Concurrent|InOrder|Goroutines' ./format
 
 sim: ## whole clusters in one process: SEEDS=n of them, from FROM=n on, or SEED=n alone with what the nodes log
 	TARN_SIM_SEED='$(SEED)' TARN_SIM_SEEDS='$(SEEDS)' TARN_SIM_FROM='$(FROM)' $(GO) test -count=1 -timeout 24h -run TestSeeds $(if $(SEED),-v) ./daemon/sim

@@ -68,7 +68,11 @@ func (g *Ingester) AppendAgain(ctx context.Context, table string, batch arrow.Re
 			return wire.Receipt{}, err
 		}
 	}
-	r, err := g.group(t).join(ctx, batch, id)
+	gr, err := g.group(t)
+	if err != nil {
+		return wire.Receipt{}, err
+	}
+	r, err := gr.join(ctx, batch, id)
 	if err != nil {
 		return wire.Receipt{}, err
 	}
@@ -110,16 +114,19 @@ func (g *Ingester) find(ctx context.Context, table string) (*catalog.Snapshot, e
 	return view.Table(table)
 }
 
-func (g *Ingester) group(t *catalog.Snapshot) *group {
+func (g *Ingester) group(t *catalog.Snapshot) (*group, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.ctx.Err() != nil {
+		return nil, errStopping
+	}
 	gr := g.groups[t.ID]
 	if gr == nil {
 		gr = &group{g: g, table: t.ID, name: t.Name, in: make(chan *request, 256), waiting: map[wire.BatchID]*request{}}
 		g.groups[t.ID] = gr
 		g.wg.Go(gr.run)
 	}
-	return gr
+	return gr, nil
 }
 
 // join queues a batch, or finds the request of the same batch that is already

@@ -67,7 +67,9 @@ func New(cfg Config) *Ingester {
 // Close refuses new rows, fails what waits with wire.Unavailable and returns
 // when the commits under way have ended.
 func (g *Ingester) Close() {
-	g.cancel()
+	g.mu.Lock()
+	g.cancel() // from here on no group begins
+	g.mu.Unlock()
 	g.wg.Wait()
 }
 
