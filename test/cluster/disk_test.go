@@ -64,15 +64,22 @@ func (n *node) mountDisks(size string) {
 	}
 }
 
-// remount makes a disk of mountDisks read-only, or writable again.
+// remount makes a disk of mountDisks read-only, or writable again. The kernel
+// takes that from nobody, error or not, while a file is open for writing.
 func (n *node) remount(disk int, readOnly bool) {
 	n.t.Helper()
 	flags := uintptr(syscall.MS_REMOUNT)
 	if readOnly {
 		flags |= syscall.MS_RDONLY
 	}
-	if err := syscall.Mount("tmpfs", n.disks[disk], "tmpfs", flags, ""); err != nil {
-		n.t.Fatal(err)
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		err := syscall.Mount("tmpfs", n.disks[disk], "tmpfs", flags, "")
+		if err == nil {
+			return
+		}
+		if err != syscall.EBUSY || time.Now().After(end) {
+			n.t.Fatal(err)
+		}
 	}
 }
 
