@@ -3,7 +3,6 @@ package daemon
 import (
 	"cmp"
 	"context"
-	"slices"
 
 	"github.com/tarnlake/tarn/client/wire"
 	"github.com/tarnlake/tarn/daemon/catalog"
@@ -20,7 +19,7 @@ func (s *service) addDisk(ctx context.Context, req wire.AddDisk) (added wire.Add
 	if err != nil {
 		return added, err
 	}
-	if d, ok := view.Disk(facts.ID); ok && d.Node == n.ID && !slices.Contains([]catalog.DiskState{catalog.DiskDown, catalog.DiskUp}, d.State) {
+	if d, ok := view.Disk(facts.ID); ok && d.Node == n.ID && d.State != catalog.DiskUp && d.State != catalog.DiskDown {
 		return added, wire.Errorf(wire.Conflict, "%s is disk %s, which is %s", req.Path, d.ID, d.State).WithHint("tarn disk use %s", d.ID)
 	}
 	_, err = s.n.propose(ctx, catalog.Command{AddDisk: &catalog.AddDisk{Node: n.ID, Disk: facts}})

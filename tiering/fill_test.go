@@ -26,16 +26,7 @@ func TestWatermarks(t *testing.T) {
 // TestFullMedium: above the last mark nothing new is taken, and what is there
 // is read and deleted; when room is made writes go on.
 func TestFullMedium(t *testing.T) {
-	disk := NewCrashFS()
-	if err := Format(disk, "/m", "c", "d"); err != nil {
-		t.Fatal(err)
-	}
-	m, err := Mount(disk, "/m", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.SetReserve(0)
-	m.SetWatermarks(DefaultWatermarks)
+	disk, m := newFullable(t, 100_000)
 	put := func(name string, n int) error {
 		w, err := m.Create(name)
 		if err != nil {
@@ -47,7 +38,6 @@ func TestFullMedium(t *testing.T) {
 		_, err = w.Commit()
 		return err
 	}
-	disk.SetCapacity(100_000)
 	if err := put("a", 96_000); err != nil {
 		t.Fatal(err)
 	}
@@ -170,13 +160,7 @@ func TestTrashUnderPressure(t *testing.T) {
 func newFullable(t *testing.T, bytes int64) (*CrashFS, *Medium) {
 	t.Helper()
 	disk := NewCrashFS()
-	if err := Format(disk, "/m", "c", "d"); err != nil {
-		t.Fatal(err)
-	}
-	m, err := Mount(disk, "/m", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := format(t, disk)
 	m.SetReserve(0)
 	m.SetWatermarks(DefaultWatermarks)
 	disk.SetCapacity(bytes)

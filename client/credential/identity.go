@@ -54,17 +54,23 @@ func (id Identity) DNSNames() []string {
 	return []string{NodeName, id.Name + "." + id.Cluster + "." + Domain}
 }
 
-// clientName is what clients may be called: it goes into URIs and logs.
-var clientName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
+// spoken is what clients and nodes may be called: it is typed into commands, and
+// goes into URIs, tables and logs.
+var spoken = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$`)
 
 // CheckClientName tells whether a client, or its token, may be called name.
 func CheckClientName(name string) error {
-	if clientName.MatchString(name) {
+	if IsName(name) {
 		return nil
 	}
-	return wire.Errorf(wire.InvalidArgument, "%s cannot be the name of a client", Quote(name)).
-		WithHint("1 to 64 letters, digits and . _ @ -, beginning with a letter or digit")
+	return wire.Errorf(wire.InvalidArgument, "%s cannot be the name of a client", Quote(name)).WithHint("%s", NameRule)
 }
+
+// IsName tells whether something may be called that. NameRule says what may be, for people.
+func IsName(text string) bool { return spoken.MatchString(text) }
+
+// NameRule is the rule of IsName.
+const NameRule = "1 to 64 letters, digits and . _ @ -, beginning with a letter or digit"
 
 // Check tells whether there can be such an identity.
 func (id Identity) Check() error {

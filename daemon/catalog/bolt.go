@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/tarnlake/tarn/client/wire"
 )
@@ -22,30 +20,18 @@ const (
 	boltMagic    = 0xED0CDAED
 )
 
-// checkMetas refuses a log whose meta pages are not both whole. One that is
-// not there is bbolt's to make.
-func checkMetas(path string) error {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || info.Size() == 0 {
-		return err // made and never written to
-	}
-	size, err := boltPageSize(f)
-	if err != nil {
-		return damagedLog(path, err)
+// checkMetas refuses a log whose meta pages are not both whole, and returns the
+// size of its pages.
+func checkMetas(f io.ReaderAt) (size int64, err error) {
+	if size, err = boltPageSize(f); err != nil {
+		return 0, err
 	}
 	for page := range int64(2) {
 		if err := checkMeta(f, page*size); err != nil {
-			return damagedLog(path, fmt.Errorf("meta page %d: %w", page, err))
+			return 0, fmt.Errorf("meta page %d: %w", page, err)
 		}
 	}
-	return nil
+	return size, nil
 }
 
 func damagedLog(path string, err error) error {

@@ -41,9 +41,6 @@ var le = binary.LittleEndian
 // checkLog refuses a log that is damaged, or that another process writes
 // (wire.Conflict). One that is not there is bbolt's to make.
 func checkLog(path string) error {
-	if err := checkMetas(path); err != nil {
-		return err
-	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -52,7 +49,15 @@ func checkLog(path string) error {
 		return err
 	}
 	defer f.Close()
-	err = walkPages(f)
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return err // made and never written to
+	}
+	size, err := checkMetas(f)
+	if err != nil {
+		return damagedLog(path, err)
+	}
+	err = walkPages(f, info.Size(), size)
 	if err != nil && errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK) {
 		return inUse(path) // it changes while it is read
 	}
@@ -67,22 +72,14 @@ func inUse(path string) error {
 		WithHint("stop the other server, or give this one another directory")
 }
 
-func walkPages(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil || info.Size() == 0 {
-		return err // made and never written to
-	}
-	size, err := boltPageSize(f)
-	if err != nil {
-		return err
-	}
+func walkPages(f io.ReaderAt, bytes, size int64) error {
 	meta, err := newestMeta(f, size)
 	if err != nil {
 		return err
 	}
 	w := &boltPages{f: f, pageSize: uint64(size), pages: le.Uint64(meta[40:]), reached: map[uint64]bool{0: true, 1: true}}
-	if size < 512 || w.pages > uint64(info.Size())/w.pageSize {
-		return fmt.Errorf("its %d pages of %d bytes do not fit into %d bytes", w.pages, size, info.Size())
+	if size < 512 || w.pages > uint64(bytes)/w.pageSize {
+		return fmt.Errorf("its %d pages of %d bytes do not fit into %d bytes", w.pages, size, bytes)
 	}
 	if le.Uint64(meta[32:]) != boltNoFreelist {
 		return errors.New("it has a list of free pages, which no log of Tarn's has")

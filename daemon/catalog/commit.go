@@ -237,7 +237,9 @@ func (t *table) remember(c CommitSegments, version Version, at time.Time) {
 			}
 		}
 		t.producers.trim(producerWindow, func(p producer) bool {
-			t.forgot = latest(t.forgot, p.at)
+			if t.forgot.Before(p.at) {
+				t.forgot = p.at
+			}
 			return false
 		})
 	}
@@ -246,13 +248,6 @@ func (t *table) remember(c CommitSegments, version Version, at time.Time) {
 		t.keys.put(c.Key, version)
 		t.trimKeys()
 	}
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }
 
 // trimKeys forgets keys of versions that are gone, but for the newest.

@@ -74,8 +74,8 @@ func (s *State) CheckPlug(node, disk string) error {
 
 // addDisk notes a disk that a node has got while it is up.
 func (s *State) addDisk(c AddDisk) (Result, error) {
-	if !s.nodeIs(c.Node, NodeUp) {
-		return Result{}, wire.Errorf(wire.Conflict, "node %s, which is to have the new disk, is not up", s.nodeName(c.Node)).WithHint("tarn node list")
+	if err := s.checkTaker(c.Node); err != nil {
+		return Result{}, err
 	}
 	if err := checkText("disk id", c.Disk.ID, maxIDBytes); err != nil {
 		return Result{}, err
@@ -85,6 +85,14 @@ func (s *State) addDisk(c AddDisk) (Result, error) {
 	}
 	s.plugIn(c.Node, c.Disk)
 	return Result{}, nil
+}
+
+// checkTaker refuses a node that cannot have a new disk now.
+func (s *State) checkTaker(node string) error {
+	if s.nodeIs(node, NodeUp) {
+		return nil
+	}
+	return wire.Errorf(wire.Conflict, "node %s, which is to have the new disk, is not up", s.nodeName(node)).WithHint("tarn node list")
 }
 
 // plugIn notes a disk that a node has.

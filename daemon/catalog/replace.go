@@ -39,7 +39,7 @@ func (s *State) checkReplacement(c ReplaceDisk, old *Disk) error {
 	case c.Node != "" && known && by.Node != c.Node:
 		return wire.Errorf(wire.Conflict, "disk %s is in node %s", c.By.ID, s.nodeName(by.Node))
 	case c.Node != "" && !s.nodeIs(c.Node, NodeUp):
-		return wire.Errorf(wire.Conflict, "node %s, which is to have the new disk, is not up", s.nodeName(c.Node)).WithHint("tarn node list")
+		return s.checkTaker(c.Node)
 	case !known:
 		return s.sameTier(c.By.ID, c.By.Tier, old)
 	case by.State != DiskUp:

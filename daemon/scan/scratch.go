@@ -62,8 +62,7 @@ func (m *scratch) allMasks(n int) []kern.Mask {
 
 // doneOf returns n times false.
 func (m *scratch) doneOf(n int) []bool {
-	m.done = resized(m.done, n)
-	clear(m.done)
+	m.done = cleared(m.done, n)
 	return m.done
 }
 

@@ -250,12 +250,9 @@ func (l *laneTally) begin(lane *tallyLane, b *batch, codes int) bool {
 	return true
 }
 
-// cleared returns n zeros, in the memory of s if that is enough.
-func cleared[T int32 | int64](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
-	}
-	s = s[:n]
+// cleared returns n zero values, in the memory of s if that is enough.
+func cleared[T any](s []T, n int) []T {
+	s = resized(s, n)
 	clear(s)
 	return s
 }
