@@ -136,12 +136,21 @@ func (n *Node) lockDisk(at string) error {
 	if err != nil {
 		return unusableDir(at, err)
 	}
+	if slices.ContainsFunc(n.locks, func(have *os.File) bool { return sameFile(have, f) }) {
+		return f.Close() // a disk that was removed and comes back
+	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		return wire.Errorf(wire.Conflict, "the disk in %s is one of a node that runs: %w", at, err).WithHint("give each node directories of its own")
 	}
 	n.locks = append(n.locks, f)
 	return nil
+}
+
+func sameFile(a, b *os.File) bool {
+	x, err1 := a.Stat()
+	y, err2 := b.Stat()
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
 // refusedDisks lets go of the disks that this start has brought, where the

@@ -70,6 +70,28 @@ func (r *rackNode) stop() {
 	}
 }
 
+// TestDiskIsLocked: by one node, which may take it again.
+func TestDiskIsLocked(t *testing.T) {
+	dir, one, other := t.TempDir(), &Node{}, &Node{}
+	for range 2 {
+		if err := one.lockDisk(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := other.lockDisk(dir); !wire.IsCode(err, wire.Conflict) {
+		t.Errorf("the disk of another: %v; want CONFLICT", err)
+	}
+	for _, l := range one.locks {
+		l.Close()
+	}
+	if err := other.lockDisk(dir); err != nil {
+		t.Errorf("once it is free: %v", err)
+	}
+	for _, l := range other.locks {
+		l.Close()
+	}
+}
+
 // makeTable makes the table t of one column, whose appends are commits at once.
 func makeTable(t *testing.T, c *client.Client) {
 	t.Helper()
